@@ -1,0 +1,11 @@
+//! The engine: the only place that joins ledger and index, and the only writer.
+
+mod submit;
+
+pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
+
+/// What the writer is asked to do.
+pub(crate) enum Command {
+    /// Put events into the ledger.
+    Append(submit::Queued),
+}

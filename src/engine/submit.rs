@@ -1,0 +1,89 @@
+//! How events reach the writer: a queue bounded in bytes. Full means that the submitter waits.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::metrics::Metrics;
+
+/// Checked events of one peer, in the order in which they go into the ledger.
+pub struct Submission {
+    /// The peer object of their lines, JSON text.
+    pub peer: Arc<str>,
+    /// For each item its id and its event, one after the other.
+    pub text: Vec<u8>,
+    /// Where in `text` each item lies.
+    pub items: Vec<Item>,
+    /// Called on the writer's thread once the lines are on disk or once that has failed: it must not
+    /// block.
+    pub on_commit: Option<OnCommit>,
+}
+
+/// One event line to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// Bytes of its id: a JSON string with quotes, at most 800; 0 if the client gave none.
+    pub id_len: u32,
+    /// Bytes of its event: a JSON object, made safe by [`crate::json::one_line`].
+    pub event_len: u32,
+    /// Whether the commit's receipt should speak of this item (the last such item wins).
+    pub receipt: bool,
+}
+
+/// Called after the commit.
+pub type OnCommit = Box<dyn FnOnce(Result<Option<Receipt>, CommitFailed>) + Send>;
+
+/// What proves that a line was in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The line's sequence number.
+    pub seq: u64,
+    /// Its mac, 64 lowercase hex digits.
+    pub mac: [u8; 64],
+}
+
+/// The lines may or may not be on disk; the daemon stops and recovery decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger could not be written, so the daemon stops; send the event again later")]
+pub struct CommitFailed;
+
+/// The writer takes no more events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the daemon is stopping")]
+pub struct Stopped;
+
+/// What arrives at the writer.
+pub(super) struct Queued {
+    pub submission: Submission,
+    /// Given back when the commit is done.
+    pub _budget: OwnedSemaphorePermit,
+}
+
+/// The way to the writer; clones share one budget.
+#[derive(Clone)]
+pub struct Submitter {
+    queue: Sender<super::Command>,
+    budget: Arc<Semaphore>,
+    capacity: usize,
+    metrics: Arc<Metrics>,
+}
+
+impl Submitter {
+    pub(super) fn new(queue: Sender<super::Command>, capacity: usize, metrics: Arc<Metrics>) -> Self {
+        Self { queue, budget: Arc::new(Semaphore::new(capacity)), capacity, metrics }
+    }
+
+    /// Hands the events to the writer, waiting while the queue is full. Returning does not mean that
+    /// they are stored: `on_commit` does.
+    pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
+        let bytes = (submission.text.len() + 64 * submission.items.len()).clamp(1, self.capacity);
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let budget =
+            self.budget.clone().acquire_many_owned(permits).await.map_err(|_closed| Stopped)?;
+        let _ = &self.metrics;
+        self.queue
+            .send(super::Command::Append(Queued { submission, _budget: budget }))
+            .map_err(|_closed| Stopped)
+    }
+}

@@ -1,0 +1,34 @@
+//! auditlogd: a host-level audit log. The crate in the order an event takes through it.
+//!
+//! 1. [`ingest`] accepts a connection, asks the kernel who it is, frames lines and checks them.
+//! 2. [`engine`] owns the one writer: stamp, sign, append, fdatasync, publish, acknowledge.
+//! 3. [`ledger`] is what the writer writes: lines, keys, seals, the Merkle tree, segments; and how they are verified.
+//! 4. [`index`] is the SQLite database that follows the ledger.
+//! 5. [`control`] answers `auditlog status` and `auditlog reindex`.
+//! 6. [`daemon`] and [`cli`] put it together into the two programs.
+//!
+//! Below them: [`fs`] (the only way to the disk), [`config`], and the vocabulary [`event`],
+//! [`record`], [`json`], [`clock`], [`metrics`]. Imports go down only; `tests/layers.rs` holds the floors.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod cli;
+pub mod daemon;
+
+pub mod control;
+pub mod ingest;
+
+pub mod engine;
+
+pub mod index;
+pub mod ledger;
+
+pub mod config;
+pub mod fs;
+
+pub mod clock;
+pub mod event;
+pub mod json;
+pub mod metrics;
+pub mod record;

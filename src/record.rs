@@ -1,0 +1,200 @@
+//! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
+
+use serde::Serialize;
+
+/// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
+/// the index knows by it which vocabulary a line speaks.
+pub const PREFIX: &str = r#"{"event_type":"auditlogd."#;
+
+/// Why one of the daemon's own records is written, with its `data`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Record {
+    /// The first leaf of a log.
+    LogCreated {
+        /// 32 hex digits.
+        log_id: String,
+        /// Hex of the Ed25519 public key that signs seal 0: what a verifier pins.
+        genesis_pub: String,
+        /// The ledger format's version.
+        format: u32,
+    },
+    /// The daemon is ready to take events.
+    Started {
+        /// The daemon's version.
+        version: &'static str,
+        /// The kernel's boot id.
+        boot_id: String,
+        /// CLOCK_BOOTTIME at the start, nanoseconds.
+        boottime_ns: u64,
+    },
+    /// The daemon was asked to stop; nothing but the last seal follows.
+    Stopped {
+        /// Which signal or request.
+        reason: String,
+    },
+    /// The last run did not end with a stop, or files were not as it left them.
+    Recovered {
+        /// The epoch that was found open.
+        epoch: u64,
+        /// Lines of that epoch that stood on disk after its last seal.
+        lines: u64,
+        /// Bytes of an unterminated last line that were cut.
+        cut_bytes: u64,
+        /// Whether the host rebooted in between.
+        rebooted: bool,
+        /// What was wrong with the files, where something was.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        damage: Option<String>,
+    },
+    /// A new segment was opened.
+    Reopened {
+        /// The segment's number.
+        segment: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A client's line was refused. The record's peer is that client.
+    Rejected {
+        /// A code of socket-protocol: `invalid_json`, …
+        code: &'static str,
+        /// What is wrong, in a sentence.
+        message: String,
+        /// The line's number on its connection, from 1.
+        line: u64,
+        /// The line's length without LF.
+        bytes: u64,
+        /// Base64 of the line's first 4 KiB.
+        raw: String,
+    },
+    /// Lines were refused faster than each could be recorded. The record's peer holds the uid.
+    RejectedSummary {
+        /// How many lines have no record of their own.
+        lines: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// The uid whose lines they were.
+        uid: u32,
+        /// Over how many milliseconds.
+        over_ms: u64,
+    },
+    /// A connection was closed by the daemon. The record's peer is that client.
+    Disconnected {
+        /// Why: `replies_not_read`, …
+        reason: &'static str,
+        /// Event lines taken from it.
+        lines: u64,
+    },
+    /// The wall clock moved against the boot clock.
+    ClockStep {
+        /// What the wall clock should have shown, RFC 3339.
+        expected: String,
+        /// What it showed.
+        found: String,
+        /// The difference, nanoseconds, positive when the clock went forward.
+        step_ns: i64,
+    },
+    /// The configuration was read again on SIGHUP.
+    ConfigChanged {
+        /// Keys whose values changed and are in force.
+        applied: Vec<String>,
+        /// Keys whose values changed and need a restart.
+        restart: Vec<String>,
+    },
+    /// Segments were deleted by retention.
+    Pruned {
+        /// The last leaf that is gone.
+        through_seq: u64,
+        /// The tree's root over leaves [0, through_seq + 1), hex.
+        root: String,
+        /// The rule that asked for it.
+        policy: String,
+    },
+}
+
+impl Record {
+    /// The record's `event_type`.
+    pub fn event_type(&self) -> &'static str {
+        self.parts().0
+    }
+
+    /// `event_type`, `priority` and the sentence in `action`.
+    fn parts(&self) -> (&'static str, &'static str, String) {
+        match self {
+            Record::LogCreated { .. } => {
+                ("auditlogd.log_created", "notice", "a new log was created".into())
+            }
+            Record::Started { .. } => {
+                ("auditlogd.started", "notice", "the audit log daemon started".into())
+            }
+            Record::Stopped { reason } => {
+                ("auditlogd.stopped", "notice", format!("the audit log daemon stops: {reason}"))
+            }
+            Record::Recovered { damage: None, .. } => {
+                ("auditlogd.recovered", "warning", "the last run did not end with a stop".into())
+            }
+            Record::Recovered { damage: Some(damage), .. } => {
+                ("auditlogd.recovered", "alert", damage.clone())
+            }
+            Record::Reopened { reason, .. } => {
+                ("auditlogd.reopened", "info", format!("a new segment was opened: {reason}"))
+            }
+            Record::Rejected { message, .. } => {
+                ("auditlogd.rejected", "warning", format!("a line was refused: {message}"))
+            }
+            Record::RejectedSummary { lines, uid, .. } => (
+                "auditlogd.rejected_summary",
+                "warning",
+                format!("{lines} more lines of uid {uid} were refused"),
+            ),
+            Record::Disconnected { reason, .. } => {
+                ("auditlogd.disconnected", "warning", format!("a connection was closed: {reason}"))
+            }
+            Record::ClockStep { found, expected, .. } => (
+                "auditlogd.clock_step",
+                "warning",
+                format!("the clock stepped from {expected} to {found}"),
+            ),
+            Record::ConfigChanged { .. } => {
+                ("auditlogd.config_changed", "notice", "the configuration changed".into())
+            }
+            Record::Pruned { through_seq, .. } => (
+                "auditlogd.pruned",
+                "notice",
+                format!("events up to {through_seq} were deleted by retention"),
+            ),
+        }
+    }
+
+    /// The record as an event's JSON text; it starts with [`PREFIX`].
+    pub fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Event<'a> {
+            event_type: &'static str,
+            priority: &'static str,
+            source: &'static str,
+            action: String,
+            data: &'a Record,
+        }
+        let (event_type, priority, action) = self.parts();
+        let event = Event { event_type, priority, source: "auditlogd", action, data: self };
+        // Plain structs of strings and integers cannot fail to serialize.
+        let text = serde_json::to_string(&event).unwrap_or_default();
+        crate::json::one_line(&text).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_of_json_with_the_reserved_prefix() {
+        let text = Record::Stopped { reason: "SIGTERM\u{2028}\n".into() }.to_json();
+        assert!(text.starts_with(PREFIX), "{text}");
+        assert!(!text.contains(['\n', '\u{2028}']));
+        let value: serde_json::Value = serde_json::from_str(&text).expect("json");
+        assert_eq!(value["event_type"], "auditlogd.stopped");
+        assert_eq!(value["data"]["reason"], "SIGTERM\u{2028}\n");
+    }
+}
