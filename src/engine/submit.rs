@@ -70,7 +70,11 @@ pub struct Submitter {
 }
 
 impl Submitter {
-    pub(super) fn new(queue: Sender<super::Command>, capacity: usize, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        queue: Sender<super::Command>,
+        capacity: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self { queue, budget: Arc::new(Semaphore::new(capacity)), capacity, metrics }
     }
 
