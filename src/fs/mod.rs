@@ -1,1 +1,74 @@
-//! (being written)
+//! The disk: every change the daemon makes to a file goes through [`Fs`], so that a test can make any
+//! of them fail ([`faulty`]). Reading needs no trait: whoever reads uses `std::fs`.
+
+pub mod faulty;
+mod real;
+
+use std::io;
+use std::path::Path;
+
+pub use real::Real;
+
+/// Who may read what is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Only the owner (keys): 0600, directories 0700.
+    Private,
+    /// The owner writes, the configured group reads (log, database): 0640, directories 0750.
+    Shared,
+}
+
+/// The changes that can be made to directories.
+pub trait Fs: Send + Sync {
+    /// Creates the directory and its parents where they are missing.
+    fn create_dir(&self, path: &Path, access: Access) -> io::Result<()>;
+    /// Opens for appending only, creating the file where it is missing.
+    fn open_append(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>>;
+    /// Opens for writing at given offsets, creating the file where it is missing.
+    fn open_slots(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>>;
+    /// Renames within one directory, replacing what has the name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the directory's entries durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The changes that can be made to an open file.
+pub trait File: Send {
+    /// Appends all of `bytes`; after an error any prefix of them may be in the file.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Writes all of `bytes` at `offset`.
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// fdatasync: what was written is durable when this returns without an error.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts the file to `len` bytes and makes that durable.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+    /// What the open file is now.
+    fn stat(&self) -> io::Result<Stat>;
+}
+
+/// Which file it is, and how it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Device and inode: the same file has the same pair.
+    pub id: (u64, u64),
+    /// Names the file has; 0 once it is unlinked.
+    pub links: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// Replaces a small file so that a reader, and a crash, sees either the old or the new one whole.
+pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let temporary = Path::new(&name);
+    let mut file = fs.open_slots(temporary, access)?;
+    file.truncate(0)?;
+    file.write_at(bytes, 0)?;
+    file.sync()?;
+    fs.rename(temporary, path)?;
+    match path.parent() {
+        Some(dir) => fs.sync_dir(dir),
+        None => Ok(()),
+    }
+}

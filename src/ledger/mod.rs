@@ -1,1 +1,136 @@
-//! (being written)
+//! The signed ledger: its format, its keys, its files, and how it is read and verified.
+//!
+//! [`line`], [`seal`], [`segment`] and [`tree`] are the format; [`keys`] and [`state`] what makes it
+//! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
+//! where to go on; [`reader`] and [`verify`] never write.
+
+pub mod checkpoint;
+mod create;
+pub mod keys;
+pub mod line;
+mod log;
+pub mod open;
+pub mod reader;
+mod recovery;
+pub mod seal;
+mod secret;
+pub mod segment;
+pub mod state;
+pub mod tree;
+pub mod verify;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use log::{ActiveFile, Ledger};
+
+/// The version of the ledger's format.
+pub const FORMAT: u32 = 1;
+
+/// Where a log's files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Segments.
+    pub log_dir: PathBuf,
+    /// Keys, seals, checkpoint.
+    pub state_dir: PathBuf,
+}
+
+impl Paths {
+    /// The segment that is written.
+    pub fn active(&self) -> PathBuf {
+        self.log_dir.join("audit.jsonl")
+    }
+
+    /// Every seal ever written.
+    pub fn seals(&self) -> PathBuf {
+        self.state_dir.join("seals.jsonl")
+    }
+
+    /// The two-slot state file.
+    pub fn state(&self) -> PathBuf {
+        self.state_dir.join("ledger.state")
+    }
+
+    /// The last checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.state_dir.join("checkpoint")
+    }
+
+    /// The seed of the key that signs checkpoints, hex.
+    pub fn checkpoint_key(&self) -> PathBuf {
+        self.state_dir.join("checkpoint.key")
+    }
+
+    /// The verifier key of checkpoints.
+    pub fn checkpoint_vkey(&self) -> PathBuf {
+        self.state_dir.join("checkpoint.vkey")
+    }
+
+    /// The public key that signs seal 0, hex.
+    pub fn genesis_pub(&self) -> PathBuf {
+        self.state_dir.join("genesis.pub")
+    }
+
+    /// S_0, hex, until the operator has taken it away.
+    pub fn auditor_key(&self) -> PathBuf {
+        self.state_dir.join("auditor.key")
+    }
+}
+
+/// What stands in the records and seals about the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// The kernel's boot id.
+    pub boot_id: String,
+}
+
+/// Why the ledger cannot be written or continued.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The disk refused.
+    #[error("{path:?} could not be {action}: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The key state cannot be used.
+    #[error(transparent)]
+    State(#[from] state::StateError),
+    /// There are segments, but no keys.
+    #[error(
+        "{log_dir:?} holds a log but its key state {state:?} is missing; put it back from where it went, or move the log aside to start a new one"
+    )]
+    StateMissing {
+        /// The state file.
+        state: PathBuf,
+        /// The log directory.
+        log_dir: PathBuf,
+    },
+    /// The segments go on where the keys have not been yet.
+    #[error(
+        "the key state {state:?} is older than the log: {segment:?} holds leaves that it does not know; it was restored from a copy and cannot sign this log; move the log and the state directory aside to start a new one, and keep them"
+    )]
+    StateOlder {
+        /// The state file.
+        state: PathBuf,
+        /// The segment that is newer.
+        segment: PathBuf,
+    },
+}
+
+impl LedgerError {
+    /// Turns an error of the disk into one that says what was done to which file.
+    pub(crate) fn io<'a>(
+        action: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> LedgerError + 'a {
+        move |source| LedgerError::Io { action, path: path.into(), source }
+    }
+}

@@ -1,0 +1,98 @@
+//! The real file system.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use super::{Access, File, Fs, Stat};
+
+/// Calls the kernel.
+#[derive(Clone, Debug, Default)]
+pub struct Real {
+    /// The group that shared files are given to, where one is configured.
+    pub group: Option<u32>,
+}
+
+impl Real {
+    fn open(&self, path: &Path, access: Access, append: bool) -> io::Result<Box<dyn File>> {
+        let mode = match access {
+            Access::Private => 0o600,
+            Access::Shared => 0o640,
+        };
+        let mut options = OpenOptions::new();
+        options.write(true).append(append).mode(mode).custom_flags(nix::libc::O_NOFOLLOW);
+        match options.open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            opened => return Ok(Box::new(RealFile(opened?))),
+        }
+        let file = options.create_new(true).open(path)?;
+        // The umask may have taken away more than we mean.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        self.give_to_group(path, access)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn give_to_group(&self, path: &Path, access: Access) -> io::Result<()> {
+        match (access, self.group) {
+            (Access::Shared, Some(_)) => std::os::unix::fs::chown(path, None, self.group),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Fs for Real {
+    fn create_dir(&self, path: &Path, access: Access) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        let mode = match access {
+            Access::Private => 0o700,
+            Access::Shared => 0o750,
+        };
+        DirBuilder::new().recursive(true).mode(mode).create(path)?;
+        self.give_to_group(path, access)
+    }
+
+    fn open_append(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        self.open(path, access, true)
+    }
+
+    fn open_slots(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        self.open(path, access, false)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+}
+
+struct RealFile(fs::File);
+
+impl File for RealFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)?;
+        self.0.sync_all()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        let meta = self.0.metadata()?;
+        Ok(Stat { id: (meta.dev(), meta.ino()), links: meta.nlink(), len: meta.len() })
+    }
+}

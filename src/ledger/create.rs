@@ -1,0 +1,97 @@
+//! A new log: keys, segment, first record, in that order.
+
+use std::path::PathBuf;
+
+use zeroize::Zeroize;
+
+use super::keys::{EpochSecret, LogId, SignKey};
+use super::log::{Epoch, EpochKeys, boot, create_segment, hex, open_seals};
+use super::open::{Opened, Setup};
+use super::segment::Header;
+use super::state::{State, StateFile};
+use super::tree::Tree;
+use super::{FORMAT, Ledger, LedgerError};
+use crate::clock::{Now, rfc3339};
+use crate::fs::{self, Access};
+use crate::record::Record;
+
+/// Creates keys, segment and first record, then the state file, whose first valid slot is what makes
+/// the log exist: a crash before it starts over.
+pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> {
+    let paths = setup.paths.clone();
+    let fs = setup.fs.clone();
+    let state_dir = paths.state_dir.clone();
+    let keys = || LedgerError::io("given keys", &state_dir);
+    let mut log_id: LogId = [0; 16];
+    (setup.entropy)(&mut log_id).map_err(keys())?;
+    let mut auditor_key = [0; 32];
+    (setup.entropy)(&mut auditor_key).map_err(keys())?;
+    let secret = EpochSecret::new(&auditor_key).map_err(keys())?;
+    let sign_key = SignKey::generate(&mut setup.entropy).map_err(keys())?;
+    let checkpoint_key = SignKey::generate(&mut setup.entropy).map_err(keys())?;
+    let ratchet = secret.ratchet(&log_id, 0).map_err(keys())?;
+    let next_secret = secret.next(&log_id, 0).map_err(keys())?;
+    drop(secret);
+
+    let put = |path: PathBuf, text: &str, access| {
+        fs::replace(&*fs, &path, text.as_bytes(), access).map_err(LedgerError::io("written", &path))
+    };
+    let genesis_pub = hex32(&sign_key.public());
+    let origin = super::checkpoint::origin(&setup.host.name, &log_id);
+    let vkey = super::checkpoint::verifier_key(&origin, &checkpoint_key);
+    put(paths.genesis_pub(), &format!("{genesis_pub}\n"), Access::Shared)?;
+    put(paths.checkpoint_vkey(), &format!("{vkey}\n"), Access::Shared)?;
+    let mut text = format!("{}\n", hex32(checkpoint_key.seed()));
+    put(paths.checkpoint_key(), &text, Access::Private)?;
+    text.zeroize();
+    let mut text = format!("{}\n", hex32(&auditor_key));
+    put(paths.auditor_key(), &text, Access::Private)?;
+    text.zeroize();
+    auditor_key.zeroize();
+
+    let mut state = StateFile::create(&*fs, &paths.state())?;
+    let tree = Tree::default();
+    let opened = rfc3339(now.wall_ns);
+    let header = Header::new(&log_id, &setup.host.name, 0, &tree, opened.clone());
+    let segment = create_segment(&*fs, &paths, &header)?;
+    let seals = open_seals(&*fs, &paths)?;
+    let first = State {
+        counter: 1,
+        log_id,
+        boot: boot(&setup.host.boot_id),
+        epoch: 0,
+        next_secret,
+        sign_key,
+        seal: None,
+    };
+    let record = Record::LogCreated { log_id: hex(&log_id), genesis_pub, format: FORMAT };
+    let own_peer = setup.own_peer.clone();
+    let mut ledger = Ledger {
+        fs: setup.fs,
+        paths,
+        host: setup.host,
+        entropy: setup.entropy,
+        log_id,
+        log_id_hex: hex(&log_id),
+        state,
+        counter: 1,
+        keys: EpochKeys { ratchet: Some(ratchet), ..EpochKeys::from(&first)? },
+        checkpoint_key,
+        epoch: Epoch { number: 0, first_seq: 0, prev: [0; 32] },
+        tree,
+        segment,
+        seals,
+        batch: Vec::new(),
+    };
+    ledger.sign(&opened, b"", &own_peer, record.to_json().as_bytes())?;
+    ledger.append()?;
+    ledger.sync()?;
+    state = ledger.state;
+    state.write(&first)?;
+    ledger.state = state;
+    Ok(Opened { ledger, created: true, recovered: None })
+}
+
+fn hex32(bytes: &[u8; 32]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}

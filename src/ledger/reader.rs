@@ -1,0 +1,227 @@
+//! Reading lines by sequence number, over all segments of a log, for whoever follows it. Lenient: what
+//! is wrong with a log is for [`super::verify`] to say.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::line::{MAX, peek_seq};
+use super::segment::{self, Contents, Encoding, Found};
+
+/// Whole lines, each with its LF, in the order of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Their bytes.
+    pub bytes: Vec<u8>,
+    /// The leaf to go on with.
+    pub next: u64,
+}
+
+/// Reads a log from any leaf on; remembers where it stopped.
+pub struct Reader {
+    dir: PathBuf,
+    log_id: String,
+    open: Option<Open>,
+}
+
+/// The segment being read, positioned before leaf `next`.
+struct Open {
+    found: Found,
+    reader: BufReader<Contents>,
+    next: u64,
+}
+
+impl Reader {
+    /// A reader of the log `log_id` (32 hex digits) in `dir`.
+    pub fn new(dir: &Path, log_id: &str) -> Self {
+        Self { dir: dir.into(), log_id: log_id.into(), open: None }
+    }
+
+    /// Reads lines of leaves [from, to), stopping after about `max_bytes` or at the end of a segment.
+    /// `next` is `from` only if there is nothing to read: leaves that retention deleted are skipped.
+    pub fn read(&mut self, from: u64, to: u64, max_bytes: usize) -> io::Result<Lines> {
+        let mut lines = Lines { bytes: Vec::new(), next: from };
+        if from >= to {
+            return Ok(lines);
+        }
+        if self.open.as_ref().is_none_or(|open| open.next != from) {
+            self.open = self.locate(from)?;
+        }
+        let Some(open) = &mut self.open else { return Ok(lines) };
+        lines.next = open.next;
+        while lines.next < to && lines.bytes.len() < max_bytes {
+            let start = lines.bytes.len();
+            read_line(&mut open.reader, &mut lines.bytes)?;
+            if !lines.bytes[start..].ends_with(b"\n") {
+                // The end of this segment; the next one is looked for when we are asked again.
+                lines.bytes.truncate(start);
+                let after = open.found.header.first_seq;
+                let reached = lines.next;
+                self.open = self.open_after(after)?;
+                if let (true, Some(open)) = (start == 0, &self.open) {
+                    lines.next = open.next.max(reached);
+                }
+                return Ok(lines);
+            }
+            match peek_seq(&lines.bytes[start..]) {
+                Some(seq) if seq < lines.next => lines.bytes.truncate(start),
+                Some(seq) => lines.next = seq + 1,
+                None => lines.bytes.truncate(start),
+            }
+            open.next = lines.next;
+        }
+        Ok(lines)
+    }
+
+    /// The segment that holds leaf `seq`, positioned at it; or the first one after it.
+    fn locate(&self, seq: u64) -> io::Result<Option<Open>> {
+        let segments = self.segments()?;
+        let at = segments.partition_point(|found| found.header.first_seq <= seq);
+        let found = match at.checked_sub(1).map(|at| &segments[at]).or(segments.first()) {
+            Some(found) => found.clone(),
+            None => return Ok(None),
+        };
+        let next = seq.max(found.header.first_seq);
+        if found.encoding != Encoding::Plain {
+            // Lines before `seq` are skipped as they come.
+            return open(found, next).map(Some);
+        }
+        let offset = find_line(&mut File::open(&found.path)?, next)?;
+        let (_, reader) = segment::open_at(&found.path, offset)?;
+        Ok(Some(Open { found, reader, next }))
+    }
+
+    /// The first segment that begins after leaf `first_seq`.
+    fn open_after(&self, first_seq: u64) -> io::Result<Option<Open>> {
+        let segments = self.segments()?;
+        let next = segments.into_iter().find(|found| found.header.first_seq > first_seq);
+        next.map(|found| {
+            let first = found.header.first_seq;
+            open(found, first)
+        })
+        .transpose()
+    }
+
+    fn segments(&self) -> io::Result<Vec<Found>> {
+        let mut segments = segment::list(&self.dir)?;
+        segments.retain(|found| found.header.log_id == self.log_id);
+        Ok(segments)
+    }
+}
+
+fn open(found: Found, next: u64) -> io::Result<Open> {
+    let reader = segment::open(&found.path)?;
+    Ok(Open { found, reader, next })
+}
+
+/// Reads one line with its LF; without one at the end of the file. A line over the limit is cut into
+/// pieces, none of which is a ledger line.
+fn read_line(reader: &mut (impl BufRead + ?Sized), out: &mut Vec<u8>) -> io::Result<usize> {
+    reader.take(MAX as u64 + 1).read_until(b'\n', out)
+}
+
+/// The offset of leaf `seq`'s line in a plain segment, found by halving: lines are in order and say
+/// their number at their start. The end of the file if there is none.
+fn find_line(file: &mut File, seq: u64) -> io::Result<u64> {
+    let (mut low, mut high) = (0, file.metadata()?.len());
+    // Invariant: the line wanted starts in [low, high]; `low` is a line's start.
+    while high - low > 4 * MAX as u64 {
+        let middle = low + (high - low) / 2;
+        match first_line_from(file, middle, high)? {
+            Some((start, found)) if found < seq => low = start,
+            Some((_, _)) => high = middle,
+            None => break,
+        }
+    }
+    file.seek(SeekFrom::Start(low))?;
+    let mut reader = BufReader::new(&mut *file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let bytes = read_line(&mut reader, &mut line)? as u64;
+        if bytes == 0 || peek_seq(&line).is_some_and(|found| found >= seq) {
+            return Ok(low);
+        }
+        low += bytes;
+    }
+}
+
+/// The start and number of the first ledger line that starts in (from, to).
+fn first_line_from(file: &mut File, from: u64, to: u64) -> io::Result<Option<(u64, u64)>> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut reader = BufReader::new(&mut *file).take(to - from);
+    let mut line = Vec::new();
+    let mut start = from + read_line(&mut reader, &mut line)? as u64;
+    while start < to {
+        line.clear();
+        let bytes = read_line(&mut reader, &mut line)? as u64;
+        if bytes == 0 {
+            break;
+        }
+        if let Some(seq) = peek_seq(&line) {
+            return Ok(Some((start, seq)));
+        }
+        start += bytes;
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::segment::Header;
+    use crate::ledger::tree::Tree;
+    use std::fs;
+
+    /// A segment of leaves [first, end) that are not signed: the reader does not look at macs.
+    fn segment(number: u64, first: u64, end: u64) -> Vec<u8> {
+        let mut tree = Tree::default();
+        (0..first).for_each(|_| tree.push([0; 32]));
+        let opened = "2026-11-21T01:23:45.123456789Z".to_owned();
+        let mut bytes = Header::new(&[1; 16], "h", number, &tree, opened).to_line();
+        for seq in first..end {
+            let pad = "x".repeat((seq as usize * 37) % 900);
+            bytes.extend_from_slice(format!("{{\"seq\":{seq},\"pad\":\"{pad}\"}}\n").as_bytes());
+        }
+        bytes
+    }
+
+    fn read_all(reader: &mut Reader, mut from: u64, to: u64) -> Vec<u64> {
+        let mut seqs = Vec::new();
+        for _ in 0..100_000 {
+            let lines = reader.read(from, to, 5000).expect("read");
+            seqs.extend(lines.bytes.split(|b| *b == b'\n').filter_map(peek_seq));
+            if lines.next == from {
+                break;
+            }
+            from = lines.next;
+        }
+        seqs
+    }
+
+    #[test]
+    fn lines_are_found_from_any_leaf_on_over_plain_and_compressed_segments() {
+        let dir = tempfile::tempdir().expect("dir");
+        let gz = zstd::encode_all(&segment(0, 0, 100)[..], 3).expect("zstd");
+        fs::write(dir.path().join("old.zst"), gz).expect("write");
+        fs::write(dir.path().join("audit.jsonl-1"), segment(1, 100, 3000)).expect("write");
+        fs::write(dir.path().join("audit.jsonl"), segment(2, 3000, 3010)).expect("write");
+        let id = "01".repeat(16);
+        for from in [0, 1, 57, 99, 100, 101, 1500, 2998, 2999, 3000, 3005, 3009] {
+            let got = read_all(&mut Reader::new(dir.path(), &id), from, 3010);
+            assert_eq!(got, (from..3010).collect::<Vec<_>>(), "from {from}");
+        }
+        assert_eq!(read_all(&mut Reader::new(dir.path(), &id), 90, 120).len(), 30);
+        assert_eq!(read_all(&mut Reader::new(dir.path(), "00"), 0, 3010), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn leaves_that_were_pruned_are_skipped_and_an_unfinished_line_is_left_alone() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut bytes = segment(1, 100, 103);
+        bytes.extend_from_slice(b"{\"seq\":103,\"pa");
+        fs::write(dir.path().join("audit.jsonl"), bytes).expect("write");
+        let mut reader = Reader::new(dir.path(), &"01".repeat(16));
+        assert_eq!(read_all(&mut reader, 0, 200), [100, 101, 102]);
+    }
+}

@@ -1,0 +1,253 @@
+//! Every durable step of the ledger fails in every way, the process is as good as dead, and the next
+//! start must find a log without a fork that holds whatever had been synced.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use auditlogd::clock::Now;
+use auditlogd::fs::faulty::{Fault, Faulty};
+use auditlogd::fs::{Fs, Real};
+use auditlogd::ledger::open::{Opened, Setup, open};
+use auditlogd::ledger::seal::Reason;
+use auditlogd::ledger::verify::{self, Report, Verdict, verify};
+use auditlogd::ledger::{Host, Ledger, LedgerError, Paths, keys};
+
+const PEER: &str = r#"{"pid":1,"uid":0,"gid":0,"unit":null,"exe":null}"#;
+const TS: &str = "2026-11-21T01:23:45.123456789Z";
+
+fn paths(dir: &Path) -> Paths {
+    Paths { log_dir: dir.join("log"), state_dir: dir.join("state") }
+}
+
+fn now(n: u64) -> Now {
+    Now { wall_ns: 1_795_224_225_123_456_789, boot_ns: n * 1_000_000_000 }
+}
+
+fn setup(dir: &Path, fs: Arc<dyn Fs>) -> Setup {
+    let host = Host { name: "host".into(), boot_id: "11111111-2222".into() };
+    Setup { fs, paths: paths(dir), host, entropy: keys::os_entropy(), own_peer: PEER.into() }
+}
+
+/// What was synced before the fault.
+#[derive(Default)]
+struct Acked(Vec<String>);
+
+impl Acked {
+    fn commit(&mut self, ledger: &mut Ledger, names: &[&str]) -> Result<(), LedgerError> {
+        let events: Vec<_> = names.iter().map(|n| format!(r#"{{"name":"{n}"}}"#)).collect();
+        for event in &events {
+            ledger.sign(TS, b"", PEER, event.as_bytes())?;
+        }
+        ledger.append()?;
+        ledger.sync()?;
+        self.0.extend(events);
+        Ok(())
+    }
+}
+
+/// A life of a daemon: a new log, batches, seals, a rotation, a stop.
+fn live(dir: &Path, fs: Arc<dyn Fs>, acked: &mut Acked) -> Result<(), LedgerError> {
+    let mut ledger = open(setup(dir, fs), now(0))?.ledger;
+    acked.commit(&mut ledger, &["a", "b", "c"])?;
+    ledger.close_epoch(Reason::Time, now(1))?;
+    acked.commit(&mut ledger, &["d"])?;
+    acked.commit(&mut ledger, &["e", "f"])?;
+    let active = paths(dir).active();
+    fs::rename(&active, active.with_extension("jsonl-1")).expect("rename as logrotate does");
+    ledger.close_epoch(Reason::Rotate, now(2))?;
+    ledger.open_segment(now(2))?;
+    acked.commit(&mut ledger, &["g"])?;
+    ledger.close_epoch(Reason::Stop, now(3))?;
+    Ok(())
+}
+
+fn check(dir: &Path) -> Report {
+    let paths = paths(dir);
+    let genesis = fs::read_to_string(paths.genesis_pub()).expect("genesis key");
+    let auditor = fs::read_to_string(paths.auditor_key()).expect("auditor key");
+    let hash = |text: String| {
+        let bytes = data_encoding::HEXLOWER.decode(text.trim().as_bytes()).expect("hex");
+        <[u8; 32]>::try_from(bytes).expect("32 bytes")
+    };
+    let options =
+        verify::Options { paths, genesis: Some(hash(genesis)), auditor_key: Some(hash(auditor)) };
+    verify(&options, &mut |_, _| {})
+}
+
+fn stored(dir: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(paths(dir).log_dir).expect("log dir") {
+        all += &fs::read_to_string(entry.expect("entry").path()).expect("segment");
+    }
+    all
+}
+
+fn new_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("dir");
+    fs::create_dir(dir.path().join("log")).expect("log dir");
+    fs::create_dir(dir.path().join("state")).expect("state dir");
+    dir
+}
+
+fn reopen(dir: &Path, n: u64) -> Opened {
+    open(setup(dir, Arc::new(Real::default())), now(n)).expect("the next start goes on")
+}
+
+#[test]
+fn a_life_without_faults_verifies() {
+    let dir = new_dir();
+    live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
+    let report = check(dir.path());
+    assert_eq!((report.verdict, report.findings), (Verdict::OkUnanchored, vec![]));
+    assert_eq!((report.figures.segments, report.figures.seals, report.figures.events), (2, 3, 8));
+    assert_eq!(report.figures.macs, 11);
+}
+
+#[test]
+fn a_crash_at_any_step_loses_nothing_that_was_synced_and_forks_nothing() {
+    let counting = Faulty::new(u64::MAX, Fault::NotDone, ErrorKind::Other);
+    let dir = new_dir();
+    live(dir.path(), Arc::new(counting.clone()), &mut Acked::default()).expect("no fault");
+    let steps = counting.steps();
+    assert!(steps > 50, "the fault table covers {steps} steps");
+    for step in 0..steps {
+        for fault in [Fault::NotDone, Fault::Done, Fault::Half] {
+            crash_at(step, fault);
+        }
+    }
+}
+
+fn crash_at(step: u64, fault: Fault) {
+    let case = format!("step {step}, {fault:?}");
+    let dir = new_dir();
+    let dir = dir.path();
+    let mut acked = Acked::default();
+    let faulty = Arc::new(Faulty::new(step, fault, ErrorKind::Other));
+    live(dir, faulty, &mut acked).expect_err(&case);
+
+    let mut ledger = reopen(dir, 10).ledger;
+    acked.commit(&mut ledger, &["after"]).expect("a fresh event passes");
+    drop(ledger); // a second crash, with a line in the open epoch
+    let opened = reopen(dir, 20);
+    assert!(opened.recovered.is_some() && !opened.created, "{case}");
+    let mut ledger = opened.ledger;
+    ledger.close_epoch(Reason::Stop, now(21)).expect("stop");
+
+    let all = stored(dir);
+    for event in &acked.0 {
+        assert_eq!(all.matches(event.as_str()).count(), 1, "{case}: {event}");
+    }
+    let report = check(dir);
+    // The second crash makes it incomplete, but nothing may look like tampering.
+    assert_eq!(report.verdict, Verdict::Incomplete, "{case}: {:#?}", report.findings);
+    let names: Vec<_> = fs::read_dir(paths(dir).log_dir)
+        .expect("log dir")
+        .map(|e| e.expect("entry").file_name().into_string().expect("utf-8"))
+        .filter(|name| name.contains("damaged") || name.starts_with("cut"))
+        .collect();
+    assert!(names.is_empty(), "{case}: a crash is no damage, but {names:?}");
+}
+
+#[test]
+fn a_clean_stop_and_start_is_no_finding() {
+    let dir = new_dir();
+    live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
+    let opened = reopen(dir.path(), 10);
+    assert_eq!(opened.recovered, None);
+    assert_eq!(check(dir.path()).verdict, Verdict::OkUnanchored);
+}
+
+#[test]
+fn a_log_renamed_while_stopped_goes_on_in_a_new_segment() {
+    let dir = new_dir();
+    live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
+    let active = paths(dir.path()).active();
+    fs::rename(&active, active.with_extension("jsonl-2")).expect("rename");
+    let mut ledger = reopen(dir.path(), 10).ledger;
+    Acked::default().commit(&mut ledger, &["x"]).expect("commit");
+    ledger.close_epoch(Reason::Stop, now(11)).expect("stop");
+    let report = check(dir.path());
+    assert_eq!((report.verdict, report.figures.segments), (Verdict::OkUnanchored, 3));
+}
+
+#[test]
+fn a_log_renamed_after_a_crash_is_sealed_where_its_lines_are() {
+    let dir = new_dir();
+    let mut acked = Acked::default();
+    let mut ledger = reopen(dir.path(), 0).ledger;
+    acked.commit(&mut ledger, &["a", "b"]).expect("commit");
+    drop(ledger);
+    let active = paths(dir.path()).active();
+    fs::rename(&active, active.with_extension("jsonl-1")).expect("rename");
+    let opened = reopen(dir.path(), 10);
+    assert!(opened.recovered.is_some());
+    let report = check(dir.path());
+    assert_eq!((report.verdict, report.figures.segments), (Verdict::Incomplete, 2));
+}
+
+#[test]
+fn a_removed_log_is_never_begun_anew_in_silence() {
+    let dir = new_dir();
+    live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
+    for entry in fs::read_dir(paths(dir.path()).log_dir).expect("log dir") {
+        fs::remove_file(entry.expect("entry").path()).expect("remove");
+    }
+    let opened = reopen(dir.path(), 10);
+    assert!(!opened.created && opened.recovered.is_some());
+    assert_eq!(
+        opened.ledger.next_seq(),
+        12,
+        "11 leaves were lost, the recovery's seal is the 12th"
+    );
+    assert_ne!(check(dir.path()).verdict, Verdict::OkUnanchored);
+}
+
+#[test]
+fn a_missing_state_or_one_older_than_the_log_is_refused() {
+    let dir = new_dir();
+    let mut ledger = reopen(dir.path(), 0).ledger;
+    ledger.close_epoch(Reason::Time, now(1)).expect("seal");
+    let state = paths(dir.path()).state();
+    let old = fs::read(&state).expect("state");
+    ledger.close_epoch(Reason::Time, now(2)).expect("seal");
+    drop(ledger);
+    let try_open = || open(setup(dir.path(), Arc::new(Real::default())), now(3)).err();
+    fs::write(&state, &old).expect("write");
+    assert!(matches!(try_open(), Some(LedgerError::StateOlder { .. })));
+    fs::remove_file(&state).expect("remove");
+    assert!(matches!(try_open(), Some(LedgerError::StateMissing { .. })));
+}
+
+#[test]
+fn a_line_edited_after_a_kill_is_kept_and_never_signed_as_good() {
+    let dir = new_dir();
+    let mut ledger = reopen(dir.path(), 0).ledger;
+    Acked::default().commit(&mut ledger, &["a", "b", "c"]).expect("commit");
+    drop(ledger);
+    let active = paths(dir.path()).active();
+    let text = fs::read_to_string(&active).expect("read");
+    fs::write(&active, text.replace(r#"{"name":"b"}"#, r#"{"name":"B"}"#)).expect("write");
+    reopen(dir.path(), 10);
+    let report = check(dir.path());
+    assert_eq!(report.verdict, Verdict::Tampered, "the auditor key shows the changed line");
+    let place = report.findings.last().and_then(|f| f.place.clone()).expect("a place");
+    assert_eq!((place.seq, place.line), (2, 4));
+}
+
+#[test]
+fn an_unfinished_last_line_is_cut_and_counted() {
+    let dir = new_dir();
+    let mut ledger = reopen(dir.path(), 0).ledger;
+    Acked::default().commit(&mut ledger, &["a"]).expect("commit");
+    drop(ledger);
+    let active = paths(dir.path()).active();
+    let mut text = fs::read(&active).expect("read");
+    text.extend_from_slice(b"{\"seq\":2,\"ts");
+    fs::write(&active, text).expect("write");
+    let opened = reopen(dir.path(), 10);
+    let record = opened.recovered.expect("recovered").to_json();
+    assert!(record.contains(r#""cut_bytes":12"#), "{record}");
+    assert_eq!(check(dir.path()).verdict, Verdict::Incomplete);
+}
