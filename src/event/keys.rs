@@ -48,11 +48,11 @@ impl<'a> Keys<'a> {
     }
 
     /// Adds a key; false if it was there.
-    pub(super) fn insert(&mut self, key: &Cow<'a, [u8]>) -> bool {
+    pub(super) fn insert(&mut self, key: Cow<'a, [u8]>) -> bool {
         if let Some(many) = &mut self.many {
-            return many.insert(key.clone());
+            return many.insert(key);
         }
-        if let (Cow::Borrowed(key), true) = (key, self.len < FEW) {
+        if let (Cow::Borrowed(key), true) = (&key, self.len < FEW) {
             if self.few[..self.len].contains(key) {
                 return false;
             }
@@ -61,7 +61,7 @@ impl<'a> Keys<'a> {
             return true;
         }
         let mut many: HashSet<_> = self.few[..self.len].iter().map(|k| Cow::Borrowed(*k)).collect();
-        let new = many.insert(key.clone());
+        let new = many.insert(key);
         self.many = Some(many);
         new
     }
@@ -74,18 +74,18 @@ mod tests {
     #[test]
     fn two_spellings_of_a_key_are_one_key() {
         let mut keys = Keys::new();
-        assert!(keys.insert(&string_bytes(r#""ab""#)));
-        assert!(!keys.insert(&string_bytes(r#""\u0061b""#)));
-        assert!(keys.insert(&string_bytes(r#""\ud800""#)));
-        assert!(!keys.insert(&string_bytes(r#""\uD800""#)));
-        assert!(!keys.insert(&string_bytes(r#""ab""#)));
+        assert!(keys.insert(string_bytes(r#""ab""#)));
+        assert!(!keys.insert(string_bytes(r#""\u0061b""#)));
+        assert!(keys.insert(string_bytes(r#""\ud800""#)));
+        assert!(!keys.insert(string_bytes(r#""\uD800""#)));
+        assert!(!keys.insert(string_bytes(r#""ab""#)));
     }
 
     #[test]
     fn a_repeat_among_hundreds_of_keys_is_found() {
         let names: Vec<String> = (0..500).map(|i| format!("\"k{i}\"")).collect();
         let mut keys = Keys::new();
-        assert!(names.iter().all(|name| keys.insert(&string_bytes(name))));
-        assert!(!names.iter().any(|name| keys.insert(&string_bytes(name))));
+        assert!(names.iter().all(|name| keys.insert(string_bytes(name))));
+        assert!(!names.iter().any(|name| keys.insert(string_bytes(name))));
     }
 }

@@ -15,12 +15,12 @@ pub(super) fn timestamp(raw: &str) -> Option<i64> {
 /// Nanoseconds in the unit of an epoch number of that size: below 10^11 seconds (until the year 5138),
 /// below 10^14 milliseconds, below 10^17 microseconds, else nanoseconds.
 fn unit(whole: u128) -> u128 {
-    match whole {
-        0..100_000_000_000 => 1_000_000_000,
-        0..100_000_000_000_000 => 1_000_000,
-        0..100_000_000_000_000_000 => 1_000,
-        _ => 1,
-    }
+    const UNITS: [(u128, u128); 3] = [
+        (100_000_000_000, 1_000_000_000),
+        (100_000_000_000_000, 1_000_000),
+        (100_000_000_000_000_000, 1_000),
+    ];
+    UNITS.iter().find(|(bound, _)| whole < *bound).map_or(1, |(_, unit)| *unit)
 }
 
 fn epoch(raw: &str) -> Option<i64> {

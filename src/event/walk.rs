@@ -150,7 +150,7 @@ impl<'a> Visitor<'a> for Object<'_, 'a, '_> {
         while let Some(key) = members.next_key::<&'a RawValue>()? {
             let name = string_bytes(key.get());
             if let Some(keys) = &mut self.keys
-                && !keys.insert(&name)
+                && !keys.insert(name.clone())
             {
                 self.walk.duplicate.get_or_insert_with(|| name.clone());
             }
