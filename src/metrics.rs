@@ -38,6 +38,8 @@ counters! {
     bytes_waiting,
     /// Leaves on disk: the sequence number that the next line gets.
     ledger_head,
+    /// The open epoch.
+    epoch,
     /// The ledger's leaves below this number are in the index.
     index_head,
 }

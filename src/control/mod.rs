@@ -1,6 +1,12 @@
-//! The control socket: how `auditlog` asks the running daemon. One JSON request, one JSON reply.
+//! The control socket: how `auditlog` asks the running daemon. One JSON request on a line, one JSON reply.
+
+mod client;
+mod server;
 
 use serde::{Deserialize, Serialize};
+
+pub use client::{ControlError, request};
+pub use server::{Answer, serve};
 
 /// What can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,25 +14,35 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// How it is.
     Status,
-    /// Drop the index and build it again from the ledger.
+    /// Drop the index and build it again from the ledger; for root and the daemon's own user.
     Reindex,
 }
 
-/// The reply to [`Request::Status`].
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// The daemon does what was asked.
+    Accepted,
+    /// It does not, and why.
+    Refused(String),
+}
+
+/// How the daemon is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The daemon's version.
     pub version: String,
     /// Its process id.
-    pub pid: i32,
+    pub pid: u32,
     /// When it was ready, RFC 3339.
     pub started: String,
     /// The log's id, 32 hex digits.
     pub log_id: String,
     /// The socket applications write to.
     pub socket: String,
-    /// The epoch that is open.
-    pub epoch: u64,
     /// What keeps the index from following the ledger, if something does.
     pub index_error: Option<String>,
     /// The counters.

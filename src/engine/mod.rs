@@ -1,11 +1,189 @@
 //! The engine: the only place that joins ledger and index, and the only writer.
+//!
+//! [`Submitter`] is how events come in; `writer` commits them; `feed` hands what was committed to the
+//! `indexer`, which follows the ledger from wherever it stopped.
 
+mod feed;
+mod indexer;
+mod rows;
 mod submit;
+mod writer;
 
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use indexer::{IndexSetup, reindex_offline};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
+pub use writer::WriterError;
+
+use crate::clock::Clock;
+use crate::config;
+use crate::event::FieldMap;
+use crate::ledger::LedgerError;
+use crate::ledger::open::{Setup, open};
+use crate::metrics::Metrics;
+use crate::record::Record;
+use feed::Feed;
+use writer::Writer;
 
 /// What the writer is asked to do.
 pub(crate) enum Command {
     /// Put events into the ledger.
     Append(submit::Queued),
+    /// Put one of the daemon's own records into it.
+    Record(Record),
+    /// Close the epoch, and open a new segment if the active file was renamed.
+    Reopen(Done),
+    /// Use these limits from now on.
+    Configure(config::Ledger),
+    /// Write that the daemon stops, seal, and end.
+    Stop(String),
+}
+
+/// Told when a command is done; dropped without a word if the writer failed first.
+type Done = std::sync::mpsc::SyncSender<()>;
+
+/// What the engine needs to start.
+pub struct EngineSetup {
+    /// The ledger.
+    pub ledger: Setup,
+    /// Batches and epochs.
+    pub limits: config::Ledger,
+    /// Bytes of events that may wait for the writer.
+    pub queue_bytes: usize,
+    /// The index.
+    pub index: IndexSetup,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// Called from the writer's thread when it ends, whatever the reason.
+    pub on_end: Box<dyn FnOnce() + Send>,
+}
+
+/// The running engine: a thread that writes, a thread that indexes.
+pub struct Engine {
+    commands: Sender<Command>,
+    submitter: Submitter,
+    feed: Arc<Feed>,
+    log_id: String,
+    writer: JoinHandle<Result<(), WriterError>>,
+    indexer: JoinHandle<()>,
+    end: Receiver<()>,
+}
+
+/// What a new log's owner has to be told, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Whether the log was created just now.
+    pub created: bool,
+}
+
+impl Engine {
+    /// Opens the ledger, writes that the daemon started, and goes on in threads of its own. Returning means
+    /// that a first sync succeeded.
+    pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
+        let own_peer = setup.ledger.own_peer.clone();
+        let opened = open(setup.ledger, setup.clock.now())?;
+        let log_id = opened.ledger.log_id().to_owned();
+        let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
+        let (commands, queue) = channel();
+        let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
+        let mut writer = Writer::new(
+            opened.ledger,
+            own_peer,
+            setup.clock,
+            setup.limits,
+            queue,
+            feed.clone(),
+            setup.metrics.clone(),
+        );
+        writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
+
+        let (ended, end) = sync_channel(1);
+        let on_end = setup.on_end;
+        let writer = spawn("writer", move || {
+            let result = writer.run();
+            on_end();
+            let _ = ended.send(());
+            result
+        })?;
+        let (follow, id, metrics) = (feed.clone(), log_id.clone(), setup.metrics);
+        let index = setup.index;
+        let indexer = spawn("index", move || indexer::run(&index, &id, &follow, &metrics))?;
+        let engine = Self { commands, submitter, feed, log_id, writer, indexer, end };
+        Ok((engine, Started { created: opened.created }))
+    }
+
+    /// The log's id, 32 hex digits.
+    pub fn log_id(&self) -> &str {
+        &self.log_id
+    }
+
+    /// A way to hand in events.
+    pub fn submitter(&self) -> Submitter {
+        self.submitter.clone()
+    }
+
+    /// A handle for whoever answers questions about the index.
+    pub fn index(&self) -> IndexHandle {
+        IndexHandle(self.feed.clone())
+    }
+
+    /// Writes one of the daemon's own records.
+    pub fn record(&self, record: Record) {
+        let _ended_writer_is_noticed_elsewhere = self.commands.send(Command::Record(record));
+    }
+
+    /// Closes the epoch and opens a new segment if the active file was renamed; returns when that is
+    /// durable, or `false` if the writer has ended.
+    pub fn reopen(&self) -> bool {
+        let (done, wait) = sync_channel(1);
+        self.commands.send(Command::Reopen(done)).is_ok() && wait.recv().is_ok()
+    }
+
+    /// Puts new limits and a new vocabulary in force.
+    pub fn configure(&self, limits: config::Ledger, fields: Arc<FieldMap>) {
+        let _ended_writer_is_noticed_elsewhere = self.commands.send(Command::Configure(limits));
+        self.feed.set_fields(fields);
+    }
+
+    /// Commits what was submitted, seals, lets the index catch up for at most `deadline`, and ends. Only
+    /// then is nothing open.
+    pub fn stop(self, reason: &str, deadline: Duration) -> Result<(), WriterError> {
+        let _already_ended = self.commands.send(Command::Stop(reason.to_owned()));
+        let _sent_or_dropped = self.end.recv();
+        let result = self.writer.join().unwrap_or(Err(WriterError::Panicked));
+        self.feed.close(deadline);
+        if self.indexer.join().is_err() {
+            tracing::error!("the index thread panicked; run `auditlog reindex` after the next start");
+        }
+        result
+    }
+}
+
+/// What can be asked of and about the index while the engine runs.
+#[derive(Clone)]
+pub struct IndexHandle(Arc<Feed>);
+
+impl IndexHandle {
+    /// Drops the index and builds it again from the ledger.
+    pub fn reindex(&self) {
+        self.0.request_reset();
+    }
+
+    /// What keeps the index from following the ledger, if something does.
+    pub fn error(&self) -> Option<String> {
+        self.0.error()
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, LedgerError> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(run);
+    spawned.map_err(LedgerError::io("given a thread", name.as_ref()))
 }

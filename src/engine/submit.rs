@@ -27,8 +27,9 @@ pub struct Item {
     pub id_len: u32,
     /// Bytes of its event: a JSON object, made safe by [`crate::json::one_line`].
     pub event_len: u32,
-    /// Whether the commit's receipt should speak of this item (the last such item wins).
-    pub receipt: bool,
+    /// Whether it is an event as a client sent it, and not a record of one that was refused: the receipt
+    /// is of the last accepted item.
+    pub accepted: bool,
 }
 
 /// Called after the commit.
@@ -54,10 +55,23 @@ pub struct CommitFailed;
 pub struct Stopped;
 
 /// What arrives at the writer.
-pub(super) struct Queued {
+pub(crate) struct Queued {
     pub submission: Submission,
     /// Given back when the commit is done.
-    pub _budget: OwnedSemaphorePermit,
+    _budget: Budget,
+}
+
+/// A part of the queue's bytes.
+struct Budget {
+    _permit: OwnedSemaphorePermit,
+    bytes: u64,
+    metrics: Arc<Metrics>,
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        self.metrics.bytes_waiting.sub(self.bytes);
+    }
 }
 
 /// The way to the writer; clones share one budget.
@@ -83,11 +97,12 @@ impl Submitter {
     pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
         let bytes = (submission.text.len() + 64 * submission.items.len()).clamp(1, self.capacity);
         let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let budget =
-            self.budget.clone().acquire_many_owned(permits).await.map_err(|_closed| Stopped)?;
-        let _ = &self.metrics;
+        let permit = self.budget.clone().acquire_many_owned(permits).await;
+        let metrics = self.metrics.clone();
+        metrics.bytes_waiting.add(bytes as u64);
+        let budget = Budget { _permit: permit.map_err(|_| Stopped)?, bytes: bytes as u64, metrics };
         self.queue
             .send(super::Command::Append(Queued { submission, _budget: budget }))
-            .map_err(|_closed| Stopped)
+            .map_err(|_| Stopped)
     }
 }

@@ -126,6 +126,10 @@ impl File for FaultyFile {
         plan.step(|| file.truncate(len), || Ok(()))
     }
 
+    fn read_all(&self) -> io::Result<Vec<u8>> {
+        self.file.read_all()
+    }
+
     fn stat(&self) -> io::Result<Stat> {
         self.file.stat()
     }

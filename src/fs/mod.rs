@@ -42,6 +42,8 @@ pub trait File: Send {
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file to `len` bytes and makes that durable.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+    /// All that is in the file, also when it has no name any more.
+    fn read_all(&self) -> io::Result<Vec<u8>>;
     /// What the open file is now.
     fn stat(&self) -> io::Result<Stat>;
 }

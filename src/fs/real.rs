@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -31,6 +32,11 @@ impl Real {
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         self.give_to_group(path, access)?;
         Ok(Box::new(RealFile(file)))
+    }
+
+    /// Gives what is at `path`, a socket say, to the group that may read.
+    pub fn share(&self, path: &Path) -> io::Result<()> {
+        self.give_to_group(path, Access::Shared)
     }
 
     fn give_to_group(&self, path: &Path, access: Access) -> io::Result<()> {
@@ -89,6 +95,11 @@ impl File for RealFile {
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.0.set_len(len)?;
         self.0.sync_all()
+    }
+
+    fn read_all(&self) -> io::Result<Vec<u8>> {
+        // Opened for writing only, so it is opened again by its descriptor.
+        fs::read(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
     }
 
     fn stat(&self) -> io::Result<Stat> {

@@ -3,6 +3,7 @@
 //! disk is then unknown, and [`super::open`] finds out.
 
 use std::io::Read;
+use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,6 +102,19 @@ pub enum ActiveFile {
         /// Bytes it has.
         found: u64,
     },
+}
+
+impl fmt::Display for ActiveFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ActiveFile::Intact => f.write_str("the active file is as it was left"),
+            ActiveFile::Renamed => f.write_str("the active file was renamed"),
+            ActiveFile::Unlinked => f.write_str("the active file was deleted"),
+            ActiveFile::Resized { expected, found } => {
+                write!(f, "the active file had {found} bytes instead of {expected}")
+            }
+        }
+    }
 }
 
 impl Ledger {
@@ -258,6 +272,22 @@ impl Ledger {
             Ok(meta) if (meta.dev(), meta.ino()) == self.segment.id => Ok(ActiveFile::Intact),
             _ => Ok(ActiveFile::Renamed),
         }
+    }
+
+    /// Copies an active file that has lost its name to a new one, so that its lines are not lost with it.
+    /// Files that still have a name are left alone.
+    pub fn rescue(&self) -> Result<Option<PathBuf>, LedgerError> {
+        if self.check_active()? != ActiveFile::Unlinked {
+            return Ok(None);
+        }
+        let number = self.segment.number;
+        let path = self.paths.log_dir.join(format!("audit-rescued-{number}.jsonl"));
+        let rescue = || {
+            let bytes = self.segment.file.read_all()?;
+            fs::replace(&*self.fs, &path, &bytes, Access::Shared)
+        };
+        rescue().map_err(LedgerError::io("written", &path))?;
+        Ok(Some(path))
     }
 
     /// K_{e+1,0} and S_{e+2}.

@@ -1,0 +1,51 @@
+//! The daemon's own messages: structured to the journal under systemd, plain to stderr elsewhere. What
+//! clients send never appears in them.
+
+use std::io::IsTerminal;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{Handle, Layer};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt};
+
+use crate::config::LogLevel;
+
+/// Changes the level of a running daemon.
+pub struct Journal(Handle<LevelFilter, Registry>);
+
+/// Starts to log; once in a process.
+pub fn start(level: LogLevel) -> Journal {
+    let (filter, handle) = Layer::new(filter(level));
+    let registry = tracing_subscriber::registry().with(filter);
+    // systemd sets JOURNAL_STREAM when it has connected stderr to the journal.
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    match journal {
+        Some(journal) => registry.with(journal).init(),
+        None => {
+            let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let plain = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi);
+            registry.with(plain.with_target(false)).init();
+        }
+    }
+    Journal(handle)
+}
+
+impl Journal {
+    /// Logs at another level from now on.
+    pub fn set_level(&self, level: LogLevel) {
+        if let Err(e) = self.0.reload(filter(level)) {
+            tracing::warn!("the log level could not be changed: {e}");
+        }
+    }
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}

@@ -1,0 +1,57 @@
+//! SIGHUP: the configuration is read again, the epoch closed, the log reopened.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::journal::Journal;
+use super::{DaemonError, field_map, ingest_limits, signals};
+use crate::config::{self, Config, Sources};
+use crate::engine::Engine;
+use crate::ingest::Limits;
+use crate::record::Record;
+
+/// What a reload changes.
+pub struct Reload<'a> {
+    /// Where the configuration comes from.
+    pub sources: &'a Sources,
+    /// The one in force.
+    pub config: Config,
+    /// The limits of ingest.
+    pub limits: watch::Sender<Arc<Limits>>,
+    /// The daemon's own messages.
+    pub log: Journal,
+}
+
+impl Reload<'_> {
+    /// Reloads and reopens; the service manager is told when both are done.
+    pub fn run(&mut self, engine: &Engine) {
+        signals::notify_reloading();
+        if let Err(e) = self.configure(engine) {
+            tracing::error!("the configuration was not reloaded, the old one stays in force: {e}");
+        }
+        if engine.reopen() {
+            tracing::info!("reloaded");
+        }
+        signals::notify_ready();
+    }
+
+    fn configure(&mut self, engine: &Engine) -> Result<(), DaemonError> {
+        let new = config::load(self.sources)?;
+        let fields = field_map(&new)?;
+        let limits = ingest_limits(&new)?;
+        let changes = config::changes(&self.config, &new);
+        if changes.applied.is_empty() && changes.restart.is_empty() {
+            return Ok(());
+        }
+        if !changes.restart.is_empty() {
+            tracing::warn!("changed, but in force only after a restart: {}", changes.restart.join(", "));
+        }
+        self.limits.send_replace(Arc::new(limits));
+        self.log.set_level(new.log_level);
+        engine.configure(new.ledger.clone(), fields);
+        engine.record(Record::ConfigChanged { applied: changes.applied, restart: changes.restart });
+        self.config = new;
+        Ok(())
+    }
+}

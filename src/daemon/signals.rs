@@ -1,0 +1,100 @@
+//! Signals in, notifications to the service manager out.
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// What the main thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// SIGHUP.
+    Hangup,
+    /// SIGTERM or SIGINT, by name.
+    Stop(&'static str),
+    /// The writer has ended without being told to.
+    WriterEnded,
+}
+
+/// Wakes the main thread.
+#[derive(Clone)]
+pub struct Waker(Sender<Wake>);
+
+impl Waker {
+    /// Says that the writer has ended.
+    pub fn writer_ended(&self) {
+        let _main_has_ended = self.0.send(Wake::WriterEnded);
+    }
+}
+
+/// What the main thread was woken for.
+pub struct Woken(Receiver<Wake>);
+
+impl Woken {
+    /// Waits for the next event.
+    pub fn next(&self) -> Wake {
+        // The signal thread holds a sender for as long as the process lives.
+        self.0.recv().unwrap_or(Wake::WriterEnded)
+    }
+}
+
+/// Catches signals from now on.
+pub fn listen() -> io::Result<(Waker, Woken)> {
+    let (sender, receiver) = channel();
+    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT])?;
+    let waker = Waker(sender.clone());
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            let wake = match signal {
+                SIGHUP => Wake::Hangup,
+                SIGTERM => Wake::Stop("SIGTERM"),
+                _ => Wake::Stop("SIGINT"),
+            };
+            if sender.send(wake).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok((waker, Woken(receiver)))
+}
+
+/// Ends the process if an ordered stop takes longer than `deadline`: what was acknowledged is on disk,
+/// and the next start seals it.
+pub fn exit_after(deadline: Duration) {
+    let armed = std::thread::Builder::new().name("deadline".into()).spawn(move || {
+        std::thread::sleep(deadline);
+        tracing::error!("the stop took longer than stop_seconds ({deadline:?}); ending without a seal");
+        std::process::exit(1);
+    });
+    if let Err(e) = armed {
+        tracing::warn!("the stop has no deadline: {e}");
+    }
+}
+
+/// READY=1.
+pub fn notify_ready() {
+    notify(&[NotifyState::Ready, NotifyState::Status("taking events")]);
+}
+
+/// RELOADING=1, with the time that the service manager wants beside it.
+pub fn notify_reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(time) => notify(&[NotifyState::Reloading, time]),
+        Err(_) => notify(&[NotifyState::Reloading]),
+    }
+}
+
+/// STOPPING=1.
+pub fn notify_stopping() {
+    notify(&[NotifyState::Stopping, NotifyState::Status("draining and sealing")]);
+}
+
+/// Without a service manager this does nothing.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(e) = sd_notify::notify(state) {
+        tracing::warn!("the service manager could not be told: {e}");
+    }
+}

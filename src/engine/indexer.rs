@@ -1,0 +1,213 @@
+//! The index thread: it follows the ledger, whether a line comes fresh from the writer or is read from a
+//! segment. Whatever happens to the database, the ledger goes on and the index catches up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::feed::{Feed, Work};
+use super::rows;
+use crate::event::FieldMap;
+use crate::index::{IndexError, Options, Writer};
+use crate::ledger::reader::{Lines, Reader};
+use crate::ledger::segment;
+use crate::metrics::Metrics;
+
+/// How long a database that somebody has locked is left alone.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// How long one that cannot be used is.
+const BROKEN_PAUSE: Duration = Duration::from_secs(60);
+/// Bytes of segments read at a time when catching up.
+const READ_BYTES: usize = 4 << 20;
+
+/// What the index needs.
+pub struct IndexSetup {
+    /// The database.
+    pub database: PathBuf,
+    /// The segments.
+    pub log_dir: PathBuf,
+    /// SQLite's part.
+    pub options: Options,
+    /// The most rows in one transaction.
+    pub batch_rows: usize,
+    /// Fresh lines kept for it, bytes.
+    pub queue_bytes: usize,
+    /// Where the known members of events are.
+    pub fields: Arc<FieldMap>,
+}
+
+/// Follows the ledger until the feed is closed.
+pub(super) fn run(setup: &IndexSetup, log_id: &str, feed: &Feed, metrics: &Metrics) {
+    let mut follower = Follower::new(setup, log_id, metrics);
+    loop {
+        let error = match follower.work(feed) {
+            Ok(()) => break,
+            Err(e) => e,
+        };
+        let busy = error.is_busy();
+        if feed.set_error(Some(error.to_string())) {
+            match busy {
+                true => tracing::warn!("the index waits: {error}; the ledger goes on"),
+                false => tracing::error!("the index stands still: {error}; the ledger goes on"),
+            }
+        }
+        if !busy {
+            follower.database = None;
+        }
+        if !feed.pause(if busy { BUSY_PAUSE } else { BROKEN_PAUSE }) {
+            break;
+        }
+    }
+    follower.close();
+}
+
+/// Builds the index of a log anew while no daemon runs; `progress` is told the leaves that are done.
+pub fn reindex_offline(
+    setup: &IndexSetup,
+    log_id: &str,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64, IndexError> {
+    let metrics = Metrics::default();
+    let mut follower = Follower::new(setup, log_id, &metrics);
+    follower.start_over()?;
+    follower.list_segments()?;
+    loop {
+        let before = follower.next;
+        follower.read(u64::MAX)?;
+        progress(follower.next);
+        if follower.next == before {
+            break;
+        }
+    }
+    follower.close();
+    Ok(follower.next)
+}
+
+struct Follower<'a> {
+    setup: &'a IndexSetup,
+    log_id: &'a str,
+    metrics: &'a Metrics,
+    fields: Arc<FieldMap>,
+    reader: Reader,
+    database: Option<Writer>,
+    /// The first leaf that is not in the database.
+    next: u64,
+}
+
+impl<'a> Follower<'a> {
+    fn new(setup: &'a IndexSetup, log_id: &'a str, metrics: &'a Metrics) -> Self {
+        Self {
+            setup,
+            log_id,
+            metrics,
+            fields: setup.fields.clone(),
+            reader: Reader::new(&setup.log_dir, log_id),
+            database: None,
+            next: 0,
+        }
+    }
+
+    fn work(&mut self, feed: &Feed) -> Result<(), IndexError> {
+        if feed.take_reset() {
+            self.start_over()?;
+        }
+        self.database()?;
+        loop {
+            match feed.wait(self.next) {
+                Work::Fresh(lines) => self.insert(lines, feed)?,
+                Work::Read(to) => self.read(to)?,
+                Work::Segments => self.list_segments()?,
+                Work::Fields(fields) => self.fields = fields,
+                Work::Reset => self.start_over()?,
+                Work::Close => return Ok(()),
+            }
+            feed.set_error(None);
+        }
+    }
+
+    /// The open database; opens it if need be.
+    fn database(&mut self) -> Result<&mut Writer, IndexError> {
+        if self.database.is_none() {
+            let writer = Writer::open(&self.setup.database, self.log_id, &self.setup.options)?;
+            self.set_next(writer.indexed()?);
+            self.database = Some(writer);
+        }
+        self.database.as_mut().ok_or(IndexError::Closed)
+    }
+
+    fn start_over(&mut self) -> Result<(), IndexError> {
+        self.database = None;
+        let writer = Writer::create_anew(&self.setup.database, self.log_id, &self.setup.options)?;
+        self.database = Some(writer);
+        self.set_next(0);
+        self.list_segments()
+    }
+
+    /// Inserts fresh lines, and in the same transaction those that came meanwhile, up to the row limit.
+    fn insert(&mut self, first: Lines, feed: &Feed) -> Result<(), IndexError> {
+        let (fields, log_id, limit) = (self.fields.clone(), self.log_id, self.setup.batch_rows);
+        let mut batch = self.database()?.begin()?;
+        let mut counts = rows::Counts::default();
+        let mut lines = first;
+        loop {
+            rows::insert(&mut batch, &lines.bytes, &fields, log_id, &mut counts)?;
+            if counts.rows >= limit {
+                break;
+            }
+            match feed.more(lines.next) {
+                Some(more) => lines = more,
+                None => break,
+            }
+        }
+        batch.commit(lines.next)?;
+        self.committed(lines.next, counts)
+    }
+
+    /// Reads leaves below `to` from the segments.
+    fn read(&mut self, to: u64) -> Result<(), IndexError> {
+        let lines = self.reader.read(self.next, to, READ_BYTES).map_err(IndexError::Ledger)?;
+        if lines.next == self.next {
+            // Leaves that are nowhere were deleted, or a segment is missing: verify tells which.
+            if to != u64::MAX {
+                tracing::warn!("leaves {} to {} are in no segment", self.next, to - 1);
+                self.database()?.begin()?.commit(to)?;
+                self.set_next(to);
+            }
+            return Ok(());
+        }
+        let (fields, log_id) = (self.fields.clone(), self.log_id);
+        let mut batch = self.database()?.begin()?;
+        let mut counts = rows::Counts::default();
+        rows::insert(&mut batch, &lines.bytes, &fields, log_id, &mut counts)?;
+        batch.commit(lines.next)?;
+        self.committed(lines.next, counts)
+    }
+
+    fn committed(&mut self, next: u64, counts: rows::Counts) -> Result<(), IndexError> {
+        self.metrics.members_mistyped.add(counts.mistyped);
+        self.set_next(next);
+        self.database()?.after_commit()
+    }
+
+    fn list_segments(&mut self) -> Result<(), IndexError> {
+        let mut found = segment::list(&self.setup.log_dir).map_err(IndexError::Ledger)?;
+        found.retain(|found| found.header.log_id == self.log_id);
+        let mut batch = self.database()?.begin()?;
+        for found in &found {
+            rows::insert_segment(&mut batch, found)?;
+        }
+        let next = self.next;
+        batch.commit(next)
+    }
+
+    fn set_next(&mut self, next: u64) {
+        self.next = next;
+        self.metrics.index_head.set(next);
+    }
+
+    fn close(&mut self) {
+        if let Some(Err(e)) = self.database.take().map(Writer::close) {
+            tracing::warn!("the index was not closed cleanly: {e}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! From a ledger line to a row of the index.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::event::{self, Event, FieldMap};
+use crate::index::{Batch, EventRow, IndexError, SealRow, SegmentRow};
+use crate::ledger::line::{self, Body, Line};
+use crate::ledger::seal;
+use crate::ledger::segment::Found;
+use crate::record;
+
+/// What was inserted.
+#[derive(Default)]
+pub struct Counts {
+    /// Rows.
+    pub rows: usize,
+    /// Known members of a wrong type.
+    pub mistyped: u64,
+}
+
+/// The peer object of a line.
+#[derive(Deserialize)]
+struct Peer<'a> {
+    pid: i32,
+    uid: u32,
+    gid: u32,
+    #[serde(borrow)]
+    unit: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    exe: Option<Cow<'a, str>>,
+}
+
+/// Inserts whole lines, each with its LF. What is no ledger line is left out: it is for verification.
+pub fn insert(
+    batch: &mut Batch<'_>,
+    lines: &[u8],
+    fields: &FieldMap,
+    log_id: &str,
+    counts: &mut Counts,
+) -> Result<(), IndexError> {
+    let mut rest = lines;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let (text, after) = (&rest[..end], &rest[end + 1..]);
+        rest = after;
+        let Ok(line) = line::parse(text) else {
+            tracing::warn!("a line of the ledger is not well-formed; run `auditlog verify`");
+            continue;
+        };
+        counts.rows += 1;
+        match line.body {
+            Body::Event { peer, event } => {
+                let own = event.starts_with(record::PREFIX);
+                let fields = if own { FieldMap::builtin() } else { fields };
+                counts.mistyped += insert_event(batch, &line, peer, event, fields, log_id)?;
+            }
+            Body::Seal(json) => insert_seal(batch, &line, text, json)?,
+        }
+    }
+    Ok(())
+}
+
+fn insert_event(
+    batch: &mut Batch<'_>,
+    line: &Line<'_>,
+    peer: &str,
+    event: &str,
+    fields: &FieldMap,
+    log_id: &str,
+) -> Result<u64, IndexError> {
+    let peer: Option<Peer<'_>> = serde_json::from_str(peer).ok();
+    let id: Cow<'_, str> = unquote(line.id);
+    let client_id = client_id(&id, log_id, line.seq);
+    // Stored events were parsed before they were signed; one that was not has no columns.
+    let parsed = event::parse(event, fields).unwrap_or_else(|_| Event::default());
+    batch.event(&EventRow {
+        seq: line.seq,
+        ts_ns: line.ts_ns,
+        client_id,
+        uid: peer.as_ref().map_or(u32::MAX, |peer| peer.uid),
+        gid: peer.as_ref().map_or(u32::MAX, |peer| peer.gid),
+        pid: peer.as_ref().map_or(0, |peer| peer.pid),
+        unit: peer.as_ref().and_then(|peer| peer.unit.as_deref()),
+        exe: peer.as_ref().and_then(|peer| peer.exe.as_deref()),
+        event,
+        mac: line.mac,
+        fields: &parsed,
+    })?;
+    Ok(u64::from(parsed.mistyped))
+}
+
+/// The id, if it is not the one that the daemon gives.
+fn client_id<'a>(id: &'a str, log_id: &str, seq: u64) -> Option<&'a str> {
+    let own = id
+        .strip_prefix(&log_id[..12])
+        .and_then(|rest| rest.strip_prefix('-'))
+        .is_some_and(|rest| rest.parse() == Ok(seq));
+    (!own).then_some(id)
+}
+
+/// A JSON string's text.
+fn unquote(json: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<&str>(json) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(serde_json::from_str(json).unwrap_or_default()),
+    }
+}
+
+fn insert_seal(
+    batch: &mut Batch<'_>,
+    line: &Line<'_>,
+    text: &[u8],
+    json: &str,
+) -> Result<(), IndexError> {
+    let Ok(seal) = seal::parse(json) else { return Ok(()) };
+    let hex = |hash: &[u8; 32]| data_encoding::HEXLOWER.encode(hash);
+    batch.seal(&SealRow {
+        seq: line.seq,
+        ts_ns: line.ts_ns,
+        epoch: seal.epoch,
+        first_seq: seal.first_seq,
+        size: seal.size,
+        root: &hex(&seal.root.0),
+        prev: &hex(&seal.prev.0),
+        next_pub: &hex(&seal.next_pub.0),
+        reason: seal.reason.as_str(),
+        boot_id: &seal.boot_id,
+        boottime_ns: seal.boottime_ns,
+        line: &String::from_utf8_lossy(text),
+    })
+}
+
+/// Inserts or updates what is known of a segment.
+pub fn insert_segment(batch: &mut Batch<'_>, found: &Found) -> Result<(), IndexError> {
+    let file = found.path.file_name().unwrap_or_default().to_string_lossy();
+    batch.segment(&SegmentRow {
+        number: found.header.segment,
+        first_seq: found.header.first_seq,
+        opened: &found.header.opened,
+        host: &found.header.host,
+        file: &file,
+    })
+}

@@ -1,0 +1,321 @@
+//! The writer: one thread, one function that commits.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::feed::Feed;
+use super::submit::{CommitFailed, Queued, Receipt};
+use super::{Command, Done};
+use crate::clock::{Clock, Now, rfc3339};
+use crate::config;
+use crate::ledger::reader::Lines;
+use crate::ledger::seal::Reason;
+use crate::ledger::{ActiveFile, Ledger, LedgerError};
+use crate::metrics::Metrics;
+use crate::record::Record;
+
+/// A wall clock that moved this much against the boot clock since the last commit has stepped.
+const CLOCK_STEP_NS: i64 = 1_000_000_000;
+
+/// Why the writer ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    /// What is on disk is unknown, so nothing is tried again in place.
+    #[error("{0}; what was not acknowledged may or may not be stored; the daemon stops, and its next start finds out")]
+    Ledger(#[from] LedgerError),
+    /// A defect.
+    #[error("the writer panicked; its next start finds out what is stored")]
+    Panicked,
+}
+
+pub(super) struct Writer {
+    ledger: Ledger,
+    own_peer: Arc<str>,
+    clock: Clock,
+    limits: config::Ledger,
+    queue: Receiver<Command>,
+    feed: Arc<Feed>,
+    metrics: Arc<Metrics>,
+    /// CLOCK_BOOTTIME when the last seal was written.
+    sealed_at: u64,
+    /// CLOCK_BOOTTIME of the open epoch's first commit.
+    epoch_began: Option<u64>,
+    /// Wall clock minus boot clock at the last look.
+    offset_ns: i64,
+}
+
+impl Writer {
+    pub fn new(
+        ledger: Ledger,
+        own_peer: Arc<str>,
+        clock: Clock,
+        limits: config::Ledger,
+        queue: Receiver<Command>,
+        feed: Arc<Feed>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let now = clock.now();
+        let (sealed_at, offset_ns) = (now.boot_ns, offset(now));
+        let epoch_began = (ledger.epoch_lines() > 0).then_some(now.boot_ns);
+        metrics.ledger_head.set(ledger.next_seq());
+        Self {
+            ledger,
+            own_peer,
+            clock,
+            limits,
+            queue,
+            feed,
+            metrics,
+            sealed_at,
+            epoch_began,
+            offset_ns,
+        }
+    }
+
+    /// Works until it is told to stop, or until the disk fails.
+    pub fn run(mut self) -> Result<(), WriterError> {
+        let result = self.serve();
+        if result.is_err() {
+            // Whoever still waits is told; whoever comes later finds the queue gone.
+            while let Ok(command) = self.queue.try_recv() {
+                if let Command::Append(queued) = command {
+                    refuse(queued);
+                }
+            }
+        }
+        Ok(result?)
+    }
+
+    fn serve(&mut self) -> Result<(), LedgerError> {
+        let mut next = None;
+        loop {
+            let command = match next.take() {
+                Some(command) => command,
+                None => match self.queue.recv_timeout(self.until_seal_is_due()) {
+                    Ok(command) => command,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.seal_if_due()?;
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return self.stop("nobody is left".into()),
+                },
+            };
+            match command {
+                Command::Append(first) => {
+                    let batch;
+                    (batch, next) = self.gather(first);
+                    self.commit(batch)?;
+                }
+                Command::Record(record) => self.write_own(vec![record])?,
+                Command::Reopen(done) => self.reopen(&done)?,
+                Command::Configure(limits) => self.limits = limits,
+                Command::Stop(reason) => return self.stop(reason),
+            }
+            self.seal_if_due()?;
+        }
+    }
+
+    /// Whatever has arrived meanwhile, up to one batch, and the command that ended it.
+    fn gather(&self, first: Queued) -> (Vec<Queued>, Option<Command>) {
+        let mut bytes = first.submission.text.len();
+        let mut batch = vec![first];
+        while bytes < self.limits.batch_bytes {
+            match self.queue.try_recv() {
+                Ok(Command::Append(queued)) => {
+                    bytes += queued.submission.text.len();
+                    batch.push(queued);
+                }
+                Ok(other) => return (batch, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (batch, None)
+    }
+
+    /// Stamp, sign, append, sync, publish, acknowledge.
+    fn commit(&mut self, batch: Vec<Queued>) -> Result<(), LedgerError> {
+        let first = self.prepare().and_then(|ts| {
+            let first = self.ledger.next_seq();
+            let mut receipts = Vec::with_capacity(batch.len());
+            for queued in &batch {
+                receipts.push(self.sign(&ts, queued)?);
+            }
+            // A crash up to here: nothing is on disk, nobody was told.
+            self.ledger.append()?;
+            // A crash here: any prefix may be on disk; the start keeps the whole lines and seals them.
+            let bytes = self.ledger.sync()?;
+            Ok((first, receipts, bytes))
+        });
+        let (first, receipts, bytes) = match first {
+            Ok(committed) => committed,
+            Err(e) => {
+                batch.into_iter().for_each(refuse);
+                return Err(e);
+            }
+        };
+        // A crash from here on: everything is on disk; clients that were not told send it again.
+        self.publish(first, bytes);
+        for (queued, receipt) in batch.into_iter().zip(receipts) {
+            let accepted = queued.submission.items.iter().filter(|item| item.accepted).count();
+            self.metrics.events_stored.add(accepted as u64);
+            if let Some(on_commit) = queued.submission.on_commit {
+                on_commit(Ok(receipt));
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs the lines of one submission; the receipt is of its last accepted event.
+    fn sign(&mut self, ts: &str, queued: &Queued) -> Result<Option<Receipt>, LedgerError> {
+        let submission = &queued.submission;
+        let mut receipt = None;
+        let mut rest = submission.text.as_slice();
+        for item in &submission.items {
+            let (id, after) = rest.split_at(item.id_len as usize);
+            let (event, after) = after.split_at(item.event_len as usize);
+            rest = after;
+            let (seq, mac) = self.ledger.sign(ts, id, &submission.peer, event)?;
+            if item.accepted {
+                receipt = Some(Receipt { seq, mac });
+            }
+        }
+        Ok(receipt)
+    }
+
+    /// Commits the daemon's own records.
+    pub fn write_own(&mut self, records: Vec<Record>) -> Result<(), LedgerError> {
+        let ts = self.prepare()?;
+        let first = self.ledger.next_seq();
+        self.sign_own(&ts, &records)?;
+        self.ledger.append()?;
+        let bytes = self.ledger.sync()?;
+        self.publish(first, bytes);
+        Ok(())
+    }
+
+    fn sign_own(&mut self, ts: &str, records: &[Record]) -> Result<(), LedgerError> {
+        for record in records {
+            self.ledger.sign(ts, b"", &self.own_peer.clone(), record.to_json().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// What comes before a commit: is the file still ours, did the clock step? Returns the commit's time
+    /// stamp.
+    fn prepare(&mut self) -> Result<String, LedgerError> {
+        let now = self.clock.now();
+        let mut records = Vec::new();
+        if let Some(reason) = self.mend_segment(now)? {
+            records.push(Record::Reopened { segment: self.ledger.segment(), reason });
+        }
+        let step = offset(now) - self.offset_ns;
+        self.offset_ns = offset(now);
+        if step.abs() > CLOCK_STEP_NS {
+            let expected = rfc3339(now.wall_ns.saturating_sub(step));
+            let found = rfc3339(now.wall_ns);
+            tracing::warn!(%expected, %found, "the clock stepped");
+            records.insert(0, Record::ClockStep { expected, found, step_ns: step });
+        }
+        let ts = rfc3339(now.wall_ns);
+        if !records.is_empty() {
+            let first = self.ledger.next_seq();
+            self.sign_own(&ts, &records)?;
+            self.ledger.append()?;
+            let bytes = self.ledger.sync()?;
+            self.publish(first, bytes);
+        }
+        Ok(ts)
+    }
+
+    /// Opens a new segment if the active file is not what it was left as, and says why.
+    fn mend_segment(&mut self, now: Now) -> Result<Option<String>, LedgerError> {
+        let found = self.ledger.check_active()?;
+        match found {
+            ActiveFile::Intact => return Ok(None),
+            ActiveFile::Renamed => {
+                self.close_epoch(Reason::Rotate, now)?;
+                self.ledger.open_segment(now)?;
+            }
+            // The old file is not one to write a seal to: the new one begins with it.
+            ActiveFile::Unlinked | ActiveFile::Resized { .. } => {
+                let rescued = self.ledger.rescue()?;
+                self.ledger.open_segment(now)?;
+                self.close_epoch(Reason::Rotate, now)?;
+                tracing::error!(?found, ?rescued, "the active segment was tampered with");
+            }
+        }
+        self.feed.segments_changed();
+        Ok(Some(found.to_string()))
+    }
+
+    fn reopen(&mut self, done: &Done) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        if let Some(reason) = self.mend_segment(now)? {
+            self.write_own(vec![Record::Reopened { segment: self.ledger.segment(), reason }])?;
+        } else if self.ledger.epoch_lines() > 0 {
+            self.close_epoch(Reason::Rotate, now)?;
+        }
+        let _asker_may_be_gone = done.send(());
+        Ok(())
+    }
+
+    fn stop(&mut self, reason: String) -> Result<(), LedgerError> {
+        self.write_own(vec![Record::Stopped { reason }])?;
+        self.close_epoch(Reason::Stop, self.clock.now())
+    }
+
+    fn publish(&mut self, first: u64, bytes: Vec<u8>) {
+        let next = self.ledger.next_seq();
+        self.metrics.commits.add(1);
+        self.metrics.bytes_appended.add(bytes.len() as u64);
+        self.metrics.ledger_head.set(next);
+        self.metrics.epoch.set(self.ledger.epoch());
+        self.epoch_began.get_or_insert(self.clock.now().boot_ns);
+        self.feed.publish(first, Lines { bytes, next });
+    }
+
+    fn close_epoch(&mut self, reason: Reason, now: Now) -> Result<(), LedgerError> {
+        let first = self.ledger.next_seq();
+        let line = self.ledger.close_epoch(reason, now)?;
+        self.publish(first, line);
+        self.sealed_at = now.boot_ns;
+        self.epoch_began = None;
+        Ok(())
+    }
+
+    fn seal_if_due(&mut self) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        if self.ledger.epoch_lines() >= self.limits.epoch_lines {
+            self.close_epoch(Reason::Size, now)
+        } else if now.boot_ns >= self.seal_due_at() {
+            let reason = if self.epoch_began.is_some() { Reason::Time } else { Reason::Idle };
+            self.close_epoch(reason, now)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// CLOCK_BOOTTIME at which the open epoch is closed if nothing else closes it.
+    fn seal_due_at(&self) -> u64 {
+        let (since, seconds) = match self.epoch_began {
+            Some(began) => (began, self.limits.epoch_seconds),
+            None => (self.sealed_at, self.limits.idle_seconds),
+        };
+        since.saturating_add(seconds.saturating_mul(1_000_000_000))
+    }
+
+    fn until_seal_is_due(&self) -> Duration {
+        Duration::from_nanos(self.seal_due_at().saturating_sub(self.clock.now().boot_ns))
+    }
+}
+
+fn refuse(queued: Queued) {
+    if let Some(on_commit) = queued.submission.on_commit {
+        on_commit(Err(CommitFailed));
+    }
+}
+
+fn offset(now: Now) -> i64 {
+    now.wall_ns.saturating_sub_unsigned(now.boot_ns)
+}
