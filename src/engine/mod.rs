@@ -3,6 +3,8 @@
 mod submit;
 
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
+#[cfg(test)]
+pub(crate) use submit::{TestQueue, test_pair};
 
 /// What the writer is asked to do.
 pub(crate) enum Command {

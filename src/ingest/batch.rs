@@ -58,7 +58,13 @@ pub struct Batch {
 
 impl Lines {
     /// Takes the next line. False if the batch is full.
-    pub fn take(&mut self, line: &Line<'_>, check: Check, desk: &Desk<'_>, batch: &mut Batch) -> bool {
+    pub fn take(
+        &mut self,
+        line: &Line<'_>,
+        check: Check,
+        desk: &Desk<'_>,
+        batch: &mut Batch,
+    ) -> bool {
         if !self.started && !check::is_blank(line) {
             self.started = true;
             if let Some(acks) = check::greeting(line) {

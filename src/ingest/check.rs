@@ -82,7 +82,9 @@ pub fn greeting(line: &Line<'_>) -> Option<bool> {
     }
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     match value.as_object() {
-        Some(object) if object.len() == 1 => object.get("auditlog")?.as_object()?.get("ack")?.as_bool(),
+        Some(object) if object.len() == 1 => {
+            object.get("auditlog")?.as_object()?.get("ack")?.as_bool()
+        }
         _ => None,
     }
 }

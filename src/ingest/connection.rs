@@ -92,19 +92,23 @@ impl Reader<'_> {
                 self.hand_over(batch).await?;
                 continue;
             }
-            tokio::select! {
+            let stopped = async { stop.wait_for(|stop| *stop).await.map(drop) };
+            let stop_now = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop), if !stopping => {
-                    stopping = true;
-                    self.refuse_more();
-                }
+                _ = stopped, if !stopping => true,
                 () = self.replies.ended() => return Ok(()),
                 // An error here shows in the read.
-                _ = self.stream.readable() => match self.read() {
-                    Read::Batch(batch) => self.hand_over(batch).await?,
-                    Read::Nothing => {}
-                    Read::End => return self.finish().await,
-                },
+                _ = self.stream.readable() => false,
+            };
+            if stop_now {
+                stopping = true;
+                self.refuse_more();
+                continue;
+            }
+            match self.read() {
+                Read::Batch(batch) => self.hand_over(batch).await?,
+                Read::Nothing => {}
+                Read::End => return self.finish().await,
             }
         }
         Ok(())

@@ -46,8 +46,10 @@ impl Line<'_> {
 pub struct Framer {
     /// The bytes so far; of a line over the limit only the first.
     tail: Vec<u8>,
-    /// Bytes of the line that were seen and not kept.
-    skipped: u64,
+    /// All bytes of the line.
+    len: u64,
+    /// They are more than the limit.
+    over: bool,
 }
 
 impl Framer {
@@ -94,34 +96,33 @@ impl Framer {
     }
 
     fn is_empty(&self) -> bool {
-        self.tail.is_empty() && self.skipped == 0
+        self.len == 0
     }
 
     fn clear(&mut self) {
         self.tail.clear();
-        self.skipped = 0;
+        (self.len, self.over) = (0, false);
         if self.tail.capacity() > KEEP {
             self.tail = Vec::new();
         }
     }
 
     fn keep(&mut self, bytes: &[u8], max: usize) {
-        if self.skipped == 0 && self.tail.len() + bytes.len() <= max {
-            self.tail.extend_from_slice(bytes);
-            return;
+        self.len += bytes.len() as u64;
+        self.over |= self.len > max as u64;
+        if !self.over {
+            return self.tail.extend_from_slice(bytes);
         }
-        let len = (self.tail.len() + bytes.len()) as u64 + self.skipped;
         let room = HEAD.saturating_sub(self.tail.len()).min(bytes.len());
         self.tail.extend_from_slice(&bytes[..room]);
         self.tail.truncate(HEAD);
         self.tail.shrink_to(HEAD);
-        self.skipped = len - self.tail.len() as u64;
     }
 
     fn line(&self) -> Line<'_> {
-        match self.skipped {
-            0 => text_or_bytes(&self.tail),
-            skipped => Line::TooLong { head: &self.tail, len: self.tail.len() as u64 + skipped },
+        match self.over {
+            false => text_or_bytes(&self.tail),
+            true => Line::TooLong { head: &self.tail, len: self.len },
         }
     }
 }
@@ -210,7 +211,10 @@ mod tests {
 
     #[test]
     fn a_line_of_exactly_the_limit_is_kept() {
-        assert_eq!(lines(&[b"12345\n123", b"45\n123456\n"], 5)[..2], [text("12345"), text("12345")]);
+        assert_eq!(
+            lines(&[b"12345\n123", b"45\n123456\n"], 5)[..2],
+            [text("12345"), text("12345")]
+        );
     }
 
     #[test]

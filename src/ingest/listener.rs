@@ -1,8 +1,9 @@
 //! Accepts connections: as many at once as is configured, the others wait in the kernel's queue.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -56,7 +57,7 @@ impl Room {
     /// Accepts for ever.
     async fn accept(&mut self, listener: &UnixListener) {
         loop {
-            let full = self.connections.len() >= self.limits.borrow().max_connections;
+            let full = self.connections.len() >= self.limits.borrow().max_connections.max(1);
             tokio::select! {
                 Some(_) = self.connections.join_next() => {
                     self.shared.context.metrics.connections.sub(1);
@@ -73,14 +74,13 @@ impl Room {
     /// Accepts those who had connected when the socket's file was removed.
     async fn accept_queued(&mut self, listener: &UnixListener) {
         let room = self.limits.borrow().max_connections.saturating_sub(self.connections.len());
+        let next = |cx: &mut task::Context<'_>| match listener.poll_accept(cx) {
+            Poll::Ready(Ok((stream, _))) => Poll::Ready(Some(stream)),
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+        };
         for _ in 0..room {
-            match std::future::poll_fn(|cx| match listener.poll_accept(cx) {
-                std::task::Poll::Pending => std::task::Poll::Ready(None),
-                std::task::Poll::Ready(accepted) => std::task::Poll::Ready(accepted.ok()),
-            })
-            .await
-            {
-                Some((stream, _)) => self.welcome(stream),
+            match poll_fn(next).await {
+                Some(stream) => self.welcome(stream),
                 None => return,
             }
         }
@@ -101,10 +101,7 @@ impl Room {
     /// connection stays in the queue: without a pause this would spin.
     async fn accept_failed(&mut self, error: io::Error) {
         let errno = error.raw_os_error().map(Errno::from_raw);
-        if !matches!(
-            errno,
-            Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS)
-        ) {
+        if !matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS)) {
             return tracing::debug!(%error, "a connection was not accepted");
         }
         if !self.short {

@@ -20,7 +20,7 @@ mod replies;
 mod socket;
 
 #[cfg(test)]
-mod harness;
+mod tests;
 
 use std::sync::Arc;
 

@@ -134,10 +134,11 @@ impl Users {
             });
         }
         let known = self.buckets.len() < MAX_USERS || self.buckets.contains_key(&uid);
-        let bucket = self
-            .buckets
-            .entry(if known { uid } else { SHARED })
-            .or_insert(Bucket { tokens: burst, filled: now, swallowed: None });
+        let bucket = self.buckets.entry(if known { uid } else { SHARED }).or_insert(Bucket {
+            tokens: burst,
+            filled: now,
+            swallowed: None,
+        });
         bucket.fill(rate, burst, now);
         if bucket.tokens >= 1.0 {
             bucket.tokens -= 1.0;

@@ -53,7 +53,9 @@ pub enum SocketError {
         source: io::Error,
     },
     /// A step failed.
-    #[error("cannot {step} {path:?}: {source}; check the directory's permissions or change `socket`")]
+    #[error(
+        "cannot {step} {path:?}: {source}; check the directory's permissions or change `socket`"
+    )]
     Io {
         /// What was tried.
         step: &'static str,
