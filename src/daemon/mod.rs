@@ -116,7 +116,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
             paths: paths(&config),
             host,
             entropy: keys::os_entropy(),
-            own_peer: Peer::of_self().json(),
+            own_peer: Peer::of_self().map_err(system("who this process is cannot be told"))?.json,
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
@@ -261,7 +261,7 @@ pub fn field_map(config: &Config) -> Result<Arc<FieldMap>, FieldMapError> {
 fn ingest_limits(config: &Config) -> Result<Limits, FieldMapError> {
     Ok(Limits {
         max_event_bytes: config.ingest.max_event_bytes,
-        fields: FieldMap::clone(&*field_map(config)?),
+        fields: field_map(config)?,
         reject_rate: config.ingest.reject_records_per_second,
         reject_burst: config.ingest.reject_records_burst,
         max_connections: config.ingest.max_connections,

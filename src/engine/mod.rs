@@ -16,6 +16,8 @@ use std::time::Duration;
 
 pub use indexer::{IndexSetup, reindex_offline};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
+#[cfg(test)]
+pub(crate) use submit::{TestQueue, test_pair};
 pub use writer::WriterError;
 
 use crate::clock::Clock;

@@ -23,9 +23,9 @@ pub struct Counts {
 /// The peer object of a line.
 #[derive(Deserialize)]
 struct Peer<'a> {
-    pid: i32,
+    pid: Option<i32>,
     uid: u32,
-    gid: u32,
+    gid: Option<u32>,
     #[serde(borrow)]
     unit: Option<Cow<'a, str>>,
     #[serde(borrow)]

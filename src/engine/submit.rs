@@ -106,3 +106,25 @@ impl Submitter {
             .map_err(|_| Stopped)
     }
 }
+
+/// A submitter whose submissions a test receives in the writer's place.
+#[cfg(test)]
+pub(crate) fn test_pair(capacity: usize) -> (Submitter, TestQueue) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    (Submitter::new(sender, capacity, Arc::default()), TestQueue(receiver))
+}
+
+/// The writer's end of the queue, for tests.
+#[cfg(test)]
+pub(crate) struct TestQueue(std::sync::mpsc::Receiver<super::Command>);
+
+#[cfg(test)]
+impl TestQueue {
+    /// The next submission with its share of the budget; none once every submitter is gone.
+    pub(crate) fn recv(&self) -> Option<(Submission, impl Drop + Send + use<>)> {
+        match self.0.recv().ok()? {
+            super::Command::Append(queued) => Some((queued.submission, queued._budget)),
+            _ => None,
+        }
+    }
+}

@@ -1,1 +1,80 @@
-//! (being written)
+//! From the Unix socket to the writer's queue: the protocol of socket-protocol, version 1.
+//!
+//! - [`socket`] binds the socket's file, [`listener`] accepts, [`peer`] asks the kernel who it is;
+//! - [`connection`] reads: [`framing`] makes lines of the bytes, [`check`] events of the lines, [`batch`]
+//!   one submission of what one read brought;
+//! - [`replies`] holds what a client is told after the commit, [`rejects`] bounds the records of
+//!   refused lines.
+//!
+//! Nothing is dropped on the way: while the writer's queue is full a connection is not read, and the
+//! kernel's socket buffer makes the client wait.
+
+mod batch;
+mod check;
+mod connection;
+mod framing;
+mod listener;
+mod peer;
+mod rejects;
+mod replies;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use listener::serve;
+pub use peer::Peer;
+pub use socket::{MAX_PATH, Socket, SocketError};
+
+use crate::engine::Submitter;
+use crate::event::FieldMap;
+use crate::metrics::Metrics;
+
+/// What ingest needs from the rest of the daemon.
+pub struct Context {
+    /// The way to the writer.
+    pub submitter: Submitter,
+    /// Where connections and refused lines are counted.
+    pub metrics: Arc<Metrics>,
+    /// The log's id, 32 hex digits: what a greeting is answered with.
+    pub log_id: String,
+    /// The limits in force; a new value holds from the next read of each connection on.
+    pub limits: watch::Receiver<Arc<Limits>>,
+}
+
+/// What of the configuration ingest follows, and can change while it runs.
+#[derive(Debug)]
+pub struct Limits {
+    /// The longest event line, bytes without LF; more than 61,440 counts as that.
+    pub max_event_bytes: usize,
+    /// Where the known members are and which are required.
+    pub fields: Arc<FieldMap>,
+    /// `auditlogd.rejected` records a second and uid, sustained.
+    pub reject_rate: u32,
+    /// `auditlogd.rejected` records a uid may cause at once.
+    pub reject_burst: u32,
+    /// Connections at once; more wait in the listen queue.
+    pub max_connections: usize,
+}
+
+impl Limits {
+    fn max_line(&self) -> usize {
+        self.max_event_bytes.min(check::MAX_STORED)
+    }
+}
+
+/// What all connections share.
+struct Shared {
+    context: Context,
+    rejects: Arc<rejects::Rejects>,
+}
+
+impl Shared {
+    fn limits(&self) -> Arc<Limits> {
+        self.context.limits.borrow().clone()
+    }
+}

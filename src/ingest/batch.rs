@@ -1,0 +1,125 @@
+//! The lines of one socket read become one submission, and the replies that go with it.
+
+use std::sync::Arc;
+
+use super::Limits;
+use super::check::{self, Checked};
+use super::framing::Line;
+use super::rejects::{self, Rejects};
+use super::replies;
+use crate::engine::Item;
+use crate::event::{FieldMap, Reject};
+
+/// Refused lines in one batch: bounds its replies and records, and how long it takes to make.
+const MAX_REFUSED: u64 = 256;
+
+/// What checking a line needs.
+pub struct Desk<'a> {
+    /// The limits in force.
+    pub limits: &'a Limits,
+    /// Allowances for records.
+    pub rejects: &'a Arc<Rejects>,
+    /// Whose lines they are.
+    pub uid: u32,
+}
+
+/// [`check::check`] or [`check::check_unterminated`].
+pub type Check = for<'a> fn(&Line<'a>, &FieldMap, usize) -> Result<Option<Checked<'a>>, Reject>;
+
+/// Where a connection is in its lines.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Event lines so far, refused ones too; blank lines and the greeting are none.
+    pub count: u64,
+    /// Something that is not blank was seen.
+    started: bool,
+    /// The client asked for acks.
+    acks: bool,
+}
+
+/// What came out of some lines.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// As in [`crate::engine::Submission`].
+    pub text: Vec<u8>,
+    /// As in [`crate::engine::Submission`].
+    pub items: Vec<Item>,
+    /// Replies to the refused lines.
+    pub rejects: Vec<u8>,
+    /// How many were refused.
+    pub refused: u64,
+    /// The client greeted and wants replies.
+    pub greeted: bool,
+    /// The last accepted line: the commit's receipt speaks of it.
+    pub last: Option<u64>,
+    /// How much text is to be expected.
+    expected: usize,
+}
+
+impl Lines {
+    /// Takes the next line. False if the batch is full.
+    pub fn take(
+        &mut self,
+        line: &Line<'_>,
+        check: Check,
+        desk: &Desk<'_>,
+        batch: &mut Batch,
+    ) -> bool {
+        if !self.started && !check::is_blank(line) {
+            self.started = true;
+            if let Some(acks) = check::greeting(line) {
+                (self.acks, batch.greeted) = (acks, acks);
+                return true;
+            }
+        }
+        match check(line, &desk.limits.fields, desk.limits.max_line()) {
+            Ok(None) => {}
+            Ok(Some(checked)) => {
+                self.count += 1;
+                batch.accept(&checked, self.count);
+            }
+            Err(reject) => {
+                self.count += 1;
+                self.refuse(line, &reject, desk, batch);
+            }
+        }
+        batch.refused < MAX_REFUSED
+    }
+
+    fn refuse(&self, line: &Line<'_>, reject: &Reject, desk: &Desk<'_>, batch: &mut Batch) {
+        batch.refused += 1;
+        if self.acks {
+            replies::push_reject(&mut batch.rejects, self.count, reject);
+        }
+        if desk.rejects.allow(desk.uid, line.len(), desk.limits) {
+            batch.push_event(0, &rejects::record(line, self.count, reject), false);
+        }
+    }
+}
+
+impl Batch {
+    /// A batch for so many bytes of lines.
+    pub fn of(bytes: usize) -> Self {
+        Self { expected: bytes, ..Self::default() }
+    }
+
+    fn accept(&mut self, checked: &Checked<'_>, line: u64) {
+        self.last = Some(line);
+        let start = self.text.len();
+        if let Some(id) = &checked.id {
+            crate::json::push_string(&mut self.text, id);
+        }
+        let id_len = self.text.len() - start;
+        self.push_event(id_len, &checked.event, true);
+    }
+
+    fn push_event(&mut self, id_len: usize, event: &str, accepted: bool) {
+        if self.items.is_empty() {
+            // Ids stand once more before their events; most are short.
+            self.text.reserve(self.expected + self.expected / 8);
+        }
+        self.text.extend_from_slice(event.as_bytes());
+        let (id_len, event_len) = (id_len as u32, event.len() as u32);
+        self.items.push(Item { id_len, event_len, accepted });
+    }
+}
