@@ -120,7 +120,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
-        index: index_setup(&config, fields.clone()),
+        index: index_setup(&config, fields.clone(), disk.group),
         clock: clock.clone(),
         metrics: metrics.clone(),
         on_end: Box::new(move || ended.writer_ended()),
@@ -240,11 +240,15 @@ pub fn paths(config: &Config) -> Paths {
 }
 
 /// The index of this configuration.
-pub fn index_setup(config: &Config, fields: Arc<FieldMap>) -> IndexSetup {
+pub fn index_setup(config: &Config, fields: Arc<FieldMap>, group: Option<u32>) -> IndexSetup {
     IndexSetup {
         database: config.database(),
         log_dir: config.log_dir.clone(),
-        options: index::Options { cache_bytes: config.index.cache_bytes },
+        options: index::Options {
+            cache_bytes: config.index.cache_bytes as u64,
+            group,
+            ..index::Options::default()
+        },
         batch_rows: config.index.batch_rows,
         queue_bytes: config.index.queue_bytes,
         fields,

@@ -20,6 +20,29 @@ const BROKEN_PAUSE: Duration = Duration::from_secs(60);
 /// Bytes of segments read at a time when catching up.
 const READ_BYTES: usize = 4 << 20;
 
+/// Why the index does not follow.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The database.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The segments.
+    #[error("the segments in {dir:?} could not be read: {source}")]
+    Segments {
+        /// Where they are.
+        dir: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+}
+
+impl FollowError {
+    /// Whether it passes by itself, as a lock does that somebody holds.
+    fn is_temporary(&self) -> bool {
+        matches!(self, FollowError::Index(e) if e.is_temporary())
+    }
+}
+
 /// What the index needs.
 pub struct IndexSetup {
     /// The database.
@@ -44,7 +67,7 @@ pub(super) fn run(setup: &IndexSetup, log_id: &str, feed: &Feed, metrics: &Metri
             Ok(()) => break,
             Err(e) => e,
         };
-        let busy = error.is_busy();
+        let busy = error.is_temporary();
         if feed.set_error(Some(error.to_string())) {
             match busy {
                 true => tracing::warn!("the index waits: {error}; the ledger goes on"),
@@ -66,7 +89,7 @@ pub fn reindex_offline(
     setup: &IndexSetup,
     log_id: &str,
     progress: &mut dyn FnMut(u64),
-) -> Result<u64, IndexError> {
+) -> Result<u64, FollowError> {
     let metrics = Metrics::default();
     let mut follower = Follower::new(setup, log_id, &metrics);
     follower.start_over()?;
@@ -107,7 +130,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn work(&mut self, feed: &Feed) -> Result<(), IndexError> {
+    fn work(&mut self, feed: &Feed) -> Result<(), FollowError> {
         if feed.take_reset() {
             self.start_over()?;
         }
@@ -126,25 +149,33 @@ impl<'a> Follower<'a> {
     }
 
     /// The open database; opens it if need be.
-    fn database(&mut self) -> Result<&mut Writer, IndexError> {
-        if self.database.is_none() {
-            let writer = Writer::open(&self.setup.database, self.log_id, &self.setup.options)?;
-            self.set_next(writer.indexed()?);
-            self.database = Some(writer);
-        }
-        self.database.as_mut().ok_or(IndexError::Closed)
+    fn database(&mut self) -> Result<&mut Writer, FollowError> {
+        let writer = match self.database.take() {
+            Some(writer) => writer,
+            None => {
+                let path = &self.setup.database;
+                let writer = Writer::open(path, self.log_id, &self.setup.options)?;
+                self.set_next(writer.indexed()?);
+                writer
+            }
+        };
+        Ok(self.database.insert(writer))
     }
 
-    fn start_over(&mut self) -> Result<(), IndexError> {
+    fn start_over(&mut self) -> Result<(), FollowError> {
         self.database = None;
-        let writer = Writer::create_anew(&self.setup.database, self.log_id, &self.setup.options)?;
+        let path = &self.setup.database;
+        let (writer, aside) = Writer::reset(path, self.log_id, &self.setup.options)?;
+        if let Some(aside) = aside {
+            tracing::warn!("what was at {path:?} is now {aside:?}");
+        }
         self.database = Some(writer);
         self.set_next(0);
         self.list_segments()
     }
 
     /// Inserts fresh lines, and in the same transaction those that came meanwhile, up to the row limit.
-    fn insert(&mut self, first: Lines, feed: &Feed) -> Result<(), IndexError> {
+    fn insert(&mut self, first: Lines, feed: &Feed) -> Result<(), FollowError> {
         let (fields, log_id, limit) = (self.fields.clone(), self.log_id, self.setup.batch_rows);
         let mut batch = self.database()?.begin()?;
         let mut counts = rows::Counts::default();
@@ -164,8 +195,9 @@ impl<'a> Follower<'a> {
     }
 
     /// Reads leaves below `to` from the segments.
-    fn read(&mut self, to: u64) -> Result<(), IndexError> {
-        let lines = self.reader.read(self.next, to, READ_BYTES).map_err(IndexError::Ledger)?;
+    fn read(&mut self, to: u64) -> Result<(), FollowError> {
+        let read = self.reader.read(self.next, to, READ_BYTES);
+        let lines = read.map_err(|e| self.segments(e))?;
         if lines.next == self.next {
             // Leaves that are nowhere were deleted, or a segment is missing: verify tells which.
             if to != u64::MAX {
@@ -183,21 +215,30 @@ impl<'a> Follower<'a> {
         self.committed(lines.next, counts)
     }
 
-    fn committed(&mut self, next: u64, counts: rows::Counts) -> Result<(), IndexError> {
+    fn committed(&mut self, next: u64, counts: rows::Counts) -> Result<(), FollowError> {
         self.metrics.members_mistyped.add(counts.mistyped);
         self.set_next(next);
-        self.database()?.after_commit()
+        let database = self.database()?;
+        if database.checkpoint_due()? {
+            database.checkpoint()?;
+        }
+        Ok(())
     }
 
-    fn list_segments(&mut self) -> Result<(), IndexError> {
-        let mut found = segment::list(&self.setup.log_dir).map_err(IndexError::Ledger)?;
+    fn list_segments(&mut self) -> Result<(), FollowError> {
+        let mut found = segment::list(&self.setup.log_dir).map_err(|e| self.segments(e))?;
         found.retain(|found| found.header.log_id == self.log_id);
+        self.database()?;
+        let next = self.next;
         let mut batch = self.database()?.begin()?;
         for found in &found {
             rows::insert_segment(&mut batch, found)?;
         }
-        let next = self.next;
-        batch.commit(next)
+        Ok(batch.commit(next)?)
+    }
+
+    fn segments(&self, source: std::io::Error) -> FollowError {
+        FollowError::Segments { dir: self.setup.log_dir.clone(), source }
     }
 
     fn set_next(&mut self, next: u64) {

@@ -1,6 +1,7 @@
 //! From a ledger line to a row of the index.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -32,6 +33,21 @@ struct Peer<'a> {
     exe: Option<Cow<'a, str>>,
 }
 
+/// An event line on its way to a row.
+struct Parsed<'a> {
+    line: Line<'a>,
+    text: &'a str,
+    id: Cow<'a, str>,
+    peer: Option<Peer<'a>>,
+    fields: Event<'a>,
+}
+
+/// Rows that are handed to the database together.
+const TOGETHER: usize = 256;
+
+/// The daemon's own records speak the built-in vocabulary, whatever clients speak.
+static OWN_FIELDS: LazyLock<FieldMap> = LazyLock::new(FieldMap::builtin);
+
 /// Inserts whole lines, each with its LF. What is no ledger line is left out: it is for verification.
 pub fn insert(
     batch: &mut Batch<'_>,
@@ -40,10 +56,11 @@ pub fn insert(
     log_id: &str,
     counts: &mut Counts,
 ) -> Result<(), IndexError> {
+    let mut events = Vec::with_capacity(TOGETHER);
     let mut rest = lines;
     while let Some(end) = memchr::memchr(b'\n', rest) {
-        let (text, after) = (&rest[..end], &rest[end + 1..]);
-        rest = after;
+        let text = &rest[..end];
+        rest = &rest[end + 1..];
         let Ok(line) = line::parse(text) else {
             tracing::warn!("a line of the ledger is not well-formed; run `auditlog verify`");
             continue;
@@ -51,43 +68,59 @@ pub fn insert(
         counts.rows += 1;
         match line.body {
             Body::Event { peer, event } => {
-                let own = event.starts_with(record::PREFIX);
-                let fields = if own { FieldMap::builtin() } else { fields };
-                counts.mistyped += insert_event(batch, &line, peer, event, fields, log_id)?;
+                events.push(parse(line, peer, event, fields));
+                if events.len() == TOGETHER {
+                    insert_events(batch, &events, log_id, counts)?;
+                    events.clear();
+                }
             }
             Body::Seal(json) => insert_seal(batch, &line, text, json)?,
         }
     }
-    Ok(())
+    insert_events(batch, &events, log_id, counts)
 }
 
-fn insert_event(
+fn parse<'a>(line: Line<'a>, peer: &'a str, event: &'a str, fields: &FieldMap) -> Parsed<'a> {
+    let own = event.starts_with(record::PREFIX);
+    let fields = if own { &*OWN_FIELDS } else { fields };
+    Parsed {
+        line,
+        text: event,
+        id: unquote(line.id),
+        peer: serde_json::from_str(peer).ok(),
+        // Events are parsed before they are signed, so this one has been: no columns if it was not.
+        fields: event::parse(event, fields).unwrap_or_default(),
+    }
+}
+
+fn insert_events(
     batch: &mut Batch<'_>,
-    line: &Line<'_>,
-    peer: &str,
-    event: &str,
-    fields: &FieldMap,
+    events: &[Parsed<'_>],
     log_id: &str,
-) -> Result<u64, IndexError> {
-    let peer: Option<Peer<'_>> = serde_json::from_str(peer).ok();
-    let id: Cow<'_, str> = unquote(line.id);
-    let client_id = client_id(&id, log_id, line.seq);
-    // Stored events were parsed before they were signed; one that was not has no columns.
-    let parsed = event::parse(event, fields).unwrap_or_else(|_| Event::default());
-    batch.event(&EventRow {
-        seq: line.seq,
-        ts_ns: line.ts_ns,
-        client_id,
-        uid: peer.as_ref().map_or(u32::MAX, |peer| peer.uid),
-        gid: peer.as_ref().map_or(u32::MAX, |peer| peer.gid),
-        pid: peer.as_ref().map_or(0, |peer| peer.pid),
-        unit: peer.as_ref().and_then(|peer| peer.unit.as_deref()),
-        exe: peer.as_ref().and_then(|peer| peer.exe.as_deref()),
-        event,
-        mac: line.mac,
-        fields: &parsed,
-    })?;
-    Ok(u64::from(parsed.mistyped))
+    counts: &mut Counts,
+) -> Result<(), IndexError> {
+    let rows: Vec<_> = events.iter().map(|event| event.row(log_id)).collect();
+    counts.mistyped += events.iter().map(|event| u64::from(event.fields.mistyped)).sum::<u64>();
+    batch.events(&rows)
+}
+
+impl Parsed<'_> {
+    fn row(&self, log_id: &str) -> EventRow<'_> {
+        let peer = self.peer.as_ref();
+        EventRow {
+            seq: self.line.seq,
+            ts_ns: self.line.ts_ns,
+            client_id: client_id(&self.id, log_id, self.line.seq),
+            uid: peer.map(|peer| peer.uid),
+            gid: peer.and_then(|peer| peer.gid),
+            pid: peer.and_then(|peer| peer.pid),
+            unit: peer.and_then(|peer| peer.unit.as_deref()),
+            exe: peer.and_then(|peer| peer.exe.as_deref()),
+            event: self.text,
+            mac: self.line.mac,
+            fields: &self.fields,
+        }
+    }
 }
 
 /// The id, if it is not the one that the daemon gives.

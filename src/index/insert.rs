@@ -27,11 +27,11 @@ pub struct EventRow<'a> {
     /// The line's id if the client gave it; the others follow from the log's id and `seq`.
     pub client_id: Option<&'a str>,
     /// The sender's user.
-    pub uid: u32,
-    /// The sender's group.
-    pub gid: u32,
-    /// The sender's process.
-    pub pid: i32,
+    pub uid: Option<u32>,
+    /// The sender's group; `None` for a record about a user without a particular process.
+    pub gid: Option<u32>,
+    /// The sender's process; likewise.
+    pub pid: Option<i32>,
     /// The sender's systemd unit.
     pub unit: Option<&'a str>,
     /// The sender's executable.

@@ -62,11 +62,11 @@ pub struct Row {
     /// The client's clock, nanoseconds since 1970.
     pub client_ts_ns: Option<i64>,
     /// The sender's user.
-    pub uid: u32,
+    pub uid: Option<u32>,
     /// The sender's group.
-    pub gid: u32,
+    pub gid: Option<u32>,
     /// The sender's process.
-    pub pid: i32,
+    pub pid: Option<i32>,
     /// The sender's systemd unit.
     pub unit: Option<String>,
     /// The sender's executable.

@@ -178,7 +178,7 @@ mod tests {
     fn limits(rate: u32, burst: u32) -> Limits {
         Limits {
             max_event_bytes: 1000,
-            fields: FieldMap::builtin(),
+            fields: FieldMap::builtin().into(),
             reject_rate: rate,
             reject_burst: burst,
             max_connections: 10,
