@@ -15,7 +15,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Nobody listens.
-    #[error("the daemon does not answer on {path:?}: {source}; is it running? `systemctl status auditlogd` tells")]
+    #[error(
+        "the daemon does not answer on {path:?}: {source}; is it running? `systemctl status auditlogd` tells"
+    )]
     Unreachable {
         /// The control socket.
         path: PathBuf,
@@ -23,7 +25,9 @@ pub enum ControlError {
         source: io::Error,
     },
     /// What came back is no reply.
-    #[error("the answer on {path:?} cannot be understood: {message}; is the daemon of another version?")]
+    #[error(
+        "the answer on {path:?} cannot be understood: {message}; is the daemon of another version?"
+    )]
     Garbled {
         /// The control socket.
         path: PathBuf,

@@ -26,7 +26,8 @@ pub async fn serve(listener: &UnixListener, answer: Arc<Answer>) {
             Ok((stream, _)) => {
                 let answer = answer.clone();
                 tokio::spawn(async move {
-                    let _too_slow_or_gone = tokio::time::timeout(TIMEOUT, one(stream, &*answer)).await;
+                    let _too_slow_or_gone =
+                        tokio::time::timeout(TIMEOUT, one(stream, &*answer)).await;
                     drop(place);
                 });
             }

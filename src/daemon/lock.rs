@@ -18,7 +18,9 @@ pub struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Somebody has them.
-    #[error("{dir:?} is in use by another auditlogd{who}; stop it first, or give this one another directory")]
+    #[error(
+        "{dir:?} is in use by another auditlogd{who}; stop it first, or give this one another directory"
+    )]
     InUse {
         /// The directory.
         dir: PathBuf,
@@ -48,8 +50,8 @@ impl Lock {
         let mut state = lock(file, state_dir, &holder)?;
         state.set_len(0).and_then(|()| io::Seek::rewind(&mut *state)).map_err(io)?;
         writeln!(state, "{}", std::process::id()).map_err(io)?;
-        let dir = File::open(log_dir)
-            .map_err(|source| LockError::Io { path: log_dir.into(), source })?;
+        let dir =
+            File::open(log_dir).map_err(|source| LockError::Io { path: log_dir.into(), source })?;
         Ok(Self { _state: state, _log: lock(dir, log_dir, "")? })
     }
 }
@@ -58,7 +60,8 @@ fn lock(file: File, dir: &Path, holder: &str) -> Result<Flock<File>, LockError> 
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
         Errno::EWOULDBLOCK => {
             let holder = holder.trim();
-            let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+            let who =
+                if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
             LockError::InUse { dir: dir.into(), who }
         }
         errno => LockError::Io { path: dir.into(), source: errno.into() },

@@ -101,6 +101,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     disk.share(&config.control_socket()).map_err(system("the control socket's group"))?;
     drop(entered);
 
+    let index = index_setup(&config, fields.clone(), disk.group);
     let metrics = Arc::new(Metrics::default());
     let clock = Clock::System;
     let host = host()?;
@@ -120,7 +121,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
-        index: index_setup(&config, fields.clone(), disk.group),
+        index,
         clock: clock.clone(),
         metrics: metrics.clone(),
         on_end: Box::new(move || ended.writer_ended()),

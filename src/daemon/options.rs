@@ -10,12 +10,16 @@ use crate::config::Sources;
 /// Without options it uses the system's directories if root runs it, and otherwise the user's own
 /// ($XDG_STATE_HOME/auditlogd), creating what is missing.
 #[derive(Debug, clap::Parser)]
-#[command(name = "auditlogd", version, after_help = "\
+#[command(
+    name = "auditlogd",
+    version,
+    after_help = "\
 Signals:
   SIGHUP            read the configuration again, close the epoch, reopen the log after it was renamed
   SIGTERM, SIGINT   take in what clients have sent, seal the log, end with status 0
 
-Exit status: 0 stopped as told, or --check found nothing wrong; 1 anything else; 2 wrong usage.")]
+Exit status: 0 stopped as told, or --check found nothing wrong; 1 anything else; 2 wrong usage."
+)]
 pub struct Options {
     /// Keep everything below DIR: DIR/run/auditd.sock, DIR/var/log/auditlogd, DIR/var/lib/auditlogd,
     /// DIR/etc/auditlogd

@@ -45,7 +45,10 @@ impl Reload<'_> {
             return Ok(());
         }
         if !changes.restart.is_empty() {
-            tracing::warn!("changed, but in force only after a restart: {}", changes.restart.join(", "));
+            tracing::warn!(
+                "changed, but in force only after a restart: {}",
+                changes.restart.join(", ")
+            );
         }
         self.limits.send_replace(Arc::new(limits));
         self.log.set_level(new.log_level);

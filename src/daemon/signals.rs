@@ -66,7 +66,9 @@ pub fn listen() -> io::Result<(Waker, Woken)> {
 pub fn exit_after(deadline: Duration) {
     let armed = std::thread::Builder::new().name("deadline".into()).spawn(move || {
         std::thread::sleep(deadline);
-        tracing::error!("the stop took longer than stop_seconds ({deadline:?}); ending without a seal");
+        tracing::error!(
+            "the stop took longer than stop_seconds ({deadline:?}); ending without a seal"
+        );
         std::process::exit(1);
     });
     if let Err(e) = armed {

@@ -125,10 +125,8 @@ impl Feed {
     pub fn pause(&self, time: Duration) -> bool {
         let state = self.lock();
         let idle = |state: &mut State| !state.reset && state.close_by.is_none();
-        let (mut state, _) = self
-            .wake
-            .wait_timeout_while(state, time, idle)
-            .unwrap_or_else(|e| e.into_inner());
+        let (mut state, _) =
+            self.wake.wait_timeout_while(state, time, idle).unwrap_or_else(|e| e.into_inner());
         if state.close_by.is_some() && !state.past_deadline() {
             // Being closed: still tried again, but not in a busy loop.
             let wait = time.min(Duration::from_millis(50));

@@ -7,6 +7,7 @@ mod feed;
 mod indexer;
 mod rows;
 mod submit;
+mod verify;
 mod writer;
 
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use indexer::{IndexSetup, reindex_offline};
+pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
+pub use verify::verify_all;
 pub use writer::WriterError;
 
 use crate::clock::Clock;
@@ -160,7 +162,9 @@ impl Engine {
         let result = self.writer.join().unwrap_or(Err(WriterError::Panicked));
         self.feed.close(deadline);
         if self.indexer.join().is_err() {
-            tracing::error!("the index thread panicked; run `auditlog reindex` after the next start");
+            tracing::error!(
+                "the index thread panicked; run `auditlog reindex` after the next start"
+            );
         }
         result
     }

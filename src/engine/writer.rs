@@ -22,7 +22,9 @@ const CLOCK_STEP_NS: i64 = 1_000_000_000;
 #[derive(Debug, thiserror::Error)]
 pub enum WriterError {
     /// What is on disk is unknown, so nothing is tried again in place.
-    #[error("{0}; what was not acknowledged may or may not be stored; the daemon stops, and its next start finds out")]
+    #[error(
+        "{0}; what was not acknowledged may or may not be stored; the daemon stops, and its next start finds out"
+    )]
     Ledger(#[from] LedgerError),
     /// A defect.
     #[error("the writer panicked; its next start finds out what is stored")]
@@ -98,7 +100,9 @@ impl Writer {
                         self.seal_if_due()?;
                         continue;
                     }
-                    Err(RecvTimeoutError::Disconnected) => return self.stop("nobody is left".into()),
+                    Err(RecvTimeoutError::Disconnected) => {
+                        return self.stop("nobody is left".into());
+                    }
                 },
             };
             match command {

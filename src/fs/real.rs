@@ -56,7 +56,11 @@ impl Fs for Real {
             Access::Private => 0o700,
             Access::Shared => 0o750,
         };
-        DirBuilder::new().recursive(true).mode(mode).create(path)?;
+        // Parents are ways through for others; only the directory itself is closed.
+        if let Some(parent) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+        }
+        DirBuilder::new().mode(mode).create(path)?;
         self.give_to_group(path, access)
     }
 

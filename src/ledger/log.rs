@@ -2,8 +2,8 @@
 //! synced, epochs are closed, segments opened. After any error it must not be used again: what is on
 //! disk is then unknown, and [`super::open`] finds out.
 
-use std::io::Read;
 use std::fmt;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
