@@ -59,16 +59,16 @@ impl<'a> Keys<'a> {
     }
 
     /// Adds a key with its [`fingerprint`]; false if it was there.
-    pub(super) fn insert(&mut self, key: &Cow<'a, [u8]>, print: u64) -> bool {
+    pub(super) fn insert(&mut self, key: Cow<'a, [u8]>, print: u64) -> bool {
         if self.many.is_none()
             && self.len < FEW
-            && let Cow::Borrowed(key) = key
+            && let Cow::Borrowed(key) = &key
         {
             return self.insert_few(key, print);
         }
         let few = &self.few[..self.len];
         let many = self.many.get_or_insert_with(|| few.iter().map(|k| Cow::Borrowed(*k)).collect());
-        many.insert(key.clone())
+        many.insert(key)
     }
 
     fn insert_few(&mut self, key: &'a [u8], print: u64) -> bool {
@@ -89,7 +89,8 @@ mod tests {
 
     fn insert<'a>(keys: &mut Keys<'a>, raw: &'a str) -> bool {
         let key = string_bytes(raw);
-        keys.insert(&key, fingerprint(&key))
+        let print = fingerprint(&key);
+        keys.insert(key, print)
     }
 
     #[test]

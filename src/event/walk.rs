@@ -151,7 +151,7 @@ impl<'a> Visitor<'a> for Object<'_, 'a, '_> {
             let name = string_bytes(key.get());
             let print = fingerprint(&name);
             if let Some(keys) = &mut self.keys
-                && !keys.insert(&name, print)
+                && !keys.insert(name.clone(), print)
             {
                 self.walk.duplicate.get_or_insert_with(|| name.clone());
             }
