@@ -1,6 +1,6 @@
 //! What a reload changes.
 
-use super::key::KEYS;
+use super::key::{KEYS, Key};
 use super::{Config, Ingest};
 
 /// The difference between the configuration in force and the one that was just read. Keys are named
@@ -18,10 +18,10 @@ pub struct Changes {
 /// Compares two configurations key by key.
 pub fn changes(old: &Config, new: &Config) -> Changes {
     let (mut before, mut after) = (old.clone(), new.clone());
-    let differs = |key: &&super::key::Key| key.show(&mut before) != key.show(&mut after);
+    let differs = |key: &&Key| key.show(&mut before) != key.show(&mut after);
     let (restart, applied): (Vec<_>, Vec<_>) =
         KEYS.iter().filter(differs).partition(|key| key.restart);
-    let paths = |keys: Vec<&super::key::Key>| keys.into_iter().map(|key| key.path()).collect();
+    let paths = |keys: Vec<&Key>| keys.into_iter().map(|key| key.path()).collect();
     Changes { applied: paths(applied), restart: paths(restart), in_force: reloaded(old, new) }
 }
 
@@ -43,6 +43,7 @@ fn reloaded(old: &Config, new: &Config) -> Config {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::Kind;
     use super::super::layout::Sources;
     use super::super::value::Given;
     use super::*;
@@ -53,29 +54,24 @@ mod tests {
     }
 
     /// A value of the key's kind that is not its default.
-    fn other(name: &str) -> Given {
-        Given::Variable(
-            match name {
-                "socket_mode" => "0600",
-                "log_level" => "trace",
-                "preset" => "ecs",
-                "require" => "actor",
-                "stop_seconds" | "epoch_seconds" | "idle_seconds" | "threads" => "17",
-                name if name.ends_with("bytes") => "9999999",
-                name if name.ends_with("_rows") || name.ends_with("_lines") => "99",
-                name if name.starts_with("reject_") || name.starts_with("max_conn") => "77",
-                _ => "/elsewhere",
-            }
-            .replace("9999999", if name == "max_event_bytes" { "2000" } else { "9999999" })
-            .replace("/elsewhere", if name == "group" { "adm" } else { "/elsewhere" }),
-        )
+    fn other(key: &Key) -> Given {
+        let text = match key.kind {
+            Kind::Path(_) | Kind::Pointers(_) | Kind::FailureIfPresent => "/elsewhere".into(),
+            Kind::Mode(_) => "0600".into(),
+            Kind::Group(_) => "adm".into(),
+            Kind::Level(_) => "trace".into(),
+            Kind::Number(_, least, _) => (least + 1).to_string(),
+            Kind::Columns(_) => "actor".into(),
+            Kind::Preset => "ecs".into(),
+        };
+        Given::Variable(text)
     }
 
     #[test]
     fn each_key_alone_is_found_and_either_in_force_or_left_as_it_was() {
         for key in &KEYS {
             let (old, mut new) = (defaults(), defaults());
-            key.apply(&mut new, &other(key.name)).expect(key.name);
+            key.apply(&mut new, &other(key)).expect(key.name);
             let found = changes(&old, &new);
             let (mut in_force, mut kept) = (found.in_force.clone(), old.clone());
             assert_eq!(

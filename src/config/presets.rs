@@ -274,3 +274,6 @@ impl Preset {
         Fields { preset: self.name.to_string(), pointers, failure_if_present }
     }
 }
+
+#[cfg(test)]
+mod tests;
