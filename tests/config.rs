@@ -99,17 +99,38 @@ fn a_users_socket_is_in_the_runtime_directory_where_there_is_one() {
 
 #[test]
 fn later_layers_win_key_by_key() {
-    let tree = Tree::with(
-        "stop_seconds = 1\nlog_level = \"warn\"\n[ledger]\nepoch_seconds = 1\nidle_seconds = 1",
-    )
-    .file("conf.d/20-b.toml", "[ledger]\nepoch_seconds = 3")
-    .file("conf.d/10-a.toml", "stop_seconds = 2\n[ledger]\nepoch_seconds = 2")
-    .file("conf.d/30-c.toml.off", "stop_seconds = 99")
-    .file("conf.d/.40-d.toml", "stop_seconds = 99")
-    .env("AUDITLOGD_LOG_LEVEL", "debug");
+    let main =
+        "stop_seconds = 1\nlog_level = \"warn\"\n[ledger]\nepoch_seconds = 1\nidle_seconds = 1";
+    let tree = Tree::with(main)
+        .file("conf.d/a.toml", "stop_seconds = 2\n[ledger]\nepoch_seconds = 2")
+        .env("AUDITLOGD_LEDGER_EPOCH_SECONDS", "3");
     let config = tree.load();
-    assert_eq!((config.stop_seconds, config.log_level), (2, LogLevel::Debug));
+    assert_eq!((config.stop_seconds, config.log_level), (2, LogLevel::Warn));
     assert_eq!((config.ledger.epoch_seconds, config.ledger.idle_seconds), (3, 1));
+}
+
+#[test]
+fn drop_ins_are_read_in_the_order_of_their_names() {
+    // Each file shares a key with the next one, so any order but one shows.
+    let config = Tree::new()
+        .file("conf.d/30.toml", "[ledger]\nepoch_seconds = 30\nepoch_lines = 30")
+        .file("conf.d/50.toml", "[ledger]\nidle_seconds = 50\n[ingest]\nmax_connections = 50")
+        .file("conf.d/10.toml", "stop_seconds = 10")
+        .file("conf.d/60.toml", "[ingest]\nmax_connections = 60")
+        .file("conf.d/40.toml", "[ledger]\nepoch_lines = 40\nidle_seconds = 40")
+        .file("conf.d/20.toml", "stop_seconds = 20\n[ledger]\nepoch_seconds = 20")
+        .load();
+    assert_eq!((config.stop_seconds, config.ledger.epoch_seconds), (20, 30));
+    assert_eq!((config.ledger.epoch_lines, config.ledger.idle_seconds), (40, 50));
+    assert_eq!(config.ingest.max_connections, 60);
+}
+
+#[test]
+fn hidden_files_and_other_endings_are_no_drop_ins() {
+    let tree = Tree::new()
+        .file("conf.d/a.toml.off", "stop_seconds = 99")
+        .file("conf.d/.b.toml", "stop_seconds = 98");
+    assert_eq!(tree.load().stop_seconds, Tree::new().load().stop_seconds);
 }
 
 #[test]
