@@ -235,7 +235,7 @@ fn values_of_a_wrong_type_are_errors_that_say_what_is_wanted() {
         ("socket_mode = \"1777\"", "octal"),
         ("log_level = true", "not true or false"),
         ("group = \"a b\"", "name of a group"),
-        ("[fields]\nactor = [1]", "holds a number"),
+        ("[fields]\nactor = [1]", "holds more than strings"),
         ("[fields]\nactor = [\"who\"]", "must start with `/`"),
         ("[fields]\nfailure_if_present = \"/~\"", "JSON pointer"),
         ("[ingest]\nrequire = [\"actor\", \"actor\"]", "twice"),

@@ -48,14 +48,22 @@ pub enum ConfigError {
         /// What the parser says.
         message: String,
     },
-    /// There is no such key, table or variable.
+    /// There is no such key or table.
     #[error("{origin}: there is no {what} `{name}`{hint}")]
     Unknown {
         /// Where.
         origin: Origin,
-        /// `key`, `table` or `setting`.
+        /// `key` or `table`.
         what: &'static str,
         /// What was given.
+        name: String,
+        /// What was probably meant, beginning with `; `, or empty.
+        hint: String,
+    },
+    /// A variable starts like ours and sets nothing.
+    #[error("the environment variable `{name}` is no setting of auditlogd{hint}")]
+    UnknownVariable {
+        /// The variable.
         name: String,
         /// What was probably meant, beginning with `; `, or empty.
         hint: String,

@@ -88,13 +88,16 @@ impl Reader<'_> {
                 Given::Integer(number.unwrap_or(i128::MAX))
             }
             DeValue::Array(items) => {
-                let item = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
-                    DeValue::String(text) => expand(text, self.variable),
-                    other => {
-                        Err(format!("must be a list of strings, but holds {}", article(other)))
-                    }
-                };
-                Given::List(items.iter().map(item).collect::<Result<_, _>>()?)
+                let texts = items.iter().map(|item| item.get_ref().as_str());
+                match texts.collect::<Option<Vec<_>>>() {
+                    Some(texts) => Given::List(
+                        texts
+                            .into_iter()
+                            .map(|t| expand(t, self.variable))
+                            .collect::<Result<_, _>>()?,
+                    ),
+                    None => Given::Other("a list that holds more than strings"),
+                }
             }
             other => Given::Other(article(other)),
         })

@@ -83,7 +83,7 @@ fn variables(sources: &Sources) -> Result<Vec<Assignment>, ConfigError> {
         }
         let origin = Origin::Variable(name.clone());
         let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
-            return Err(unknown_variable(origin, name, short));
+            return Err(unknown_variable(name, short));
         };
         let Some(value) = value.to_str() else {
             let problem = "must be UTF-8".to_string();
@@ -94,13 +94,13 @@ fn variables(sources: &Sources) -> Result<Vec<Assignment>, ConfigError> {
     Ok(found)
 }
 
-fn unknown_variable(origin: Origin, name: &str, short: &str) -> ConfigError {
+fn unknown_variable(name: &str, short: &str) -> ConfigError {
     let names: Vec<String> = KEYS.iter().map(Key::variable).collect();
     // Compared without what they all start with, which would make any two alike.
     let all = names.iter().map(String::as_str).chain(NOT_KEYS);
     let hint = did_you_mean(short, all.filter_map(|name| name.strip_prefix("AUDITLOGD_")))
         .replacen('`', "`AUDITLOGD_", 1);
-    ConfigError::Unknown { origin, what: "setting", name: name.to_string(), hint }
+    ConfigError::UnknownVariable { name: name.to_string(), hint }
 }
 
 /// What no key can be blamed for alone.
