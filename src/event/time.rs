@@ -67,6 +67,12 @@ mod tests {
     }
 
     #[test]
+    fn digits_beyond_what_counts_do_no_harm() {
+        let raw = format!("1700000000.5{}", "0".repeat(200));
+        assert_eq!(timestamp(&raw), Some(1_700_000_000_500_000_000));
+    }
+
+    #[test]
     fn the_unit_of_an_epoch_number_shows_in_its_size() {
         for (raw, ns) in [
             ("1700000000", 1_700_000_000_000_000_000),
