@@ -6,7 +6,7 @@ SELECT seq, ts, iif(priority BETWEEN 0 AND 7, json_extract('["emerg","alert","cr
 FROM events ORDER BY seq DESC;
 
 CREATE VIEW detail AS
-SELECT seq, ts, id, event_type, priority, source, actor, action, outcome, target, client_ip, session_id,
+SELECT seq, ts, id, client_id, event_type, priority, source, actor, action, outcome, target, client_ip, session_id,
        correlation_id, operation, duration_ms, client_ts, uid, gid, pid, unit, exe,
        lower(hex(mac)) AS mac, event
 FROM events;
