@@ -136,7 +136,7 @@ fn what_people_type_is_served_by_an_index_too() {
             "SELECT event_type, count(*) FROM events WHERE ts_ns > 1 GROUP BY 1",
             "COVERING INDEX events_ts (ts_ns>?)",
         ),
-        ("SELECT * FROM by_type_today", "COVERING INDEX events_ts (ts_ns>?)"),
+        ("SELECT * FROM by_type_today", "COVERING INDEX events_type (<expr>=?)"),
         ("SELECT * FROM hourly", "COVERING INDEX events_ts (ts_ns>?)"),
         ("SELECT * FROM failures LIMIT 10", "events_failure"),
         ("SELECT * FROM severe LIMIT 10", "events_severe"),
@@ -153,6 +153,24 @@ fn what_people_type_is_served_by_an_index_too() {
         let plan = rows.collect::<Result<Vec<String>, _>>().expect("rows").join("\n");
         assert!(plan.contains(index), "{sql}: {plan}");
     }
+}
+
+#[test]
+fn the_types_of_today_are_all_counted_and_no_others() {
+    let place = Place::with_events(N);
+    let db = place.other();
+    // Midnight falls into the second of three blocks.
+    let midnight = "(unixepoch('now', 'start of day') * 1000000000 + (seq - 9000) * 1000000)";
+    db.execute_batch(&format!(
+        "UPDATE events SET ts_ns = {midnight};
+         UPDATE blocks SET first_ts_ns = (SELECT min(ts_ns) FROM events WHERE seq >> 13 = block),
+            last_ts_ns = (SELECT max(ts_ns) FROM events WHERE seq >> 13 = block)"
+    ))
+    .expect("updates");
+    let count = |sql: &str| -> i64 { db.query_row(sql, [], |row| row.get(0)).expect("a number") };
+    assert_eq!(count("SELECT sum(events) FROM by_type_today"), 11_000);
+    assert_eq!(count("SELECT events FROM by_type_today WHERE event_type = 'auth.login'"), 3_667);
+    assert_eq!(count("SELECT count(*) FROM by_type_today"), 3);
 }
 
 #[test]
@@ -225,6 +243,16 @@ fn what_somebody_changed_by_hand_is_shown_and_not_an_error() {
     let lines: Vec<_> = reader.lines(i64::MIN).map(Result::unwrap).collect();
     assert_eq!((lines.len(), lines[0].seq, lines[4].mac.len()), (11, -5, 1));
     assert_eq!(reader.get(3).expect("reads").expect("is there").actor.as_deref(), Some("\u{fffd}"));
+}
+
+#[test]
+fn events_that_queries_cannot_find_any_more_are_counted() {
+    let place = Place::with_events(N);
+    let reader = place.reader();
+    assert_eq!(reader.strays().expect("counts"), 0);
+    place.other().execute_batch("DELETE FROM blocks WHERE block = 1").expect("deletes");
+    assert_eq!(reader.count(&Filter::default()).expect("counts"), N - 8192);
+    assert_eq!(reader.strays().expect("counts"), 8192);
 }
 
 #[test]
