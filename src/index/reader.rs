@@ -128,8 +128,8 @@ impl Reader {
         self.lines_of("SELECT seq, ts_ns, x'', line FROM seals WHERE seq >= ?1 ORDER BY seq", from)
     }
 
-    /// Events that no query would find because somebody changed `blocks`. Reads all times: minutes in a
-    /// large index.
+    /// Events that no query would find because somebody changed `blocks`. Reads all times: seconds for ten
+    /// million events.
     pub fn strays(&self) -> Result<u64, IndexError> {
         let strays: i64 = self.value(&format!(
             "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM blocks b

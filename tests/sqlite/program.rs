@@ -65,14 +65,14 @@ impl Session {
     /// Started by the reading user.
     pub fn open(db: &Path) -> Self {
         let mut command = as_reader("stdbuf");
-        command.args(["-oL", "sqlite3", "-readonly", "-batch"]).arg(db);
+        command.args(["-oL", "sqlite3", "-readonly", "-bail", "-batch"]).arg(db);
         Self::start(command)
     }
 
     /// Started by the user the index belongs to, for writing.
     pub fn open_as_owner(db: &Path) -> Self {
         let mut command = Command::new("stdbuf");
-        command.args(["-oL", "sqlite3", "-batch"]).arg(db);
+        command.args(["-oL", "sqlite3", "-bail", "-batch"]).arg(db);
         Self::start(command)
     }
 
