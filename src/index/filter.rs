@@ -97,21 +97,27 @@ impl Filter {
     }
 
     /// Goes through the blocks of 8,192 sequence numbers that can hold what is wanted, and in each
-    /// through the one index that narrows most. Without such an index it reads the block.
+    /// through the one index that narrows most. Without such an index it reads the block. The `+` takes
+    /// the affinity from the block, which an indexed expression has not, and without which the index would
+    /// not serve.
     fn matching(&self, columns: &str) -> Result<Query, IndexError> {
         if let Some(bytes) = self.text.as_ref().map(String::len).filter(|n| *n > MAX_TEXT) {
             return Err(IndexError::TextTooLong { bytes, most: MAX_TEXT });
         }
         let mut query = Query::new();
-        let within = match self.index() {
-            Some(index) => {
-                format!("events e INDEXED BY {index} ON e.seq >> {BLOCK_SHIFT} = b.block")
-            }
-            None => format!(
-                "events e ON e.seq BETWEEN b.block << {BLOCK_SHIFT} AND (b.block + 1 << {BLOCK_SHIFT}) - 1"
-            ),
+        let by_block = format!("e.seq >> {BLOCK_SHIFT} = +b.block");
+        let by_seq = format!(
+            "e.seq BETWEEN b.block << {BLOCK_SHIFT} AND (b.block + 1 << {BLOCK_SHIFT}) - 1"
+        );
+        let (index, on) = match self.index() {
+            Some(index) => (index, by_block),
+            None if self.outcome == Some(Outcome::Failure) => ("INDEXED BY events_failure", by_seq),
+            None if self.is_severe() => ("INDEXED BY events_severe", by_seq),
+            None => ("NOT INDEXED", by_seq),
         };
-        query.sql = format!("SELECT {columns} FROM blocks b CROSS JOIN {within} WHERE e.seq >= 0");
+        query.sql = format!(
+            "SELECT {columns} FROM blocks b CROSS JOIN events e {index} ON {on} WHERE e.seq >= 0"
+        );
         self.push_bounds(&mut query);
         self.push_values(&mut query);
         Ok(query)
@@ -120,14 +126,19 @@ impl Filter {
     /// The index that serves the most selective of the wanted values.
     fn index(&self) -> Option<&'static str> {
         let by = [
-            (self.client_id.is_some(), "events_client_id"),
-            (self.correlation_id.is_some(), "events_correlation"),
-            (self.session_id.is_some(), "events_session"),
-            (self.actor.is_some(), "events_actor"),
-            (self.event_type.is_some(), "events_type"),
-            (self.source.is_some(), "events_source"),
+            (self.client_id.is_some(), "INDEXED BY events_client_id"),
+            (self.correlation_id.is_some(), "INDEXED BY events_correlation"),
+            (self.session_id.is_some(), "INDEXED BY events_session"),
+            (self.actor.is_some(), "INDEXED BY events_actor"),
+            (self.event_type.is_some(), "INDEXED BY events_type"),
+            (self.source.is_some(), "INDEXED BY events_source"),
         ];
         by.into_iter().find(|(wanted, _)| *wanted).map(|(_, index)| index)
+    }
+
+    /// Whether the index of the severe events has all that are wanted.
+    fn is_severe(&self) -> bool {
+        self.min_priority.is_some_and(|priority| priority <= 3)
     }
 
     fn push_bounds(&self, query: &mut Query) {
@@ -176,7 +187,7 @@ impl Filter {
         }
         if let Some(priority) = self.min_priority {
             query.and("e.priority <= ?", i64::from(priority));
-            if priority <= 3 {
+            if self.is_severe() {
                 query.sql += " AND e.priority <= 3";
             }
         }

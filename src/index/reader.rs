@@ -128,6 +128,17 @@ impl Reader {
         self.lines_of("SELECT seq, ts_ns, x'', line FROM seals WHERE seq >= ?1 ORDER BY seq", from)
     }
 
+    /// Events that no query would find because somebody changed `blocks`. Reads all times: seconds for ten
+    /// million events.
+    pub fn strays(&self) -> Result<u64, IndexError> {
+        let strays: i64 = self.value(&format!(
+            "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM blocks b
+                WHERE b.block = e.seq >> {} AND e.ts_ns BETWEEN b.first_ts_ns AND b.last_ts_ns)",
+            schema::BLOCK_SHIFT
+        ))?;
+        Ok(u64::try_from(strays).unwrap_or_default())
+    }
+
     fn lines_of(&self, sql: &'static str, from: i64) -> Rows<'_, Line> {
         let mut next = Some(from);
         Rows::new(move || {

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use super::{IndexError, Options, Writer, schema};
+use super::{IndexError, Options, schema};
 
 /// Empties the index of this log, or renames a file that is something else. Returns its new name.
 pub(super) fn clear(
@@ -58,9 +59,14 @@ fn content(path: &Path) -> Result<Content, IndexError> {
 
 /// Turns the database into an empty one, whatever state its pages are in.
 fn empty(path: &Path, log_id: &str, options: &Options) -> Result<(), IndexError> {
-    let writer = Writer::connect(path, options)?;
-    let db = writer.connection();
-    if let Ok(Some(found)) = schema::log_id(db)
+    // Only what reads no page, for the pages may be damaged.
+    let open = || {
+        let db = Connection::open(path)?;
+        db.busy_timeout(options.busy_timeout)?;
+        Ok(db)
+    };
+    let db = open().map_err(|e| IndexError::sqlite(path, e))?;
+    if let Ok(Some(found)) = schema::log_id(&db)
         && found != log_id
     {
         let expected = log_id.to_owned();
@@ -71,7 +77,7 @@ fn empty(path: &Path, log_id: &str, options: &Options) -> Result<(), IndexError>
         let emptied = db.execute_batch("VACUUM");
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
         emptied?;
-        schema::create(db, log_id)
+        schema::create(&db, log_id)
     };
     reset().map_err(|e| IndexError::sqlite(path, e))
 }

@@ -70,7 +70,7 @@ impl Writer {
         }
         schema::check_version(&writer.db, path)?;
         schema::check_contents(&writer.db, path, log_id)?;
-        writer.start_wal()?;
+        writer.journal_mode("WAL")?;
         schema::refresh_views(&writer.db, log_id).map_err(at)?;
         Ok(writer)
     }
@@ -137,7 +137,7 @@ impl Writer {
     }
 
     /// A connection with everything set that has to be set on each.
-    pub(super) fn connect(path: &Path, options: &Options) -> Result<Self, IndexError> {
+    fn connect(path: &Path, options: &Options) -> Result<Self, IndexError> {
         let open = || {
             let db = Connection::open(path)?;
             db.busy_timeout(options.busy_timeout)?;
@@ -156,14 +156,6 @@ impl Writer {
         };
         let db = open().map_err(|e| IndexError::sqlite(path, e))?;
         Ok(Self { db, path: path.into(), options: options.clone() })
-    }
-
-    pub(super) fn connection(&self) -> &Connection {
-        &self.db
-    }
-
-    fn start_wal(&self) -> Result<(), IndexError> {
-        self.journal_mode("WAL")
     }
 
     fn journal_mode(&self, mode: &str) -> Result<(), IndexError> {
