@@ -1,1 +1,25 @@
-//! (being written)
+//! The index: a SQLite database, `audit.db`, that follows the ledger and can be rebuilt from it.
+//!
+//! [`Writer`] owns the one writing connection and takes rows in batches; [`Reader`] answers questions
+//! without ever holding a transaction open between two calls. The room knows nothing of the ledger:
+//! whoever follows it hands over rows and says up to which leaf they reach. `docs/sqlite.md` is the
+//! page for people who query the file by hand.
+
+mod error;
+mod filter;
+mod insert;
+mod reader;
+mod reset;
+mod row;
+mod schema;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::IndexError;
+pub use filter::{Filter, Order};
+pub use insert::{Batch, EventRow, SealRow, SegmentRow};
+pub use reader::Reader;
+pub use row::{Line, Row, Rows};
+pub use writer::{Options, WalState, Writer};

@@ -1,0 +1,195 @@
+//! What a query asks for, and the SQL that answers it. Values are only ever bound.
+
+use rusqlite::types::Value;
+
+use super::IndexError;
+use super::row::{outcome_text, sql_int};
+use super::schema::BLOCK_SHIFT;
+use crate::event::Outcome;
+
+/// Which events are wanted; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Written at or after this time, nanoseconds since 1970.
+    pub since_ns: Option<i64>,
+    /// Written before this time, nanoseconds since 1970.
+    pub until_ns: Option<i64>,
+    /// The type, or what it starts with if this ends in `*` or in a dot: `auth.*`.
+    pub event_type: Option<String>,
+    /// Who acted.
+    pub actor: Option<String>,
+    /// The app that reported it.
+    pub source: Option<String>,
+    /// Whether it succeeded.
+    pub outcome: Option<Outcome>,
+    /// At least this severe: a syslog severity, 0 being the most severe.
+    pub min_priority: Option<u8>,
+    /// The sender's user.
+    pub uid: Option<u32>,
+    /// The sender's systemd unit.
+    pub unit: Option<String>,
+    /// The id that the client gave.
+    pub client_id: Option<String>,
+    /// The session it belongs to.
+    pub session_id: Option<String>,
+    /// The request or trace it belongs to.
+    pub correlation_id: Option<String>,
+    /// Stands anywhere in the event's JSON text; ASCII letters match in either case.
+    pub text: Option<String>,
+    /// After this sequence number.
+    pub after_seq: Option<u64>,
+    /// Before this sequence number.
+    pub before_seq: Option<u64>,
+}
+
+/// In which order the events come: the ledger's, from either end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Highest sequence number first.
+    Newest,
+    /// Lowest sequence number first.
+    Oldest,
+}
+
+/// The longest text to search for: SQLite takes patterns of 50,000 bytes, and each may need escaping.
+const MAX_TEXT: usize = 16 << 10;
+
+/// A statement with the values to bind.
+pub(super) struct Query {
+    pub sql: String,
+    pub values: Vec<Value>,
+}
+
+impl Query {
+    fn new() -> Self {
+        Self { sql: String::new(), values: Vec::new() }
+    }
+
+    /// Adds a condition; each `?` in it stands for `value`.
+    fn and(&mut self, condition: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        let parameter = format!("?{}", self.values.len());
+        self.sql.push_str(" AND ");
+        self.sql.push_str(&condition.replace('?', &parameter));
+    }
+}
+
+impl Filter {
+    /// The events in the given order, at most `limit`.
+    pub(super) fn select(
+        &self,
+        columns: &str,
+        order: Order,
+        limit: i64,
+    ) -> Result<Query, IndexError> {
+        let mut query = self.matching(columns)?;
+        let direction = match order {
+            Order::Newest => "DESC",
+            Order::Oldest => "ASC",
+        };
+        query.sql += &format!(" ORDER BY b.block {direction}, e.seq {direction} LIMIT {limit}");
+        Ok(query)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> Result<Query, IndexError> {
+        self.matching("count(*)")
+    }
+
+    /// Goes through the blocks of 8,192 sequence numbers that can hold what is wanted, and in each
+    /// through the one index that narrows most. Without such an index it reads the block.
+    fn matching(&self, columns: &str) -> Result<Query, IndexError> {
+        if let Some(bytes) = self.text.as_ref().map(String::len).filter(|n| *n > MAX_TEXT) {
+            return Err(IndexError::TextTooLong { bytes, most: MAX_TEXT });
+        }
+        let mut query = Query::new();
+        let within = match self.index() {
+            Some(index) => {
+                format!("events e INDEXED BY {index} ON e.seq >> {BLOCK_SHIFT} = b.block")
+            }
+            None => format!(
+                "events e ON e.seq BETWEEN b.block << {BLOCK_SHIFT} AND (b.block + 1 << {BLOCK_SHIFT}) - 1"
+            ),
+        };
+        query.sql = format!("SELECT {columns} FROM blocks b CROSS JOIN {within} WHERE e.seq >= 0");
+        self.push_bounds(&mut query);
+        self.push_values(&mut query);
+        Ok(query)
+    }
+
+    /// The index that serves the most selective of the wanted values.
+    fn index(&self) -> Option<&'static str> {
+        let by = [
+            (self.client_id.is_some(), "events_client_id"),
+            (self.correlation_id.is_some(), "events_correlation"),
+            (self.session_id.is_some(), "events_session"),
+            (self.actor.is_some(), "events_actor"),
+            (self.event_type.is_some(), "events_type"),
+            (self.source.is_some(), "events_source"),
+        ];
+        by.into_iter().find(|(wanted, _)| *wanted).map(|(_, index)| index)
+    }
+
+    fn push_bounds(&self, query: &mut Query) {
+        if let Some(since) = self.since_ns {
+            query.and("b.last_ts_ns >= ? AND e.ts_ns >= ?", since);
+        }
+        if let Some(until) = self.until_ns {
+            query.and("b.first_ts_ns < ? AND e.ts_ns < ?", until);
+        }
+        if let Some(after) = self.after_seq {
+            query.and(&format!("b.block >= ? >> {BLOCK_SHIFT} AND e.seq > ?"), sql_int(after));
+        }
+        if let Some(before) = self.before_seq {
+            query.and(&format!("b.block <= ? >> {BLOCK_SHIFT} AND e.seq < ?"), sql_int(before));
+        }
+    }
+
+    fn push_values(&self, query: &mut Query) {
+        let equal = [
+            ("e.client_id = ?", &self.client_id),
+            ("e.correlation_id = ?", &self.correlation_id),
+            ("e.session_id = ?", &self.session_id),
+            ("e.actor = ?", &self.actor),
+            ("e.source = ?", &self.source),
+            ("e.unit = ?", &self.unit),
+        ];
+        for (condition, value) in equal {
+            if let Some(value) = value {
+                query.and(condition, value.clone());
+            }
+        }
+        match &self.event_type {
+            Some(text) if text.ends_with(['*', '.']) => {
+                let prefix = text.trim_end_matches('*');
+                query.and("e.event_type >= ?", prefix.to_owned());
+                query.and("e.event_type < ?", format!("{prefix}{}", char::MAX));
+            }
+            Some(text) => query.and("e.event_type = ?", text.clone()),
+            None => {}
+        }
+        match self.outcome {
+            // Spelled out, because only then SQLite sees that the partial index applies.
+            Some(Outcome::Failure) => query.sql += " AND e.outcome = 'failure'",
+            Some(outcome) => query.and("e.outcome = ?", outcome_text(outcome).to_owned()),
+            None => {}
+        }
+        if let Some(priority) = self.min_priority {
+            query.and("e.priority <= ?", i64::from(priority));
+            if priority <= 3 {
+                query.sql += " AND e.priority <= 3";
+            }
+        }
+        if let Some(uid) = self.uid {
+            query.and("e.uid = ?", i64::from(uid));
+        }
+        if let Some(text) = &self.text {
+            query.and(r"e.event LIKE '%' || ? || '%' ESCAPE '\'", escape_like(text));
+        }
+    }
+}
+
+/// The text with LIKE's own characters made ordinary.
+fn escape_like(text: &str) -> String {
+    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
+}

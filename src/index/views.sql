@@ -1,0 +1,49 @@
+-- The views of audit.db: made anew whenever the daemon opens it.
+
+CREATE VIEW log AS
+SELECT seq, ts, iif(priority BETWEEN 0 AND 7, json_extract('["emerg","alert","crit","err","warning","notice","info","debug"]', '$[' || priority || ']'), NULL) AS priority,
+       source, event_type, actor, action, outcome, target, uid, unit
+FROM events ORDER BY seq DESC;
+
+CREATE VIEW detail AS
+SELECT seq, ts, id, event_type, priority, source, actor, action, outcome, target, client_ip, session_id,
+       correlation_id, operation, duration_ms, client_ts, uid, gid, pid, unit, exe,
+       lower(hex(mac)) AS mac, event
+FROM events;
+
+CREATE VIEW failures AS
+SELECT seq, ts, source, event_type, actor, action, target, client_ip, uid, unit
+FROM events WHERE outcome = 'failure' ORDER BY seq DESC;
+
+CREATE VIEW severe AS
+SELECT seq, ts, priority, source, event_type, actor, action, outcome, target, uid, unit
+FROM events WHERE priority <= 3 ORDER BY seq DESC;
+
+CREATE VIEW privileged AS
+SELECT seq, ts, source, event_type, actor, action, outcome, target, pid, unit, exe
+FROM events WHERE uid = 0 AND event_type NOT GLOB 'auditlogd.*' ORDER BY seq DESC;
+
+CREATE VIEW by_type_today AS
+SELECT event_type, count(*) AS events
+FROM events WHERE ts_ns >= unixepoch('now', 'start of day') * 1000000000
+GROUP BY event_type ORDER BY events DESC;
+
+CREATE VIEW hourly AS
+SELECT strftime('%Y-%m-%dT%H:00Z', ts_ns / 1000000000, 'unixepoch') AS hour, event_type, count(*) AS events
+FROM events WHERE ts_ns >= (unixepoch('now') / 3600 - 23) * 3600 * 1000000000
+GROUP BY ts_ns / 3600000000000, event_type ORDER BY ts_ns / 3600000000000 DESC, events DESC;
+
+CREATE VIEW daemon AS
+SELECT seq, ts, substr(event_type, 11) AS record, priority, action, event ->> '$.data' AS data, uid, pid, unit
+FROM events WHERE event_type GLOB 'auditlogd.*' ORDER BY seq DESC;
+
+CREATE VIEW rejected AS
+SELECT seq, ts, uid, pid, unit, exe, event ->> '$.data.code' AS code, event ->> '$.data.message' AS message,
+       event ->> '$.data.line' AS line, event ->> '$.data.bytes' AS bytes, event ->> '$.data.raw' AS raw_base64
+FROM events WHERE event_type = 'auditlogd.rejected' ORDER BY seq DESC;
+
+CREATE VIEW runs AS
+SELECT seq, ts, substr(event_type, 11) AS record, event ->> '$.data.version' AS version,
+       event ->> '$.data.boot_id' AS boot_id, action
+FROM events WHERE event_type IN ('auditlogd.log_created', 'auditlogd.started', 'auditlogd.stopped', 'auditlogd.recovered')
+ORDER BY seq DESC;

@@ -1,0 +1,223 @@
+//! The one connection that writes: how it is opened, kept small and closed.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use super::{Batch, IndexError, reset, schema};
+
+/// How the index is kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// SQLite's page cache, bytes.
+    pub cache_bytes: u64,
+    /// The mode of a new file; SQLite gives its companions the same.
+    pub mode: u32,
+    /// The group of a new file, if not the process's.
+    pub group: Option<u32>,
+    /// How long a call waits for somebody else's lock before it returns [`IndexError::Busy`].
+    pub busy_timeout: Duration,
+    /// Pages in the write-ahead log from which on [`Writer::checkpoint_due`] holds.
+    pub checkpoint_pages: u64,
+    /// Where the write-ahead log stops to grow because somebody reads for too long.
+    pub max_wal_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+            mode: 0o640,
+            group: None,
+            busy_timeout: Duration::from_millis(100),
+            checkpoint_pages: 10_000,
+            max_wal_bytes: 1 << 30,
+        }
+    }
+}
+
+/// The write-ahead log at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WalState {
+    /// Pages in it.
+    pub pages: u64,
+    /// Those of them that the database has already.
+    pub checkpointed: u64,
+    /// The file's size; it is used again from the front, and cut when it was large.
+    pub bytes: u64,
+}
+
+/// The writing connection. There is one for an index at a time.
+pub struct Writer {
+    db: Connection,
+    path: PathBuf,
+    options: Options,
+}
+
+impl Writer {
+    /// Opens the index of the log `log_id` (32 hex digits), making it if there is none. Every refusal says
+    /// what to do; nothing is changed in a database that is refused.
+    pub fn open(path: &Path, log_id: &str, options: &Options) -> Result<Self, IndexError> {
+        create_file(path, options)?;
+        let writer = Self::connect(path, options)?;
+        let at = |e| IndexError::sqlite(path, e);
+        if schema::is_empty(&writer.db).map_err(at)? {
+            schema::create(&writer.db, log_id).map_err(at)?;
+        }
+        schema::check_version(&writer.db, path)?;
+        schema::check_contents(&writer.db, path, log_id)?;
+        writer.start_wal()?;
+        schema::refresh_views(&writer.db, log_id).map_err(at)?;
+        Ok(writer)
+    }
+
+    /// Makes an empty index in place of whatever is there. An index of this log is emptied in place, also
+    /// if it is damaged, newer or changed, so that programs that have it open see the new one; a file that
+    /// is no database, or of another program or log, is renamed to `<name>.damaged-<n>`. Returns
+    /// that name.
+    pub fn reset(
+        path: &Path,
+        log_id: &str,
+        options: &Options,
+    ) -> Result<(Self, Option<PathBuf>), IndexError> {
+        let aside = reset::clear(path, log_id, options)?;
+        Ok((Self::open(path, log_id, options)?, aside))
+    }
+
+    /// The next leaf that is not in the index.
+    pub fn indexed(&self) -> Result<u64, IndexError> {
+        let read = || self.db.query_row("SELECT indexed FROM meta", [], |row| row.get::<_, i64>(0));
+        let indexed = read().map_err(|e| self.error(e))?;
+        u64::try_from(indexed).map_err(|_| IndexError::Value {
+            path: self.path.clone(),
+            detail: format!("indexed is {indexed}"),
+        })
+    }
+
+    /// Starts a transaction. Fails with a temporary error if somebody else writes, or if a reader has made
+    /// the write-ahead log grow to its limit.
+    pub fn begin(&mut self) -> Result<Batch<'_>, IndexError> {
+        if self.wal_bytes() > self.options.max_wal_bytes {
+            self.restart_wal()?;
+        }
+        Batch::begin(&mut self.db, &self.path)
+    }
+
+    /// Whether it is time for [`Writer::checkpoint`].
+    pub fn checkpoint_due(&self) -> Result<bool, IndexError> {
+        let state = self.wal()?;
+        Ok(state.pages.saturating_sub(state.checkpointed) >= self.options.checkpoint_pages)
+    }
+
+    /// Copies what it can from the write-ahead log into the database without waiting for anybody.
+    /// It syncs both files, so it may take a tenth of a second.
+    pub fn checkpoint(&self) -> Result<WalState, IndexError> {
+        self.run_checkpoint("PASSIVE").map(|(_, state)| state)
+    }
+
+    /// The write-ahead log now.
+    pub fn wal(&self) -> Result<WalState, IndexError> {
+        self.run_checkpoint("NOOP").map(|(_, state)| state)
+    }
+
+    /// Empties the write-ahead log and leaves a database that a user who may only read the file can open:
+    /// such a user cannot make the `-shm` file that SQLite needs as long as the mode is WAL. If a
+    /// reader prevents that now, the companion files stay, which serves as well.
+    pub fn close(self) -> Result<(), IndexError> {
+        match self.journal_mode("DELETE") {
+            Err(IndexError::Busy { .. }) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
+        let Self { db, path, .. } = self;
+        db.close().map_err(|(_, e)| IndexError::sqlite(&path, e))
+    }
+
+    /// A connection with everything set that has to be set on each.
+    pub(super) fn connect(path: &Path, options: &Options) -> Result<Self, IndexError> {
+        let open = || {
+            let db = Connection::open(path)?;
+            db.busy_timeout(options.busy_timeout)?;
+            db.set_prepared_statement_cache_capacity(32);
+            // Triggers and foreign keys can only be somebody else's.
+            db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+            db.pragma_update(None, "foreign_keys", false)?;
+            // A process that ends without close() leaves the companion files for readers.
+            db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            db.pragma_update(None, "synchronous", "NORMAL")?;
+            db.pragma_update(None, "wal_autocheckpoint", 0)?;
+            db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+            let cache_kib = i64::try_from(options.cache_bytes >> 10).unwrap_or(i64::MAX);
+            db.pragma_update(None, "cache_size", -cache_kib)?;
+            Ok(db)
+        };
+        let db = open().map_err(|e| IndexError::sqlite(path, e))?;
+        Ok(Self { db, path: path.into(), options: options.clone() })
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.db
+    }
+
+    fn start_wal(&self) -> Result<(), IndexError> {
+        self.journal_mode("WAL")
+    }
+
+    fn journal_mode(&self, mode: &str) -> Result<(), IndexError> {
+        let set = self
+            .db
+            .pragma_update_and_check(None, "journal_mode", mode, |row| row.get::<_, String>(0));
+        match set.map_err(|e| self.error(e))? {
+            now if now.eq_ignore_ascii_case(mode) => Ok(()),
+            _ => Err(IndexError::Busy { path: self.path.clone() }),
+        }
+    }
+
+    /// Makes the next commit start at the front of the write-ahead log, if no reader is in the way.
+    fn restart_wal(&self) -> Result<(), IndexError> {
+        let (busy, state) = self.run_checkpoint("TRUNCATE")?;
+        if busy {
+            return Err(IndexError::HeldByReader { path: self.path.clone(), bytes: state.bytes });
+        }
+        Ok(())
+    }
+
+    fn run_checkpoint(&self, mode: &str) -> Result<(bool, WalState), IndexError> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let run = || {
+            self.db.query_row(&sql, [], |row| {
+                Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            })
+        };
+        let (busy, pages, checkpointed) = run().map_err(|e| self.error(e))?;
+        let count = |n| u64::try_from(n).unwrap_or_default();
+        let bytes = self.wal_bytes();
+        Ok((busy, WalState { pages: count(pages), checkpointed: count(checkpointed), bytes }))
+    }
+
+    fn wal_bytes(&self) -> u64 {
+        std::fs::metadata(reset::companion(&self.path, "-wal")).map_or(0, |file| file.len())
+    }
+
+    fn error(&self, error: rusqlite::Error) -> IndexError {
+        IndexError::sqlite(&self.path, error)
+    }
+}
+
+/// Makes an empty file with the mode and group that SQLite then copies to the companions.
+fn create_file(path: &Path, options: &Options) -> Result<(), IndexError> {
+    let make = || -> std::io::Result<()> {
+        let made = OpenOptions::new().write(true).create_new(true).mode(options.mode).open(path);
+        let file: File = match made {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+            made => made?,
+        };
+        // The umask may have taken away what readers need.
+        file.set_permissions(std::fs::Permissions::from_mode(options.mode))?;
+        options.group.map_or(Ok(()), |group| fchown(&file, None, Some(group)))
+    };
+    make().map_err(|e| IndexError::io(path, &e))
+}
