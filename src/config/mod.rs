@@ -1,6 +1,27 @@
 //! The configuration: one struct with every key, and where its values come from.
+//!
+//! [`load`] puts them together: built-in defaults, then the TOML file, then `conf.d/*.toml` beside it
+//! sorted by name, then `AUDITLOGD_…` environment variables; the last one that speaks wins. A path in a
+//! file is taken as it is written, also under `--root`. `config/auditlogd.toml` documents every key.
+
+mod changes;
+mod error;
+mod expand;
+mod file;
+mod key;
+mod layout;
+mod load;
+mod presets;
+mod value;
 
 use std::path::PathBuf;
+
+pub use changes::{Changes, changes};
+pub use error::{ConfigError, Origin};
+pub use layout::Sources;
+pub use load::load;
+
+use crate::event::{FieldMap, FieldMapError};
 
 /// Every key with its value in force. Field names are the keys of the TOML file.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +121,77 @@ pub enum LogLevel {
     Trace,
 }
 
+impl LogLevel {
+    const ALL: [LogLevel; 5] =
+        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+
+    /// The level's name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
+}
+
 impl Config {
+    /// The defaults, with these paths.
+    fn with_paths(socket: PathBuf, log_dir: PathBuf, state_dir: PathBuf, run_dir: PathBuf) -> Self {
+        Self {
+            socket,
+            socket_mode: 0o666,
+            log_dir,
+            state_dir,
+            run_dir,
+            group: None,
+            log_level: LogLevel::Info,
+            stop_seconds: 30,
+            ingest: Ingest {
+                max_event_bytes: 61_440,
+                max_connections: 4_096,
+                queue_bytes: 32 << 20,
+                require: Vec::new(),
+                reject_records_per_second: 10,
+                reject_records_burst: 100,
+                threads: 0,
+            },
+            fields: presets::DEFAULT.fields(),
+            ledger: Ledger {
+                epoch_seconds: 60,
+                epoch_lines: 1_000_000,
+                idle_seconds: 600,
+                batch_bytes: 1 << 20,
+            },
+            index: Index { batch_rows: 5_000, queue_bytes: 32 << 20, cache_bytes: 64 << 20 },
+        }
+    }
+
+    /// The compiled form of `[fields]` and `[ingest] require`.
+    ///
+    /// # Errors
+    /// Pointers that are none, or a required column that none leads to; never for what [`load`] gave.
+    pub fn field_map(&self) -> Result<FieldMap, FieldMapError> {
+        FieldMap::new(&self.fields.pointers, &self.fields.failure_if_present, &self.ingest.require)
+    }
+
+    /// Every key with its value, as a TOML file that [`load`] reads back to the same configuration.
+    pub fn to_toml(&self) -> String {
+        let mut config = self.clone();
+        let mut out = String::new();
+        let mut table = "";
+        for key in &key::KEYS {
+            if key.table != table {
+                table = key.table;
+                out.push_str(&format!("\n[{table}]\n"));
+            }
+            out.push_str(&format!("{} = {}\n", key.name, key.show(&mut config)));
+        }
+        out
+    }
+
     /// The segment that is written.
     pub fn active_segment(&self) -> PathBuf {
         self.log_dir.join("audit.jsonl")

@@ -54,7 +54,7 @@ impl Column {
     ];
 
     /// The column's name in the configuration.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Column::EventType => "event_type",
             Column::Priority => "priority",

@@ -1,6 +1,7 @@
 //! Where the known members are: lists of JSON pointers (RFC 6901), compiled into one tree of keys.
 
 use super::Column;
+use super::keys::fingerprint;
 
 /// The most pointers of one list.
 pub const MAX_POINTERS: usize = 64;
@@ -88,8 +89,10 @@ pub struct FieldMap {
 /// One key (or array index) on the way of some pointers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Node {
-    /// The keys below, by their length in bytes: most keys of an event fail on the length alone.
-    children: Vec<Vec<(Box<[u8]>, Node)>>,
+    /// The fingerprints of the keys below, side by side for a quick search.
+    prints: Vec<u64>,
+    /// The keys below, in the same order.
+    children: Vec<(Box<[u8]>, Node)>,
     /// Whether a key below can be an array index.
     pub(super) indexes: bool,
     /// The columns whose value is here, each with its rank: lower wins.
@@ -101,9 +104,10 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn child(&self, key: &[u8]) -> Option<&Node> {
-        let same_length = self.children.get(key.len())?;
-        same_length.iter().find(|(k, _)| **k == *key).map(|(_, node)| node)
+    /// The node below for a key with that fingerprint.
+    pub(super) fn child(&self, key: &[u8], print: u64) -> Option<&Node> {
+        let alike = self.prints.iter().zip(&self.children).filter(|(p, _)| **p == print);
+        alike.map(|(_, child)| child).find(|(k, _)| **k == *key).map(|(_, node)| node)
     }
 
     pub(super) fn has_children(&self) -> bool {
@@ -111,17 +115,14 @@ impl Node {
     }
 
     fn child_mut(&mut self, key: &str) -> &mut Node {
-        if self.children.len() <= key.len() {
-            self.children.resize_with(key.len() + 1, Vec::new);
-        }
         self.indexes |= key == "0" || (!key.starts_with('0') && key.parse::<u32>().is_ok());
-        let same_length = &mut self.children[key.len()];
-        let at =
-            same_length.iter().position(|(k, _)| **k == *key.as_bytes()).unwrap_or_else(|| {
-                same_length.push((key.as_bytes().into(), Node::default()));
-                same_length.len() - 1
-            });
-        &mut same_length[at].1
+        let key = key.as_bytes();
+        let at = self.children.iter().position(|(k, _)| **k == *key).unwrap_or_else(|| {
+            self.prints.push(fingerprint(key));
+            self.children.push((key.into(), Node::default()));
+            self.children.len() - 1
+        });
+        &mut self.children[at].1
     }
 
     fn at_pointer(&mut self, tokens: &[String]) -> &mut Node {

@@ -8,7 +8,7 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use super::keys::{Keys, string_bytes};
+use super::keys::{Keys, fingerprint, string_bytes};
 use super::map::Node;
 use super::reject::{Reject, RejectCode};
 use super::{Column, Event, FieldMap, Outcome, value};
@@ -149,12 +149,13 @@ impl<'a> Visitor<'a> for Object<'_, 'a, '_> {
         // Raw keys: a key with a lone surrogate is no text, and still valid JSON.
         while let Some(key) = members.next_key::<&'a RawValue>()? {
             let name = string_bytes(key.get());
+            let print = fingerprint(&name);
             if let Some(keys) = &mut self.keys
-                && !keys.insert(name.clone())
+                && !keys.insert(name.clone(), print)
             {
                 self.walk.duplicate.get_or_insert_with(|| name.clone());
             }
-            match self.node.child(&name) {
+            match self.node.child(&name, print) {
                 None => {
                     members.next_value::<IgnoredAny>()?;
                 }
@@ -206,7 +207,8 @@ impl<'a> Visitor<'a> for Array<'_, 'a, '_> {
     fn visit_seq<A: SeqAccess<'a>>(self, mut elements: A) -> Result<(), A::Error> {
         let mut index = 0usize;
         while let Some(raw) = elements.next_element::<&'a RawValue>()? {
-            if let Some(node) = self.node.child(index.to_string().as_bytes()) {
+            let key = index.to_string();
+            if let Some(node) = self.node.child(key.as_bytes(), fingerprint(key.as_bytes())) {
                 self.walk.take(node, raw.get()).map_err(A::Error::custom)?;
             }
             index += 1;

@@ -1,0 +1,99 @@
+//! What a reload changes.
+
+use super::key::KEYS;
+use super::{Config, Ingest};
+
+/// The difference between the configuration in force and the one that was just read. Keys are named
+/// with their table: `ledger.epoch_seconds`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changes {
+    /// Keys that a reload puts in force.
+    pub applied: Vec<String>,
+    /// Keys that keep their old value until a restart.
+    pub restart: Vec<String>,
+    /// The configuration in force after the reload: the new one, with the old values of `restart`.
+    pub in_force: Config,
+}
+
+/// Compares two configurations key by key.
+pub fn changes(old: &Config, new: &Config) -> Changes {
+    let (mut before, mut after) = (old.clone(), new.clone());
+    let differs = |key: &&super::key::Key| key.show(&mut before) != key.show(&mut after);
+    let (restart, applied): (Vec<_>, Vec<_>) =
+        KEYS.iter().filter(differs).partition(|key| key.restart);
+    let paths = |keys: Vec<&super::key::Key>| keys.into_iter().map(|key| key.path()).collect();
+    Changes { applied: paths(applied), restart: paths(restart), in_force: reloaded(old, new) }
+}
+
+/// The old configuration with what a reload can change.
+fn reloaded(old: &Config, new: &Config) -> Config {
+    Config {
+        log_level: new.log_level,
+        stop_seconds: new.stop_seconds,
+        fields: new.fields.clone(),
+        ledger: new.ledger.clone(),
+        ingest: Ingest {
+            queue_bytes: old.ingest.queue_bytes,
+            threads: old.ingest.threads,
+            ..new.ingest.clone()
+        },
+        ..old.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Sources;
+    use super::super::value::Given;
+    use super::*;
+
+    fn defaults() -> Config {
+        let sources = Sources { root: Some("/r".into()), ..Sources::default() };
+        sources.layout().expect("layout").defaults()
+    }
+
+    /// A value of the key's kind that is not its default.
+    fn other(name: &str) -> Given {
+        Given::Variable(
+            match name {
+                "socket_mode" => "0600",
+                "log_level" => "trace",
+                "preset" => "ecs",
+                "require" => "actor",
+                "stop_seconds" | "epoch_seconds" | "idle_seconds" | "threads" => "17",
+                name if name.ends_with("bytes") => "9999999",
+                name if name.ends_with("_rows") || name.ends_with("_lines") => "99",
+                name if name.starts_with("reject_") || name.starts_with("max_conn") => "77",
+                _ => "/elsewhere",
+            }
+            .replace("9999999", if name == "max_event_bytes" { "2000" } else { "9999999" })
+            .replace("/elsewhere", if name == "group" { "adm" } else { "/elsewhere" }),
+        )
+    }
+
+    #[test]
+    fn each_key_alone_is_found_and_either_in_force_or_left_as_it_was() {
+        for key in &KEYS {
+            let (old, mut new) = (defaults(), defaults());
+            key.apply(&mut new, &other(key.name)).expect(key.name);
+            let found = changes(&old, &new);
+            let (mut in_force, mut kept) = (found.in_force.clone(), old.clone());
+            assert_eq!(
+                key.show(&mut in_force) == key.show(&mut kept),
+                key.restart,
+                "{}",
+                key.path()
+            );
+            let named = if key.restart { &found.restart } else { &found.applied };
+            assert!(named.contains(&key.path()), "{}: {found:?}", key.path());
+            assert_eq!(found.in_force == old, key.restart, "{}", key.path());
+        }
+    }
+
+    #[test]
+    fn nothing_is_reported_where_nothing_changed() {
+        let found = changes(&defaults(), &defaults());
+        assert!(found.applied.is_empty() && found.restart.is_empty());
+        assert_eq!(found.in_force, defaults());
+    }
+}

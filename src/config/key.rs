@@ -1,0 +1,207 @@
+//! The table of keys. The loader, the names of environment variables, the suggestions, `to_toml` and
+//! [`super::changes`] are all driven by it.
+
+use std::path::PathBuf;
+
+use super::{Config, LogLevel};
+use crate::event::Column;
+
+/// One key of the configuration.
+pub(super) struct Key {
+    /// The table it stands in; empty at the top.
+    pub table: &'static str,
+    /// Its name in there.
+    pub name: &'static str,
+    /// Whether a change is in force only after a restart.
+    pub restart: bool,
+    /// What it may hold, and where that is in [`Config`].
+    pub kind: Kind,
+}
+
+/// What a key may hold, with the way to its place.
+pub(super) enum Kind {
+    /// An absolute path.
+    Path(fn(&mut Config) -> &mut PathBuf),
+    /// Permission bits, a string of octal digits.
+    Mode(fn(&mut Config) -> &mut u32),
+    /// The name of a group, or empty.
+    Group(fn(&mut Config) -> &mut Option<String>),
+    /// A level of the daemon's own log.
+    Level(fn(&mut Config) -> &mut LogLevel),
+    /// A whole number with its least and greatest value.
+    Number(fn(&mut Config) -> Number<'_>, u64, u64),
+    /// A list of column names.
+    Columns(fn(&mut Config) -> &mut Vec<String>),
+    /// The name of a preset, which sets all of `[fields]`.
+    Preset,
+    /// JSON pointers to a column's value.
+    Pointers(Column),
+    /// JSON pointers that mean failure.
+    FailureIfPresent,
+}
+
+/// The place of a number.
+pub(super) enum Number<'c> {
+    U32(&'c mut u32),
+    U64(&'c mut u64),
+    Usize(&'c mut usize),
+}
+
+const RESTART: bool = true;
+const RELOAD: bool = false;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+const fn top(name: &'static str, restart: bool, kind: Kind) -> Key {
+    Key { table: "", name, restart, kind }
+}
+
+const fn ingest(name: &'static str, restart: bool, kind: Kind) -> Key {
+    Key { table: "ingest", name, restart, kind }
+}
+
+const fn ledger(name: &'static str, kind: Kind) -> Key {
+    Key { table: "ledger", name, restart: RELOAD, kind }
+}
+
+const fn index(name: &'static str, kind: Kind) -> Key {
+    Key { table: "index", name, restart: RESTART, kind }
+}
+
+const fn fields(name: &'static str, kind: Kind) -> Key {
+    Key { table: "fields", name, restart: RELOAD, kind }
+}
+
+const fn column(column: Column) -> Key {
+    fields(column.name(), Kind::Pointers(column))
+}
+
+use Kind::{Columns, FailureIfPresent, Group, Level, Mode, Path, Preset};
+use Number::{U32, U64, Usize};
+
+/// Every key, in the order in which they are shown.
+pub(super) static KEYS: [Key; 38] = [
+    top("socket", RESTART, Path(|c| &mut c.socket)),
+    top("socket_mode", RESTART, Mode(|c| &mut c.socket_mode)),
+    top("log_dir", RESTART, Path(|c| &mut c.log_dir)),
+    top("state_dir", RESTART, Path(|c| &mut c.state_dir)),
+    top("run_dir", RESTART, Path(|c| &mut c.run_dir)),
+    top("group", RESTART, Group(|c| &mut c.group)),
+    top("log_level", RELOAD, Level(|c| &mut c.log_level)),
+    top("stop_seconds", RELOAD, Kind::Number(|c| U64(&mut c.stop_seconds), 1, 3_600)),
+    ingest(
+        "max_event_bytes",
+        RELOAD,
+        Kind::Number(|c| Usize(&mut c.ingest.max_event_bytes), KIB, 60 * KIB),
+    ),
+    ingest(
+        "max_connections",
+        RELOAD,
+        Kind::Number(|c| Usize(&mut c.ingest.max_connections), 1, 65_536),
+    ),
+    ingest("queue_bytes", RESTART, Kind::Number(|c| Usize(&mut c.ingest.queue_bytes), MIB, GIB)),
+    ingest("require", RELOAD, Columns(|c| &mut c.ingest.require)),
+    ingest(
+        "reject_records_per_second",
+        RELOAD,
+        Kind::Number(|c| U32(&mut c.ingest.reject_records_per_second), 1, 100_000),
+    ),
+    ingest(
+        "reject_records_burst",
+        RELOAD,
+        Kind::Number(|c| U32(&mut c.ingest.reject_records_burst), 1, 100_000),
+    ),
+    ingest("threads", RESTART, Kind::Number(|c| Usize(&mut c.ingest.threads), 0, 64)),
+    fields("preset", Preset),
+    column(Column::EventType),
+    column(Column::Priority),
+    column(Column::Source),
+    column(Column::Actor),
+    column(Column::Action),
+    column(Column::Outcome),
+    column(Column::Target),
+    column(Column::ClientIp),
+    column(Column::SessionId),
+    column(Column::CorrelationId),
+    column(Column::Operation),
+    column(Column::DurationMs),
+    column(Column::EventId),
+    column(Column::Timestamp),
+    fields("failure_if_present", FailureIfPresent),
+    ledger("epoch_seconds", Kind::Number(|c| U64(&mut c.ledger.epoch_seconds), 1, 86_400)),
+    ledger("epoch_lines", Kind::Number(|c| U64(&mut c.ledger.epoch_lines), 1, 1_000_000_000)),
+    ledger("idle_seconds", Kind::Number(|c| U64(&mut c.ledger.idle_seconds), 1, 86_400)),
+    ledger("batch_bytes", Kind::Number(|c| Usize(&mut c.ledger.batch_bytes), 4 * KIB, 16 * MIB)),
+    index("batch_rows", Kind::Number(|c| Usize(&mut c.index.batch_rows), 1, 100_000)),
+    index("queue_bytes", Kind::Number(|c| Usize(&mut c.index.queue_bytes), MIB, GIB)),
+    index("cache_bytes", Kind::Number(|c| Usize(&mut c.index.cache_bytes), MIB, 4 * GIB)),
+];
+
+/// The names of the tables.
+pub(super) const TABLES: [&str; 4] = ["ingest", "fields", "ledger", "index"];
+
+impl Key {
+    /// The key of that name in that table.
+    pub(super) fn find(table: &str, name: &str) -> Option<&'static Key> {
+        KEYS.iter().find(|key| key.table == table && key.name == name)
+    }
+
+    /// `ledger.epoch_seconds`, or `socket` for one at the top.
+    pub(super) fn path(&self) -> String {
+        match self.table {
+            "" => self.name.to_string(),
+            table => format!("{table}.{}", self.name),
+        }
+    }
+
+    /// `AUDITLOGD_LEDGER_EPOCH_SECONDS`.
+    pub(super) fn variable(&self) -> String {
+        format!("AUDITLOGD_{}", self.path().replace('.', "_").to_uppercase())
+    }
+}
+
+impl Number<'_> {
+    pub(super) fn get(&self) -> u64 {
+        match self {
+            Number::U32(n) => u64::from(**n),
+            Number::U64(n) => **n,
+            Number::Usize(n) => **n as u64,
+        }
+    }
+
+    /// Sets the number, which the key's range keeps within the type.
+    pub(super) fn set(self, value: u64) {
+        match self {
+            Number::U32(n) => *n = value as u32,
+            Number::U64(n) => *n = value,
+            Number::Usize(n) => *n = value as usize,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_variable_of_its_own() {
+        let variables: std::collections::BTreeSet<_> = KEYS.iter().map(Key::variable).collect();
+        assert_eq!(variables.len(), KEYS.len());
+        assert!(variables.contains("AUDITLOGD_LEDGER_EPOCH_SECONDS"));
+        assert!(variables.contains("AUDITLOGD_LOG_DIR"));
+        assert!(!variables.contains("AUDITLOGD_ROOT") && !variables.contains("AUDITLOGD_CONFIG"));
+    }
+
+    #[test]
+    fn every_column_and_table_is_in_the_table_of_keys() {
+        for column in Column::ALL {
+            assert!(Key::find("fields", column.name()).is_some());
+        }
+        for table in TABLES {
+            assert!(KEYS.iter().any(|key| key.table == table));
+        }
+        assert!(KEYS.iter().all(|key| key.table.is_empty() || TABLES.contains(&key.table)));
+        assert!(KEYS.is_sorted_by_key(|key| TABLES.iter().position(|table| *table == key.table)));
+    }
+}

@@ -1,0 +1,101 @@
+//! Where things are before any file is read: the system's paths, a tree below a root, or a user's own.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::{Config, ConfigError};
+
+/// What a configuration is made from, besides the files.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `--root`: the tree that everything is in.
+    pub root: Option<PathBuf>,
+    /// `--config`: the file, which must then be there.
+    pub config: Option<PathBuf>,
+    /// The environment.
+    pub env: BTreeMap<String, OsString>,
+    /// Whether the system's own paths are the default, as they are for root; else the user's.
+    pub privileged: bool,
+}
+
+/// A tree of directories.
+pub(super) struct Layout {
+    /// The root; `/` for the system.
+    root: PathBuf,
+    /// The socket, where it is not below the root.
+    socket: Option<PathBuf>,
+}
+
+impl Sources {
+    /// The command line's options with the environment and the user id of this process.
+    pub fn from_process(root: Option<PathBuf>, config: Option<PathBuf>) -> Self {
+        // A name that is not UTF-8 is no name of ours, and stays unknown under its lossy form.
+        let env = std::env::vars_os().map(|(k, v)| (k.to_string_lossy().into_owned(), v)).collect();
+        Self { root, config, env, privileged: nix::unistd::geteuid().is_root() }
+    }
+
+    /// The main file, whether or not it is there: `--config`, `AUDITLOGD_CONFIG`, or the layout's.
+    /// `conf.d` is beside it.
+    ///
+    /// # Errors
+    /// A path that cannot be made absolute, or nowhere to put a user's files.
+    pub fn config_file(&self) -> Result<PathBuf, ConfigError> {
+        match self.explicit_config() {
+            Some(path) => absolute("the configuration file", path),
+            None => Ok(self.layout()?.root.join("etc/auditlogd/auditlogd.toml")),
+        }
+    }
+
+    /// The file that was asked for.
+    pub(super) fn explicit_config(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(|| self.path_variable("AUDITLOGD_CONFIG"))
+    }
+
+    pub(super) fn layout(&self) -> Result<Layout, ConfigError> {
+        let root = self.root.clone().or_else(|| self.path_variable("AUDITLOGD_ROOT"));
+        match root {
+            Some(root) => Ok(Layout { root: absolute("the root directory", root)?, socket: None }),
+            None if self.privileged => Ok(Layout { root: "/".into(), socket: None }),
+            None => self.users(),
+        }
+    }
+
+    /// As the XDG base directory specification says, which has relative paths ignored.
+    fn users(&self) -> Result<Layout, ConfigError> {
+        let variable = |name| self.path_variable(name).filter(|path| path.is_absolute());
+        let state = variable("XDG_STATE_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+            .ok_or(ConfigError::NoHome)?;
+        let root = absolute("the state directory", state.join("auditlogd"))?;
+        let socket = variable("XDG_RUNTIME_DIR").map(|dir| dir.join("auditd.sock"));
+        let socket = socket.map(|path| absolute("the runtime directory's socket", path));
+        Ok(Layout { root, socket: socket.transpose()? })
+    }
+
+    /// A path in the environment; an empty one is as good as none.
+    fn path_variable(&self, name: &str) -> Option<PathBuf> {
+        self.env.get(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+}
+
+impl Layout {
+    /// Every key's default.
+    pub(super) fn defaults(&self) -> Config {
+        let below = |path: &str| self.root.join(path);
+        Config::with_paths(
+            self.socket.clone().unwrap_or_else(|| below("run/auditd.sock")),
+            below("var/log/auditlogd"),
+            below("var/lib/auditlogd"),
+            below("run/auditlogd"),
+        )
+    }
+}
+
+fn absolute(what: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+    if path.to_str().is_none() {
+        let source = std::io::Error::other("it is not UTF-8");
+        return Err(ConfigError::Path { what, path, source });
+    }
+    std::path::absolute(&path).map_err(|source| ConfigError::Path { what, path, source })
+}

@@ -1,0 +1,183 @@
+//! From what was given for a key to its value, and back to TOML.
+
+use std::path::Path;
+
+use super::error::did_you_mean;
+use super::expand::escape;
+use super::key::{Key, Kind};
+use super::{Config, LogLevel, presets};
+use crate::event::{Column, FieldMap};
+
+/// The longest address of a Unix socket, bytes.
+pub(super) const MAX_SOCKET_PATH: usize = 107;
+
+/// A value as it was given.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Given {
+    /// A TOML string, expanded.
+    Text(String),
+    /// A TOML integer; one that is too large for any key is the largest.
+    Integer(i128),
+    /// A TOML array of strings, expanded.
+    List(Vec<String>),
+    /// A TOML value that no key takes: what it is, with its article.
+    Other(&'static str),
+    /// The content of an environment variable, which has no type of its own.
+    Variable(String),
+}
+
+/// What is wrong with a value, to be read after the key.
+type Problem = String;
+
+impl Key {
+    /// Checks the value and puts it in its place.
+    pub(super) fn apply(&self, config: &mut Config, given: &Given) -> Result<(), Problem> {
+        match self.kind {
+            Kind::Path(at) => *at(config) = path(self.name, text(given)?)?.into(),
+            Kind::Mode(at) => *at(config) = mode(text(given)?)?,
+            Kind::Group(at) => *at(config) = group(text(given)?)?,
+            Kind::Level(at) => *at(config) = level(text(given)?)?,
+            Kind::Number(at, least, greatest) => {
+                at(config).set(number(given, least, greatest)?);
+            }
+            Kind::Columns(at) => *at(config) = columns(list(given)?)?,
+            Kind::Preset => config.fields = presets::find(text(given)?)?.fields(),
+            Kind::Pointers(column) => {
+                let list = pointers(column, list(given)?)?;
+                let place = config.fields.pointers.iter_mut().find(|(c, _)| c == column.name());
+                if let Some((_, old)) = place {
+                    *old = list;
+                }
+            }
+            Kind::FailureIfPresent => {
+                let list = list(given)?;
+                FieldMap::new(&[], &list, &[]).map_err(|error| format!("is refused: {error}"))?;
+                config.fields.failure_if_present = list;
+            }
+        }
+        Ok(())
+    }
+
+    /// The value in force, as TOML. Nothing is changed; a key's place is reached for writing only.
+    pub(super) fn show(&self, config: &mut Config) -> toml::Value {
+        let string = |text: &str| toml::Value::String(escape(text));
+        let strings = |list: &[String]| list.iter().map(|s| string(s)).collect();
+        match self.kind {
+            Kind::Path(at) => string(&at(config).to_string_lossy()),
+            Kind::Mode(at) => string(&format!("{:04o}", at(config))),
+            Kind::Group(at) => string(at(config).as_deref().unwrap_or_default()),
+            Kind::Level(at) => string(at(config).as_str()),
+            // No range reaches beyond what TOML's integers hold.
+            Kind::Number(at, ..) => toml::Value::Integer(at(config).get() as i64),
+            Kind::Columns(at) => toml::Value::Array(strings(at(config))),
+            Kind::Preset => string(&config.fields.preset),
+            Kind::Pointers(column) => {
+                let list = config.fields.pointers.iter().find(|(c, _)| c == column.name());
+                toml::Value::Array(list.map(|(_, list)| strings(list)).unwrap_or_default())
+            }
+            Kind::FailureIfPresent => {
+                toml::Value::Array(strings(&config.fields.failure_if_present))
+            }
+        }
+    }
+}
+
+fn text(given: &Given) -> Result<&str, Problem> {
+    match given {
+        Given::Text(text) | Given::Variable(text) => Ok(text),
+        other => Err(format!("must be a string in quotes, not {}", describe(other))),
+    }
+}
+
+fn describe(given: &Given) -> &'static str {
+    match given {
+        Given::Text(_) | Given::Variable(_) => "a string",
+        Given::Integer(_) => "a number",
+        Given::List(_) => "a list",
+        Given::Other(what) => what,
+    }
+}
+
+fn number(given: &Given, least: u64, greatest: u64) -> Result<u64, Problem> {
+    let range = format!("must be a whole number from {least} to {greatest}");
+    let number = match given {
+        Given::Integer(number) => *number,
+        Given::Variable(text) => {
+            text.trim().parse().map_err(|_not_a_number| format!("{range}, not {text:?}"))?
+        }
+        other => return Err(format!("{range} without quotes, not {}", describe(other))),
+    };
+    let value = u64::try_from(number).ok().filter(|n| (least..=greatest).contains(n));
+    value.ok_or_else(|| format!("{range}, not {number}"))
+}
+
+/// A list; a single string is a list of one, and a variable is split at commas.
+fn list(given: &Given) -> Result<Vec<String>, Problem> {
+    match given {
+        Given::List(list) => Ok(list.clone()),
+        Given::Text(text) => Ok(vec![text.clone()]),
+        Given::Variable(text) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Ok(items.map(String::from).collect())
+        }
+        other => Err(format!("must be a list of strings, not {}", describe(other))),
+    }
+}
+
+fn path<'t>(name: &str, text: &'t str) -> Result<&'t str, Problem> {
+    if !Path::new(text).is_absolute() {
+        return Err(format!("must be an absolute path, not {text:?}"));
+    }
+    if text.contains('\0') {
+        return Err(format!("must be a path without NUL, not {text:?}"));
+    }
+    if name == "socket" && text.len() > MAX_SOCKET_PATH {
+        let bytes = text.len();
+        return Err(format!("is {text:?} with {bytes} bytes, but a socket's path has at most 107"));
+    }
+    Ok(text)
+}
+
+fn mode(text: &str) -> Result<u32, Problem> {
+    let octal = !text.is_empty() && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+    let mode = octal.then(|| u32::from_str_radix(text, 8).ok()).flatten();
+    mode.filter(|mode| *mode <= 0o777).ok_or_else(|| {
+        format!("must be permission bits in octal, as in \"0666\" or \"0660\", not {text:?}")
+    })
+}
+
+fn group(text: &str) -> Result<Option<String>, Problem> {
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, ':' | '/' | ','))
+    {
+        return Err(format!("must be the name of a group, not {text:?}"));
+    }
+    Ok((!text.is_empty()).then(|| text.to_string()))
+}
+
+fn level(text: &str) -> Result<LogLevel, Problem> {
+    let level = LogLevel::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(text));
+    level.ok_or_else(|| {
+        let hint = did_you_mean(text, LogLevel::ALL.iter().map(|level| level.as_str()));
+        format!("must be error, warn, info, debug or trace, not {text:?}{hint}")
+    })
+}
+
+fn columns(list: Vec<String>) -> Result<Vec<String>, Problem> {
+    for (i, name) in list.iter().enumerate() {
+        if Column::from_name(name).is_none() {
+            let hint = did_you_mean(name, Column::ALL.into_iter().map(Column::name));
+            return Err(format!("names {name:?}, which is no column{hint}"));
+        }
+        if list[..i].contains(name) {
+            return Err(format!("names {name:?} twice"));
+        }
+    }
+    Ok(list)
+}
+
+fn pointers(column: Column, list: Vec<String>) -> Result<Vec<String>, Problem> {
+    let lists = [(column.name().to_string(), list)];
+    FieldMap::new(&lists, &[], &[]).map_err(|error| format!("is refused: {error}"))?;
+    let [(_, list)] = lists;
+    Ok(list)
+}
