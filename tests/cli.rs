@@ -1,4 +1,4 @@
-//! The tool `auditlog` as its user meets it: output, exit codes and advice, with a stand-in for the daemon.
+//! The tool `auditlog` without a daemon, or with a stand-in for one: output, exit codes and advice.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
@@ -134,10 +134,11 @@ fn emit_without_a_daemon_exits_with_3_and_says_what_to_do() {
 #[test]
 fn reading_without_a_database_exits_with_3_and_names_it() {
     let root = tempfile::tempdir().expect("a directory");
-    for args in [&["query"][..], &["tail"], &["show", "0"]] {
+    for args in [&["query"][..], &["tail"], &["show", "0"], &["status"]] {
         let output = run(root.path(), args);
         assert_eq!(code(&output), 3, "{args:?}");
-        assert!(text(&output.stderr).contains("var/lib/auditlogd/audit.db"), "{args:?}");
+        let said = [output.stdout, output.stderr].concat();
+        assert!(text(&said).contains("var/lib/auditlogd/audit.db"), "{args:?}");
     }
 }
 

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 
 use super::context::{advice, system_log_elsewhere};
 use crate::config::ConfigError;
+use crate::control::ControlError;
+use crate::engine::FollowError;
+use crate::event::FieldMapError;
 use crate::index::IndexError;
 
 /// How a command ended, where nothing failed on the way.
@@ -19,6 +22,12 @@ pub(super) enum Exit {
     Usage = 2,
     /// Something could not be read or written, or the daemon could not be reached.
     Io = 3,
+    /// `verify`: there is evidence of change.
+    Tampered = 4,
+    /// `verify`: not the whole log.
+    Incomplete = 5,
+    /// `verify`: it could not be checked.
+    Unverifiable = 6,
 }
 
 impl From<Exit> for ExitCode {
@@ -40,6 +49,22 @@ pub(super) enum Error {
     Output(#[source] io::Error),
     #[error("no daemon answers at '{}': {source}; {}", path.display(), advice(path))]
     Unreachable { path: PathBuf, source: io::Error },
+    #[error("the daemon refused: {0}")]
+    Refused(String),
+    #[error("{0}")]
+    Control(#[source] ControlError),
+    #[error("{0}")]
+    Follow(#[from] FollowError),
+    #[error("[fields] {0}")]
+    Fields(#[from] FieldMapError),
+    #[error("cannot read the log in '{}': {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("'{}' is in use by a daemon that does not answer; stop it first", path.display())]
+    InUse { path: PathBuf },
+    #[error("there is no log in '{}'; start auditlogd to make one", path.display())]
+    NoLog { path: PathBuf },
+    #[error("cannot read the key '{}': {source}", path.display())]
+    KeyFile { path: PathBuf, source: io::Error },
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]
@@ -55,7 +80,7 @@ impl Error {
     /// What the process ends with. A reader that went away is none of our business.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Error::Usage(_) | Error::Time(_) | Error::Config(_) => Exit::Usage,
+            Error::Usage(_) | Error::Time(_) | Error::Config(_) | Error::Fields(_) => Exit::Usage,
             Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Io,
         }

@@ -16,6 +16,8 @@ use crate::index::Row;
 
 /// Rows that are laid out together.
 const BATCH: usize = 512;
+/// Characters of the event that a terminal shows in place of an action.
+const GLIMPSE: usize = 400;
 /// Terminals narrower than this show times without the year.
 const WIDE: u16 = 100;
 
@@ -146,9 +148,14 @@ fn fields(row: &Row, look: &Look) -> Vec<Field> {
     let mut outcome = text(&row.outcome);
     outcome.color = (row.outcome.as_deref() == Some("failure")).then_some(Color::Red);
     let seq = Field::new(&row.seq.to_string());
-    let uid = Field::new(&row.uid.to_string());
+    let uid = Field::new(&row.uid.map(|uid| uid.to_string()).unwrap_or_default());
     let (event_type, actor) = (text(&row.event_type), text(&row.actor));
-    let (source, target, action) = (text(&row.source), text(&row.target), text(&row.action));
+    let (source, target, mut action) = (text(&row.source), text(&row.target), text(&row.action));
+    if look.terminal && row.action.is_none() {
+        // An event of another vocabulary would be an empty line.
+        action = Field::new(&row.event.chars().take(GLIMPSE).collect::<String>());
+        action.attribute = Some(Attribute::Dim);
+    }
     vec![seq, Field::new(&when), priority, event_type, actor, outcome, source, uid, target, action]
 }
 
@@ -175,9 +182,9 @@ mod tests {
             actor: Some("al\u{1b}[31mice".into()),
             outcome: Some("failure".into()),
             action: Some("two\nlines\tand a tab".into()),
-            uid: 1000,
-            gid: 1000,
-            pid: 7,
+            uid: Some(1000),
+            gid: Some(1000),
+            pid: Some(7),
             unit: Some("x.service".into()),
             mac: vec![0xab; 32],
             event: r#"{"event_type":"auth.login","n":1.00}"#.into(),

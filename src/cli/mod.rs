@@ -7,14 +7,18 @@ mod emit;
 mod error;
 mod format;
 mod output;
+mod progress;
 mod query;
 mod record;
+mod reindex;
 mod search;
 mod show;
+mod status;
 mod table;
 mod tail;
 mod text;
 mod time;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -60,6 +64,9 @@ enum Command {
     Query(query::Query),
     Tail(tail::Tail),
     Show(show::Show),
+    Status(status::Status),
+    Verify(verify::Verify),
+    Reindex(reindex::Reindex),
     Config(config::Config),
 }
 
@@ -86,6 +93,9 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Query(query) => query.run(context, &mut out),
         Command::Tail(tail) => tail.run(context, &mut out),
         Command::Show(show) => show.run(context, &mut out),
+        Command::Status(status) => status.run(context, &mut out),
+        Command::Verify(verify) => verify.run(context, &mut out),
+        Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }
 }

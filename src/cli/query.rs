@@ -9,6 +9,7 @@ use super::format::{Format, Printer};
 use super::output::{Out, note};
 use super::search::Search;
 use super::time;
+use crate::control::{self, Reply, Request};
 use crate::index::{Filter, Order, Reader};
 
 /// Events that a table shows unless told otherwise.
@@ -78,9 +79,9 @@ impl Query {
         }
         if printer.count() == 0 {
             say_nothing(&filter, &reader, out)?;
-            return Ok(Exit::Nothing);
         }
-        Ok(Exit::Done)
+        say_behind(context)?;
+        Ok(if printer.count() == 0 { Exit::Nothing } else { Exit::Done })
     }
 
     fn limit(&self) -> Option<u64> {
@@ -95,6 +96,18 @@ impl Query {
             note(format!("these are the {which} {count}; more match: --limit 0 shows all"));
         }
     }
+}
+
+/// Says so if the ledger has lines that the database lacks, as far as the daemon tells this user.
+pub(super) fn say_behind(context: &Context) -> Result<(), Error> {
+    let socket = context.config()?.control_socket();
+    if let Ok(Reply::Status(status)) = control::request(&socket, Request::Status) {
+        let behind = status.metrics.ledger_head.saturating_sub(status.metrics.index_head);
+        if behind > 0 {
+            note(format!("the newest {behind} lines of the ledger are not in the database yet"));
+        }
+    }
+    Ok(())
 }
 
 /// Says why there may be nothing.

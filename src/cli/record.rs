@@ -53,9 +53,9 @@ fn json_fields(row: &Row) -> String {
 
 fn json_peer(row: &Row) -> String {
     let mut peer = Object::new();
-    peer.raw("pid", &row.pid.to_string());
-    peer.raw("uid", &row.uid.to_string());
-    peer.raw("gid", &row.gid.to_string());
+    peer.raw("pid", &number(row.pid, "null"));
+    peer.raw("uid", &number(row.uid, "null"));
+    peer.raw("gid", &number(row.gid, "null"));
     for (name, value) in [("unit", &row.unit), ("exe", &row.exe)] {
         match value {
             Some(value) => peer.text(name, value),
@@ -63,6 +63,11 @@ fn json_peer(row: &Row) -> String {
         }
     }
     peer.end()
+}
+
+/// Its digits, or what stands for none.
+fn number(value: Option<impl ToString>, none: &str) -> String {
+    value.map_or_else(|| none.to_owned(), |value| value.to_string())
 }
 
 /// A JSON object in the making; the names are ours and need no escaping.
@@ -131,7 +136,7 @@ pub(super) fn csv(row: &Row) -> [String; 23] {
         rfc3339(row.ts_ns),
         row.id.clone(),
         text(&row.event_type),
-        row.priority.map(|p| p.to_string()).unwrap_or_default(),
+        number(row.priority, ""),
         text(&row.source),
         text(&row.actor),
         text(&row.action),
@@ -141,11 +146,11 @@ pub(super) fn csv(row: &Row) -> [String; 23] {
         text(&row.session_id),
         text(&row.correlation_id),
         text(&row.operation),
-        row.duration_ms.map(|ms| ms.to_string()).unwrap_or_default(),
+        number(row.duration_ms, ""),
         row.client_ts_ns.map(rfc3339).unwrap_or_default(),
-        row.uid.to_string(),
-        row.gid.to_string(),
-        row.pid.to_string(),
+        number(row.uid, ""),
+        number(row.gid, ""),
+        number(row.pid, ""),
         text(&row.unit),
         text(&row.exe),
         hex(&row.mac),

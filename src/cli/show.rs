@@ -162,13 +162,17 @@ fn when(ns: i64, look: &Look) -> String {
 
 /// The sender as the kernel vouched for it; the names are those of today.
 fn writer(row: &Row) -> String {
-    let user = User::from_uid(Uid::from_raw(row.uid)).ok().flatten().map(|user| user.name);
-    let group = Group::from_gid(Gid::from_raw(row.gid)).ok().flatten().map(|group| group.name);
-    let named = |id: u32, name: Option<String>| match name {
-        Some(name) => format!("{id} ({name})"),
-        None => id.to_string(),
+    let user = |uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
+    let group = |gid| Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
+    let named = |id: Option<u32>, name: Option<String>| match (id, name) {
+        (Some(id), Some(name)) => format!("{id} ({name})"),
+        (Some(id), None) => id.to_string(),
+        (None, _) => "unknown".into(),
     };
-    format!("pid {}, uid {}, gid {}", row.pid, named(row.uid, user), named(row.gid, group))
+    let pid = row.pid.map_or_else(|| "unknown".into(), |pid| pid.to_string());
+    let (uid, gid) =
+        (named(row.uid, row.uid.and_then(user)), named(row.gid, row.gid.and_then(group)));
+    format!("pid {pid}, uid {uid}, gid {gid}")
 }
 
 fn sealed(seal: &Line) -> String {
@@ -190,9 +194,9 @@ mod tests {
             seq: 7,
             id: "x".into(),
             actor: Some("a\u{1b}c".into()),
-            uid: 0,
-            gid: 0,
-            pid: 9,
+            uid: Some(0),
+            gid: Some(0),
+            pid: Some(9),
             mac: vec![1; 32],
             event: r#"{"actor":"a\u001bc","n":1.0}"#.into(),
             ..Row::default()

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use jiff::Zoned;
@@ -12,12 +12,14 @@ use super::context::Context;
 use super::error::{Error, Exit};
 use super::format::{Format, Printer};
 use super::output::Out;
-use super::query::say_nothing;
+use super::query::{say_behind, say_nothing};
 use super::search::Search;
 use crate::index::{Filter, IndexError, Order, Reader, Row};
 
 /// How often the index is asked whether it has changed.
 const POLL: Duration = Duration::from_millis(200);
+/// An index that cannot be read for so long will not recover by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const HELP: &str = "\
 Examples:
@@ -74,9 +76,9 @@ impl Tail {
         out.flush()?;
         if printer.count() == 0 {
             say_nothing(&filter, &reader, out)?;
-            return Ok(Exit::Nothing);
         }
-        Ok(Exit::Done)
+        say_behind(context)?;
+        Ok(if printer.count() == 0 { Exit::Nothing } else { Exit::Done })
     }
 
     /// Prints events as they come, until something fails: a reader that went away, for one.
@@ -123,26 +125,31 @@ struct Follower {
     /// The index's version when it was read last.
     version: Option<i64>,
     seen: Option<u64>,
+    /// Since when the index cannot be read.
+    failing: Option<Instant>,
 }
 
 impl Follower {
     fn new(path: PathBuf, reader: Reader, seen: Option<u64>) -> Self {
         let file = identity(&path);
-        Self { path, reader: Some(reader), file, version: None, seen }
+        Self { path, reader: Some(reader), file, version: None, seen, failing: None }
     }
 
-    /// Sleeps a moment, then gives the events that have come. An index that is being rebuilt or
-    /// locked is waited for.
+    /// Sleeps a moment, then gives the events that have come. A rebuild makes the index unreadable for
+    /// moments, and somebody's lock for as long as it lasts: both are waited for.
     fn wait(&mut self, filter: &Filter) -> Result<Vec<Row>, Error> {
         std::thread::sleep(POLL);
         match self.read(filter) {
-            Ok(rows) => Ok(rows),
-            Err(error) if error.is_temporary() => Ok(Vec::new()),
-            Err(IndexError::Missing { .. }) => {
-                self.reader = None;
-                Ok(Vec::new())
+            Ok(rows) => {
+                self.failing = None;
+                Ok(rows)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                self.reader = None;
+                let since = *self.failing.get_or_insert_with(Instant::now);
+                let patient = error.is_temporary() || since.elapsed() < PATIENCE;
+                if patient { Ok(Vec::new()) } else { Err(error.into()) }
+            }
         }
     }
 

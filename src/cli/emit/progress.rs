@@ -5,13 +5,16 @@ use std::io::IsTerminal;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
+use super::super::progress::bar;
 use super::super::text::visible;
 use super::tally::Rejected;
 
 /// Rejections that are named one by one; the others are only counted.
 const NAMED: u64 = 20;
+const FILE: &str = "{bar:30} {percent}% of {total_bytes}, {eta} left, {msg}";
+const STREAM: &str = "{spinner} {bytes} read, {msg}";
 /// Shorter runs have no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -57,7 +60,8 @@ impl Progress {
         if let Bar::After { start, total } = self.bar
             && start.elapsed() >= PATIENCE
         {
-            self.bar = Bar::Shown(bar(total).with_elapsed(start.elapsed()));
+            let template = if total.is_some() { FILE } else { STREAM };
+            self.bar = Bar::Shown(bar(total, start.elapsed(), template));
         }
         if let Bar::Shown(bar) = &self.bar {
             bar.set_position(bytes_read);
@@ -86,19 +90,5 @@ impl Progress {
             Bar::Shown(bar) => bar.suspend(write),
             _ => write(),
         }
-    }
-}
-
-fn bar(total: Option<u64>) -> ProgressBar {
-    let (bar, template) = match total {
-        Some(total) => {
-            (ProgressBar::new(total), "{bar:30} {percent}% of {total_bytes}, {eta} left, {msg}")
-        }
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} read, {msg}"),
-    };
-    // The templates are fixed; were one wrong, the library's own would do.
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }
