@@ -40,7 +40,8 @@ Exit codes:
 ///
 /// Either one event made from options, or, without such options, one JSON object a line from standard
 /// input. Returns once the daemon has every event on disk. An event that is rejected is on
-/// record too, but not as an event.
+/// record too, but not as an event. Where the connection is lost, events that were sent and not
+/// acknowledged may be stored or not: an event_id tells repeats apart.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(super) struct Emit {
