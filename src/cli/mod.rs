@@ -1,1 +1,101 @@
-//! (being written)
+//! The tool `auditlog`: one file a command.
+
+mod args;
+mod config;
+mod context;
+mod emit;
+mod error;
+mod format;
+mod output;
+mod progress;
+mod query;
+mod record;
+mod reindex;
+mod search;
+mod show;
+mod status;
+mod table;
+mod tail;
+mod text;
+mod time;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::context::{Context, Global};
+use self::error::{Error, Exit};
+use self::output::{Out, note};
+
+const HELP: &str = "\
+Examples:
+  auditlog emit --type auth.login --actor alice --outcome failure
+  auditlog query --since 24h --priority warning
+  auditlog tail -f
+  auditlog show 4711
+
+Exit codes:
+  0  done
+  1  nothing matched; emit: some events were rejected; config check: not valid
+  2  the command line or the configuration is wrong
+  3  something cannot be read or written, or the daemon cannot be reached
+  4  verify: TAMPERED
+  5  verify: INCOMPLETE
+  6  verify: UNVERIFIABLE
+
+Which log: root works on the system's own (/run/auditd.sock, /var/lib/auditlogd), anybody else on
+one below $XDG_STATE_HOME/auditlogd; --root DIR takes the one below DIR, --root / the system's.";
+
+/// Write to this host's audit log, and read it
+#[derive(Parser, Debug)]
+#[command(name = "auditlog", version, after_long_help = HELP, max_term_width = 100)]
+#[command(disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Emit(emit::Emit),
+    Query(query::Query),
+    Tail(tail::Tail),
+    Show(show::Show),
+    Status(status::Status),
+    Verify(verify::Verify),
+    Reindex(reindex::Reindex),
+    Config(config::Config),
+}
+
+/// Runs the tool with the arguments of this process; its exit code.
+pub fn run() -> ExitCode {
+    let Cli { command, global } = Cli::parse();
+    global.set_color();
+    let result = dispatch(&command, &Context::new(global));
+    result
+        .unwrap_or_else(|error| {
+            let exit = error.exit();
+            if exit != Exit::Done {
+                note(format!("error: {}", text::visible(&error.to_string())));
+            }
+            exit
+        })
+        .into()
+}
+
+fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
+    let mut out = Out::stdout();
+    match command {
+        Command::Emit(emit) => emit.run(context, &mut out),
+        Command::Query(query) => query.run(context, &mut out),
+        Command::Tail(tail) => tail.run(context, &mut out),
+        Command::Show(show) => show.run(context, &mut out),
+        Command::Status(status) => status.run(context, &mut out),
+        Command::Verify(verify) => verify.run(context, &mut out),
+        Command::Reindex(reindex) => reindex.run(context, &mut out),
+        Command::Config(config) => config.run(context, &mut out),
+    }
+}

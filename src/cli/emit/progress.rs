@@ -1,0 +1,94 @@
+//! What is said on standard error while events are sent: rejections, and a bar when it takes long.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+
+use super::super::progress::bar;
+use super::super::text::visible;
+use super::tally::Rejected;
+
+/// Rejections that are named one by one; the others are only counted.
+const NAMED: u64 = 20;
+const FILE: &str = "{bar:30} {percent}% of {total_bytes}, {eta} left, {msg}";
+const STREAM: &str = "{spinner} {bytes} read, {msg}";
+/// Shorter runs have no bar.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The state of what is shown.
+pub(super) struct Progress {
+    bar: Bar,
+    rejected: u64,
+    single: bool,
+}
+
+enum Bar {
+    Never,
+    After { start: Instant, total: Option<u64> },
+    Shown(ProgressBar),
+}
+
+impl Progress {
+    /// With a bar for `input`, if that takes long; `single`: there is one event only, and no line of it.
+    pub(super) fn new(input: Option<BorrowedFd<'_>>, single: bool) -> Self {
+        let shown = input.filter(|_| std::io::stderr().is_terminal());
+        let bar = shown.map_or(Bar::Never, |input| {
+            let file = input.try_clone_to_owned().and_then(|fd| File::from(fd).metadata());
+            let total = file.ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
+            Bar::After { start: Instant::now(), total }
+        });
+        Self { bar, rejected: 0, single }
+    }
+
+    /// Names a rejection, if not too many were named before.
+    pub(super) fn rejected(&mut self, line: u64, rejected: &Rejected) {
+        self.rejected += 1;
+        let Rejected { code, message, .. } = rejected;
+        let text = match self.rejected {
+            _ if self.single => format!("rejected ({}): {}", visible(code), visible(message)),
+            1..=NAMED => format!("line {line} rejected ({}): {}", visible(code), visible(message)),
+            _ => return,
+        };
+        self.say(&text);
+    }
+
+    /// More was read or answered.
+    pub(super) fn tick(&mut self, bytes_read: u64, accepted: u64) {
+        if let Bar::After { start, total } = self.bar
+            && start.elapsed() >= PATIENCE
+        {
+            let template = if total.is_some() { FILE } else { STREAM };
+            self.bar = Bar::Shown(bar(total, start.elapsed(), template));
+        }
+        if let Bar::Shown(bar) = &self.bar {
+            bar.set_position(bytes_read);
+            bar.set_message(format!("{accepted} on disk"));
+        }
+    }
+
+    /// Clears the bar and says how many rejections were not named.
+    pub(super) fn finish(&mut self) {
+        if let Bar::Shown(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if let Some(more @ 1..) = self.rejected.checked_sub(NAMED) {
+            self.say(&format!(
+                "{more} more lines were rejected; the log has them as auditlogd.rejected"
+            ));
+        }
+    }
+
+    fn say(&self, text: &str) {
+        // Where standard error is gone nobody wants to know.
+        let write = || {
+            _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes())
+        };
+        match &self.bar {
+            Bar::Shown(bar) => bar.suspend(write),
+            _ => write(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a command could not do its work, and the exit codes of the whole tool.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::context::{advice, system_log_elsewhere};
+use crate::config::ConfigError;
+use crate::control::ControlError;
+use crate::engine::FollowError;
+use crate::event::FieldMapError;
+use crate::index::IndexError;
+
+/// How a command ended, where nothing failed on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done.
+    Done = 0,
+    /// Nothing matched; for `emit`: some events were refused; for `config check`: not valid.
+    Nothing = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// Something could not be read or written, or the daemon could not be reached.
+    Io = 3,
+    /// `verify`: there is evidence of change.
+    Tampered = 4,
+    /// `verify`: not the whole log.
+    Incomplete = 5,
+    /// `verify`: it could not be checked.
+    Unverifiable = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// What went wrong: one sentence, and what to do next.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Time(#[source] super::time::BadTime),
+    #[error("{0}")]
+    Config(#[source] ConfigError),
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
+    #[error("no daemon answers at '{}': {source}; {}", path.display(), advice(path))]
+    Unreachable { path: PathBuf, source: io::Error },
+    #[error("the daemon refused: {0}")]
+    Refused(String),
+    #[error("{0}")]
+    Control(#[source] ControlError),
+    #[error("{0}")]
+    Follow(#[from] FollowError),
+    #[error("[fields] {0}")]
+    Fields(#[from] FieldMapError),
+    #[error("cannot read the log in '{}': {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("'{}' is in use by a daemon that does not answer; stop it first", path.display())]
+    InUse { path: PathBuf },
+    #[error("there is no log in '{}'; start auditlogd to make one", path.display())]
+    NoLog { path: PathBuf },
+    #[error("cannot read the key '{}': {source}", path.display())]
+    KeyFile { path: PathBuf, source: io::Error },
+    #[error("cannot catch signals: {0}")]
+    Signals(#[source] io::Error),
+    #[error("{0}")]
+    Emit(String),
+    #[error("{source}{}", index_advice(source))]
+    Index {
+        #[from]
+        source: IndexError,
+    },
+}
+
+impl Error {
+    /// What the process ends with. A reader that went away is none of our business.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Error::Usage(_) | Error::Time(_) | Error::Config(_) | Error::Fields(_) => Exit::Usage,
+            Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            _ => Exit::Io,
+        }
+    }
+}
+
+fn index_advice(error: &IndexError) -> &'static str {
+    match error {
+        IndexError::Missing { path } if system_log_elsewhere(path) => {
+            "; for the system's own log add --root /"
+        }
+        _ => "",
+    }
+}
