@@ -14,8 +14,9 @@ use tokio::sync::watch;
 
 use super::batch::{Batch, Check, Desk, Lines};
 use super::framing::Framer;
+use super::outbox::{End, Next};
 use super::peer::Peer;
-use super::replies::{End, Next, Replies};
+use super::replies::Replies;
 use super::{Shared, check};
 use crate::engine::{Item, Stopped, Submission};
 use crate::record::Record;
@@ -57,7 +58,7 @@ pub async fn run(stream: UnixStream, shared: Arc<Shared>, stop: watch::Receiver<
         replies.finish();
     };
     tokio::join!(reading, write_replies(&stream, &replies, &stop));
-    if replies.end() == Some(End::NotRead) && !*stop.borrow() {
+    if replies.ended() == Some(End::NotRead) && !*stop.borrow() {
         reader.record_not_read().await;
     }
 }
@@ -96,7 +97,7 @@ impl Reader<'_> {
             let stop_now = tokio::select! {
                 biased;
                 _ = stopped, if !stopping => true,
-                () = self.replies.ended() => return Ok(()),
+                () = self.replies.until_ended() => return Ok(()),
                 // An error here shows in the read.
                 _ = self.stream.readable() => false,
             };
@@ -163,7 +164,7 @@ impl Reader<'_> {
         }
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
-            self.replies.push(&batch.rejects);
+            self.replies.refuse(&batch.rejects);
         } else {
             let line = batch.seal();
             let on_commit = Some(self.replies.expect(&batch.rejects, line));
@@ -216,6 +217,15 @@ async fn write_replies(stream: &UnixStream, replies: &Replies, stop: &watch::Rec
     }
 }
 
+async fn patience(mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = tokio::time::sleep(GRACE) => {}
+        () = async { drop(stop.wait_for(|stop| *stop).await) } => {
+            tokio::time::sleep(STOP_GRACE).await;
+        }
+    }
+}
+
 /// Waits for the client to read: for ever, unless something waits for that.
 async fn wait_writable(
     stream: &UnixStream,
@@ -223,9 +233,11 @@ async fn wait_writable(
     stop: &watch::Receiver<bool>,
 ) -> io::Result<()> {
     loop {
-        if replies.overdue() {
-            let grace = if *stop.borrow() { STOP_GRACE } else { GRACE };
-            return tokio::time::timeout(grace, stream.writable()).await?;
+        if replies.is_overdue() {
+            return tokio::select! {
+                result = stream.writable() => result,
+                () = patience(stop.clone()) => Err(ErrorKind::TimedOut.into()),
+            };
         }
         tokio::select! {
             result = stream.writable() => return result,
