@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Limits;
 use super::check::{self, Checked};
 use super::framing::Line;
-use super::outbox;
 use super::rejects::{self, Rejects};
+use super::replies;
 use crate::engine::Item;
 use crate::event::{FieldMap, Reject};
 
@@ -89,7 +89,7 @@ impl Lines {
     fn refuse(&self, line: &Line<'_>, reject: &Reject, desk: &Desk<'_>, batch: &mut Batch) {
         batch.refused += 1;
         if self.acks {
-            outbox::push_reject(&mut batch.rejects, self.count, reject);
+            replies::push_reject(&mut batch.rejects, self.count, reject);
         }
         if desk.rejects.allow(desk.uid, line.len(), desk.limits) {
             batch.push_event(0, &rejects::record(line, self.count, reject));
