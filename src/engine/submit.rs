@@ -27,8 +27,9 @@ pub struct Item {
     pub id_len: u32,
     /// Bytes of its event: a JSON object, made safe by [`crate::json::one_line`].
     pub event_len: u32,
-    /// Whether the commit's receipt should speak of this item (the last such item wins).
-    pub receipt: bool,
+    /// Whether it is an event as a client sent it, and not a record of one that was refused: the receipt
+    /// is of the last accepted item.
+    pub accepted: bool,
 }
 
 /// Called after the commit.

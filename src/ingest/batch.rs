@@ -50,8 +50,8 @@ pub struct Batch {
     pub refused: u64,
     /// The client greeted and wants replies.
     pub greeted: bool,
-    /// The last accepted line and its place in `items`.
-    last: Option<(usize, u64)>,
+    /// The last accepted line: the commit's receipt speaks of it.
+    pub last: Option<u64>,
     /// How much text is to be expected.
     expected: usize,
 }
@@ -92,7 +92,7 @@ impl Lines {
             replies::push_reject(&mut batch.rejects, self.count, reject);
         }
         if desk.rejects.allow(desk.uid, line.len(), desk.limits) {
-            batch.push_event(0, &rejects::record(line, self.count, reject));
+            batch.push_event(0, &rejects::record(line, self.count, reject), false);
         }
     }
 }
@@ -103,30 +103,23 @@ impl Batch {
         Self { expected: bytes, ..Self::default() }
     }
 
-    /// The last accepted line. The commit's receipt is to speak of it.
-    pub fn seal(&mut self) -> Option<u64> {
-        let (index, line) = self.last?;
-        self.items[index].receipt = true;
-        Some(line)
-    }
-
     fn accept(&mut self, checked: &Checked<'_>, line: u64) {
-        self.last = Some((self.items.len(), line));
+        self.last = Some(line);
         let start = self.text.len();
         if let Some(id) = &checked.id {
             crate::json::push_string(&mut self.text, id);
         }
         let id_len = self.text.len() - start;
-        self.push_event(id_len, &checked.event);
+        self.push_event(id_len, &checked.event, true);
     }
 
-    fn push_event(&mut self, id_len: usize, event: &str) {
+    fn push_event(&mut self, id_len: usize, event: &str, accepted: bool) {
         if self.items.is_empty() {
             // Ids stand once more before their events; most are short.
             self.text.reserve(self.expected + self.expected / 8);
         }
         self.text.extend_from_slice(event.as_bytes());
         let (id_len, event_len) = (id_len as u32, event.len() as u32);
-        self.items.push(Item { id_len, event_len, receipt: false });
+        self.items.push(Item { id_len, event_len, accepted });
     }
 }

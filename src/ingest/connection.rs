@@ -14,9 +14,8 @@ use tokio::sync::watch;
 
 use super::batch::{Batch, Check, Desk, Lines};
 use super::framing::Framer;
-use super::outbox::{End, Next};
 use super::peer::Peer;
-use super::replies::Replies;
+use super::replies::{End, Next, Replies};
 use super::{Shared, check};
 use crate::engine::{Item, Stopped, Submission};
 use crate::record::Record;
@@ -158,15 +157,15 @@ impl Reader<'_> {
     }
 
     /// Waits while the writer's queue is full: meanwhile nothing is read.
-    async fn hand_over(&mut self, mut batch: Batch) -> Result<(), Stopped> {
+    async fn hand_over(&mut self, batch: Batch) -> Result<(), Stopped> {
         if batch.greeted {
             self.replies.greet(&self.shared.context.log_id);
         }
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
-            self.replies.refuse(&batch.rejects);
+            self.replies.push(&batch.rejects);
         } else {
-            let line = batch.seal();
+            let line = batch.last;
             let on_commit = Some(self.replies.expect(&batch.rejects, line));
             let Batch { text, items, .. } = batch;
             let peer = self.peer.json.clone();
@@ -183,7 +182,7 @@ impl Reader<'_> {
     async fn record_not_read(&self) {
         let record = Record::Disconnected { reason: "replies_not_read", lines: self.lines.count };
         let text = record.to_json().into_bytes();
-        let items = vec![Item { id_len: 0, event_len: text.len() as u32, receipt: false }];
+        let items = vec![Item { id_len: 0, event_len: text.len() as u32, accepted: false }];
         let peer = self.peer.json.clone();
         let submission = Submission { peer, text, items, on_commit: None };
         if self.shared.context.submitter.submit(submission).await.is_err() {

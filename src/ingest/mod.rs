@@ -28,6 +28,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use listener::serve;
+pub use peer::Peer;
 pub use socket::{MAX_PATH, Socket, SocketError};
 
 use crate::engine::Submitter;
@@ -52,7 +53,7 @@ pub struct Limits {
     /// The longest event line, bytes without LF; more than 61,440 counts as that.
     pub max_event_bytes: usize,
     /// Where the known members are and which are required.
-    pub fields: FieldMap,
+    pub fields: Arc<FieldMap>,
     /// `auditlogd.rejected` records a second and uid, sustained.
     pub reject_rate: u32,
     /// `auditlogd.rejected` records a uid may cause at once.

@@ -40,6 +40,12 @@ impl Peer {
         Ok(Self { json, uid })
     }
 
+    /// This very process.
+    pub fn of_self() -> io::Result<Self> {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
+        Self::of(&ours)
+    }
+
     /// A user without a particular process: `pid`, `gid`, `unit` and `exe` are null.
     pub fn of_uid(uid: u32) -> Self {
         Self { json: to_json(None, uid, None, None), uid }

@@ -109,7 +109,7 @@ impl Rejects {
         for summary in summaries {
             let Record::RejectedSummary { uid, .. } = summary else { continue };
             let text = summary.to_json().into_bytes();
-            let items = vec![Item { id_len: 0, event_len: text.len() as u32, receipt: false }];
+            let items = vec![Item { id_len: 0, event_len: text.len() as u32, accepted: false }];
             let peer = Peer::of_uid(uid).json;
             let submission = Submission { peer, text, items, on_commit: None };
             if self.submitter.submit(submission).await.is_err() {
@@ -178,7 +178,7 @@ mod tests {
     fn limits(rate: u32, burst: u32) -> Limits {
         Limits {
             max_event_bytes: 1000,
-            fields: FieldMap::builtin(),
+            fields: FieldMap::builtin().into(),
             reject_rate: rate,
             reject_burst: burst,
             max_connections: 10,

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use super::outbox::{End, Next, Outbox};
+use super::outbox::Outbox;
+pub use super::outbox::{End, Next, push_reject};
 use crate::engine::{CommitFailed, OnCommit, Receipt};
 
 /// An outbox that two sides of a connection and the writer share.
@@ -34,7 +35,7 @@ impl Replies {
     }
 
     /// Refusals that no submission goes with.
-    pub fn refuse(&self, rejects: &[u8]) {
+    pub fn push(&self, rejects: &[u8]) {
         if !rejects.is_empty() {
             self.lock().refuse(rejects);
             self.to_write.notify_one();

@@ -61,7 +61,7 @@ impl Writer {
                 let (id, tail) = rest.split_at(item.id_len as usize);
                 let (event, tail) = tail.split_at(item.event_len as usize);
                 rest = tail;
-                if item.receipt {
+                if item.accepted {
                     receipt = Some(Receipt { seq, mac: [b'a'; 64] });
                 }
                 seq += 1;
@@ -81,7 +81,7 @@ impl Writer {
 fn limits() -> Limits {
     Limits {
         max_event_bytes: 1000,
-        fields: FieldMap::builtin(),
+        fields: FieldMap::builtin().into(),
         reject_rate: 1,
         reject_burst: 3,
         max_connections: 100,
