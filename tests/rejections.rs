@@ -100,7 +100,7 @@ fn a_key_that_stands_twice_is_refused() {
 fn an_event_without_a_required_member_is_refused() {
     let daemon = Daemon::start_with("[ingest]\nrequire = [\"actor\"]\n");
     let mut client = daemon.greeted();
-    client.send("{\"event_type\":\"x\"}\n{\"actor\":7}\n");
+    client.send("{\"event_type\":\"x\"}\n{\"actor\":[7]}\n");
     for line in 1..=2 {
         let refusal = client.reply().expect("a reply")["reject"].clone();
         assert_eq!(refusal["code"], "missing_field");

@@ -60,6 +60,8 @@ impl Daemon {
             }
             UnixStream::connect(&socket).ok()
         });
+        // It binds its socket before it opens the log; an answer means that it is ready.
+        daemon.greeted();
         daemon
     }
 
