@@ -57,7 +57,7 @@ pub async fn run(stream: UnixStream, shared: Arc<Shared>, stop: watch::Receiver<
         replies.finish();
     };
     tokio::join!(reading, write_replies(&stream, &replies, &stop));
-    if replies.end() == Some(End::NotRead) && !*stop.borrow() {
+    if replies.ended() == Some(End::NotRead) && !*stop.borrow() {
         reader.record_not_read().await;
     }
 }
@@ -86,35 +86,35 @@ impl Reader<'_> {
     async fn run(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), Stopped> {
         let mut stopping = false;
         while self.replies.room().await {
-            if !self.rest.is_empty() {
-                let rest = std::mem::take(&mut self.rest);
-                let batch = self.take(&rest);
-                self.hand_over(batch).await?;
-                continue;
-            }
-            let stopped = async { stop.wait_for(|stop| *stop).await.map(drop) };
-            let stop_now = tokio::select! {
-                biased;
-                _ = stopped, if !stopping => true,
-                () = self.replies.ended() => return Ok(()),
-                // An error here shows in the read.
-                _ = self.stream.readable() => false,
-            };
-            if stop_now {
+            if !stopping && *stop.borrow() {
                 stopping = true;
                 self.refuse_more();
-                continue;
             }
             match self.read() {
                 Read::Batch(batch) => self.hand_over(batch).await?,
-                Read::Nothing => {}
+                Read::Nothing => self.wait(&mut stop, stopping).await,
                 Read::End => return self.finish().await,
             }
         }
         Ok(())
     }
 
+    /// Waits for bytes, for the stop or for the end, whichever there is to wait for.
+    async fn wait(&self, stop: &mut watch::Receiver<bool>, stopping: bool) {
+        let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
+        tokio::select! {
+            () = stopped, if !stopping => {}
+            () = self.replies.until_ended() => {}
+            // An error here shows in the read.
+            _ = self.stream.readable() => {}
+        }
+    }
+
     fn read(&mut self) -> Read {
+        if !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            return Read::Batch(self.take(&rest));
+        }
         SCRATCH.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
             Ok(0) => Read::End,
             Ok(n) => Read::Batch(self.take(&buffer[..n])),
@@ -172,7 +172,7 @@ impl Reader<'_> {
             let submission = Submission { peer, text, items, on_commit };
             self.shared.context.submitter.submit(submission).await?;
         }
-        if self.turn >= TURN {
+        if self.turn >= TURN || !self.rest.is_empty() {
             self.turn = 0;
             tokio::task::yield_now().await;
         }
@@ -216,6 +216,15 @@ async fn write_replies(stream: &UnixStream, replies: &Replies, stop: &watch::Rec
     }
 }
 
+async fn patience(mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = tokio::time::sleep(GRACE) => {}
+        () = async { drop(stop.wait_for(|stop| *stop).await) } => {
+            tokio::time::sleep(STOP_GRACE).await;
+        }
+    }
+}
+
 /// Waits for the client to read: for ever, unless something waits for that.
 async fn wait_writable(
     stream: &UnixStream,
@@ -223,9 +232,11 @@ async fn wait_writable(
     stop: &watch::Receiver<bool>,
 ) -> io::Result<()> {
     loop {
-        if replies.overdue() {
-            let grace = if *stop.borrow() { STOP_GRACE } else { GRACE };
-            return tokio::time::timeout(grace, stream.writable()).await?;
+        if replies.is_overdue() {
+            return tokio::select! {
+                result = stream.writable() => result,
+                () = patience(stop.clone()) => Err(ErrorKind::TimedOut.into()),
+            };
         }
         tokio::select! {
             result = stream.writable() => return result,

@@ -111,12 +111,21 @@ impl Framer {
         self.len += bytes.len() as u64;
         self.over |= self.len > max as u64;
         if !self.over {
+            self.make_room(bytes.len(), max);
             return self.tail.extend_from_slice(bytes);
         }
         let room = HEAD.saturating_sub(self.tail.len()).min(bytes.len());
         self.tail.extend_from_slice(&bytes[..room]);
         self.tail.truncate(HEAD);
         self.tail.shrink_to(HEAD);
+    }
+
+    /// Grows by doubling, but never beyond the longest line: there may be thousands of these.
+    fn make_room(&mut self, more: usize, max: usize) {
+        let (len, capacity) = (self.tail.len(), self.tail.capacity());
+        if len + more > capacity {
+            self.tail.reserve_exact((2 * capacity).min(max).max(len + more) - len);
+        }
     }
 
     fn line(&self) -> Line<'_> {
@@ -186,7 +195,7 @@ mod tests {
             });
             assert_eq!(taken, chunk.len());
             assert!(framer.tail.len() <= max.max(HEAD));
-            assert!(framer.tail.capacity() <= 2 * max.max(HEAD), "{}", framer.tail.capacity());
+            assert!(framer.tail.capacity() <= max.max(HEAD), "{}", framer.tail.capacity());
         }
         found.extend(framer.finish(own));
         found

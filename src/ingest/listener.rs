@@ -1,9 +1,8 @@
 //! Accepts connections: as many at once as is configured, the others wait in the kernel's queue.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::task::{self, Poll};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -20,7 +19,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Serves clients until `shutdown` is ready. Then nobody new is let in, what clients have written by
 /// then is committed and acknowledged, and it returns. The writer must go on until it has.
-pub async fn serve(mut socket: Socket, context: Context, shutdown: impl Future<Output = ()>) {
+pub async fn serve(socket: Socket, context: Context, shutdown: impl Future<Output = ()>) {
     let rejects = Rejects::new(context.submitter.clone());
     let (stop, stopping) = watch::channel(false);
     let mut room = Room {
@@ -31,12 +30,14 @@ pub async fn serve(mut socket: Socket, context: Context, shutdown: impl Future<O
         short: false,
     };
     tokio::select! {
+        biased;
         () = shutdown => {}
         () = room.accept(socket.listener()) => {}
     }
-    socket.unlink();
-    room.accept_queued(socket.listener()).await;
-    drop(socket);
+    // Nobody new finds the socket from here on, and the queue only gets shorter.
+    if let Err(error) = socket.close().and_then(|listener| room.accept_queued(&listener)) {
+        tracing::warn!(%error, "connections that waited at the stop were not heard");
+    }
     let _ = stop.send(true);
     while room.connections.join_next().await.is_some() {
         room.shared.context.metrics.connections.sub(1);
@@ -71,19 +72,19 @@ impl Room {
         }
     }
 
-    /// Accepts those who had connected when the socket's file was removed.
-    async fn accept_queued(&mut self, listener: &UnixListener) {
+    /// Accepts those who had connected when the socket's file was removed. The kernel is asked itself: the
+    /// runtime only knows of what it has been woken for.
+    fn accept_queued(&mut self, listener: &std::os::unix::net::UnixListener) -> io::Result<()> {
         let room = self.limits.borrow().max_connections.saturating_sub(self.connections.len());
-        let next = |cx: &mut task::Context<'_>| match listener.poll_accept(cx) {
-            Poll::Ready(Ok((stream, _))) => Poll::Ready(Some(stream)),
-            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
-        };
         for _ in 0..room {
-            match poll_fn(next).await {
-                Some(stream) => self.welcome(stream),
-                None => return,
-            }
+            let (stream, _) = match listener.accept() {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                accepted => accepted?,
+            };
+            stream.set_nonblocking(true)?;
+            self.welcome(UnixStream::from_std(stream)?);
         }
+        Ok(())
     }
 
     fn welcome(&mut self, stream: UnixStream) {

@@ -3,8 +3,8 @@
 //! - [`socket`] binds the socket's file, [`listener`] accepts, [`peer`] asks the kernel who it is;
 //! - [`connection`] reads: [`framing`] makes lines of the bytes, [`check`] events of the lines, [`batch`]
 //!   one submission of what one read brought;
-//! - [`replies`] holds what a client is told after the commit, [`rejects`] bounds the records of
-//!   refused lines.
+//! - [`outbox`] holds what a client is told after the commit, [`replies`] shares it with the writer;
+//! - [`rejects`] bounds the records of refused lines.
 //!
 //! Nothing is dropped on the way: while the writer's queue is full a connection is not read, and the
 //! kernel's socket buffer makes the client wait.
@@ -14,6 +14,7 @@ mod check;
 mod connection;
 mod framing;
 mod listener;
+mod outbox;
 mod peer;
 mod rejects;
 mod replies;

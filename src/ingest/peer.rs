@@ -135,17 +135,11 @@ fn to_json(
     unit: Option<&str>,
     exe: Option<&str>,
 ) -> Arc<str> {
-    let mut out = Vec::with_capacity(128);
-    match process {
-        Some((pid, gid)) => {
-            let head = format!(r#"{{"pid":{pid},"uid":{uid},"gid":{gid},"unit":"#);
-            out.extend_from_slice(head.as_bytes());
-        }
-        None => {
-            let head = format!(r#"{{"pid":null,"uid":{uid},"gid":null,"unit":"#);
-            out.extend_from_slice(head.as_bytes());
-        }
+    let mut out = match process {
+        Some((pid, gid)) => format!(r#"{{"pid":{pid},"uid":{uid},"gid":{gid},"unit":"#),
+        None => format!(r#"{{"pid":null,"uid":{uid},"gid":null,"unit":"#),
     }
+    .into_bytes();
     push_bounded(&mut out, unit, MAX_UNIT);
     out.extend_from_slice(br#","exe":"#);
     push_bounded(&mut out, exe, MAX_EXE);

@@ -109,8 +109,9 @@ impl Socket {
 
     /// Removes the file, so that nobody new finds the socket; who is in its queue can still be
     /// accepted.
-    pub fn unlink(&mut self) {
-        self.file.remove();
+    pub fn close(self) -> io::Result<std::os::unix::net::UnixListener> {
+        drop(self.file);
+        self.listener.into_std()
     }
 }
 
@@ -118,30 +119,25 @@ impl Socket {
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
-    /// Device and inode; none once it is removed.
-    identity: Option<(u64, u64)>,
+    /// Device and inode.
+    identity: (u64, u64),
 }
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
         let meta = fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), identity: Some((meta.dev(), meta.ino())) })
-    }
-
-    fn remove(&mut self) {
-        let Some(identity) = self.identity.take() else { return };
-        let found = fs::symlink_metadata(&self.path).map(|m| (m.dev(), m.ino()));
-        if found.is_ok_and(|found| found == identity)
-            && let Err(error) = fs::remove_file(&self.path)
-        {
-            tracing::warn!(path = ?self.path, %error, "the socket could not be removed");
-        }
+        Ok(Self { path: path.to_owned(), identity: (meta.dev(), meta.ino()) })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        self.remove();
+        let found = fs::symlink_metadata(&self.path).map(|m| (m.dev(), m.ino()));
+        if found.is_ok_and(|found| found == self.identity)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = ?self.path, %error, "the socket could not be removed");
+        }
     }
 }
 

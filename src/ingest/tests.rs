@@ -258,7 +258,10 @@ fn when_the_writer_fails_the_client_is_told_and_disconnected() {
     let mut client = Client::greeted(&room);
     room.writer.set(Mode::Fail);
     client.send("{}\n");
-    assert_eq!(client.reply(), r#"{"error":"the ledger could not be written"}"#);
+    assert_eq!(
+        client.reply(),
+        r#"{"error":"the ledger could not be written; send the event again later"}"#
+    );
     assert_eq!(client.reply(), "");
 }
 
@@ -286,8 +289,12 @@ fn a_full_queue_makes_clients_wait_and_loses_nothing() {
     let mut sent: u64 = 0;
     // The kernel's buffer is far smaller than this.
     while sent < 1_000_000 {
-        match client.stream.write(format!("{{\"n\":\"{sent:090}\"}}\n").as_bytes()) {
-            Ok(_) => sent += 1,
+        let line = format!("{{\"n\":\"{sent:090}\"}}\n");
+        match client.stream.write(line.as_bytes()) {
+            Ok(n) => {
+                assert_eq!(n, line.len());
+                sent += 1;
+            }
             Err(e) => {
                 assert_eq!(e.kind(), ErrorKind::WouldBlock);
                 break;
@@ -330,21 +337,25 @@ fn is_shut(client: &mut Client) -> bool {
     client.stream.write(b" ").is_err_and(|e| e.kind() == ErrorKind::BrokenPipe)
 }
 
-#[test]
-fn clients_who_had_connected_before_the_stop_are_heard() {
-    let mut limits = limits();
-    limits.max_connections = 1;
-    let room = Room::open(limits, 1 << 20);
-    let first = room.connect();
-    eventually("the first is in", || room.metrics.connections.get() == 1);
-    let mut second = room.connect();
-    second.send("{\"waited\":true}\n");
-    drop(second);
-    let mut more = super::tests::limits();
-    more.max_connections = 2;
-    room.limits.send_replace(Arc::new(more));
-    drop(first);
-    assert_eq!(room.stop(), ["{\"waited\":true}"]);
+#[tokio::test]
+async fn clients_who_had_connected_before_the_stop_are_heard() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let socket = Socket::bind(&dir.path().join("s"), 0o600).expect("binds");
+    for n in 0..50 {
+        let mut stream = UnixStream::connect(dir.path().join("s")).expect("connects");
+        stream.write_all(format!("{{\"n\":{n}}}\n").as_bytes()).expect("writes");
+    }
+    let (submitter, queue) = test_pair(1 << 20);
+    let (_limits, follow) = watch::channel(Arc::new(limits()));
+    let metrics = Arc::new(Metrics::default());
+    let context =
+        Context { submitter, metrics: metrics.clone(), log_id: String::new(), limits: follow };
+    let (stored_tx, stored) = channel();
+    std::thread::spawn(move || Writer::default().run(queue, stored_tx));
+    serve(socket, context, std::future::ready(())).await;
+    assert_eq!(stored.iter().count(), 50);
+    assert_eq!((metrics.connections.get(), metrics.connections_accepted.get()), (0, 50));
+    assert!(!dir.path().join("s").exists());
 }
 
 #[test]
