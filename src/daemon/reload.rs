@@ -37,10 +37,10 @@ impl Reload<'_> {
     }
 
     fn configure(&mut self, engine: &Engine) -> Result<(), DaemonError> {
-        let new = config::load(self.sources)?;
+        let changes = config::changes(&self.config, &config::load(self.sources)?);
+        let new = changes.in_force;
         let fields = field_map(&new)?;
         let limits = ingest_limits(&new)?;
-        let changes = config::changes(&self.config, &new);
         if changes.applied.is_empty() && changes.restart.is_empty() {
             return Ok(());
         }

@@ -230,7 +230,8 @@ fn verify_segment(
         }
     }
     let is_newest = limit != u64::MAX;
-    if !line.is_empty() && !(is_newest && line.len() <= line::MAX) {
+    let may_be_unfinished = is_newest && line.len() <= line::MAX;
+    if !line.is_empty() && !may_be_unfinished {
         return Err(chain.tampered("the segment ends in the middle of a line".into()));
     }
     match reader.into_inner().is_at_end() {
