@@ -31,6 +31,27 @@ struct Open {
     next: u64,
 }
 
+impl Open {
+    /// Reads lines below `to`; `false` if the segment ends before.
+    fn read(&mut self, lines: &mut Lines, to: u64, max_bytes: usize) -> io::Result<bool> {
+        while lines.next < to && lines.bytes.len() < max_bytes {
+            let start = lines.bytes.len();
+            read_line(&mut self.reader, &mut lines.bytes)?;
+            if !lines.bytes[start..].ends_with(b"\n") {
+                lines.bytes.truncate(start);
+                return Ok(false);
+            }
+            match peek_seq(&lines.bytes[start..]) {
+                Some(seq) if seq >= lines.next => lines.next = seq + 1,
+                // The header, or a line before the one wanted in a compressed segment.
+                _ => lines.bytes.truncate(start),
+            }
+            self.next = lines.next;
+        }
+        Ok(true)
+    }
+}
+
 impl Reader {
     /// A reader of the log `log_id` (32 hex digits) in `dir`.
     pub fn new(dir: &Path, log_id: &str) -> Self {
@@ -47,28 +68,17 @@ impl Reader {
         if self.open.as_ref().is_none_or(|open| open.next != from) {
             self.open = self.locate(from)?;
         }
-        let Some(open) = &mut self.open else { return Ok(lines) };
-        lines.next = open.next;
-        while lines.next < to && lines.bytes.len() < max_bytes {
-            let start = lines.bytes.len();
-            read_line(&mut open.reader, &mut lines.bytes)?;
-            if !lines.bytes[start..].ends_with(b"\n") {
-                // The end of this segment; the next one is looked for when we are asked again.
-                lines.bytes.truncate(start);
-                let after = open.found.header.first_seq;
-                let reached = lines.next;
-                self.open = self.open_after(after)?;
-                if let (true, Some(open)) = (start == 0, &self.open) {
-                    lines.next = open.next.max(reached);
-                }
-                return Ok(lines);
+        while let Some(open) = &mut self.open {
+            lines.next = lines.next.max(open.next);
+            if open.read(&mut lines, to, max_bytes)? {
+                break;
             }
-            match peek_seq(&lines.bytes[start..]) {
-                Some(seq) if seq < lines.next => lines.bytes.truncate(start),
-                Some(seq) => lines.next = seq + 1,
-                None => lines.bytes.truncate(start),
+            // The segment ends here: its lines first, the next segment when we are asked again.
+            let after = open.found.header.first_seq;
+            self.open = self.open_after(after)?;
+            if !lines.bytes.is_empty() {
+                break;
             }
-            open.next = lines.next;
         }
         Ok(lines)
     }
