@@ -1,4 +1,4 @@
-//! One connection's [`Outbox`] between the writer's thread, which fills it after a commit, and the
+//! One connection's `Outbox` between the writer's thread, which fills it after a commit, and the
 //! connection's task, which empties it. The lock is held for moments only.
 
 use std::sync::{Arc, Mutex, MutexGuard};
