@@ -123,3 +123,43 @@ impl Batch {
         self.items.push(Item { id_len, event_len, accepted });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::test_pair;
+
+    /// Takes lines until the batch is full; returns how many were taken.
+    fn take(lines: &mut Lines, batch: &mut Batch, texts: &[&str]) -> usize {
+        let limits = Limits {
+            max_event_bytes: 1000,
+            fields: FieldMap::builtin().into(),
+            reject_rate: 1,
+            reject_burst: 1000,
+            max_connections: 1,
+        };
+        let rejects = Rejects::new(test_pair(1000).0);
+        let desk = Desk { limits: &limits, rejects: &rejects, uid: 1 };
+        let full = |text: &&str| !lines.take(&Line::Text(text), check::check, &desk, batch);
+        texts.iter().position(full).map_or(texts.len(), |at| at + 1)
+    }
+
+    #[test]
+    fn refused_lines_make_a_batch_full_and_accepted_ones_do_not() {
+        let (mut lines, mut batch) = (Lines::default(), Batch::default());
+        assert_eq!(take(&mut lines, &mut batch, &["{}"; 2000]), 2000);
+        assert_eq!(take(&mut lines, &mut batch, &["x"; 2000]), 256);
+        assert_eq!((lines.count, batch.items.len(), batch.last), (2256, 2256, Some(2000)));
+    }
+
+    #[test]
+    fn only_the_first_line_that_is_not_blank_can_be_a_greeting() {
+        let greeting = r#"{"auditlog":{"ack":true}}"#;
+        let (mut lines, mut batch) = (Lines::default(), Batch::default());
+        take(&mut lines, &mut batch, &["", "\r", greeting, greeting]);
+        assert_eq!((batch.greeted, lines.count), (true, 1));
+        let (mut lines, mut batch) = (Lines::default(), Batch::default());
+        take(&mut lines, &mut batch, &["{}", greeting]);
+        assert_eq!((batch.greeted, lines.count), (false, 2));
+    }
+}

@@ -1,10 +1,10 @@
 //! From the Unix socket to the writer's queue: the protocol of socket-protocol, version 1.
 //!
-//! - [`socket`] binds the socket's file, [`listener`] accepts, [`peer`] asks the kernel who it is;
-//! - [`connection`] reads: [`framing`] makes lines of the bytes, [`check`] events of the lines, [`batch`]
+//! - `socket` binds the socket's file, `listener` accepts, `peer` asks the kernel who it is;
+//! - `connection` reads: `framing` makes lines of the bytes, `check` events of the lines, `batch`
 //!   one submission of what one read brought;
-//! - [`outbox`] holds what a client is told after the commit, [`replies`] shares it with the writer;
-//! - [`rejects`] bounds the records of refused lines.
+//! - `outbox` holds what a client is told after the commit, `replies` shares it with the writer;
+//! - `rejects` bounds the records of refused lines.
 //!
 //! Nothing is dropped on the way: while the writer's queue is full a connection is not read, and the
 //! kernel's socket buffer makes the client wait.

@@ -201,7 +201,12 @@ mod tests {
     #[test]
     fn another_process_that_has_the_pid_now_is_not_taken_for_the_peer() {
         let (ours, _theirs) = UnixStream::pair().expect("pair");
-        assert_eq!(look_up(&ours, 1), Facts::default());
+        let mut other = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("cat runs and waits for its input");
+        assert_eq!(look_up(&ours, other.id() as i32), Facts::default());
+        other.kill().and_then(|()| other.wait()).expect("ends");
         assert!(!Guard::StartTime(Some("0".into())).holds(std::process::id() as i32));
         assert!(Guard::StartTime(start_time(1)).holds(1));
     }

@@ -1,4 +1,4 @@
-//! One connection's [`Outbox`] between the writer's thread, which fills it after a commit, and the
+//! One connection's `Outbox` between the writer's thread, which fills it after a commit, and the
 //! connection's task, which empties it. The lock is held for moments only.
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -156,5 +156,23 @@ impl Drop for Pending {
         if !self.done {
             self.fail("the daemon is stopping; send the event again later");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_submission_that_the_writer_drops_ends_the_connection_with_an_error() {
+        let replies = Arc::new(Replies::default());
+        replies.greet("id");
+        assert!(matches!(replies.next().await, Next::Write(_)));
+        drop(replies.expect(b"", Some(1)));
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), replies.next()).await;
+        let Ok(Next::Write(reply)) = next else { panic!("{next:?}") };
+        assert!(reply.starts_with(b"{\"error\":\"the daemon is stopping"));
+        assert_eq!(replies.next().await, Next::Done);
+        assert!(!replies.room().await);
     }
 }
