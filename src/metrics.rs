@@ -42,6 +42,8 @@ counters! {
     epoch,
     /// The ledger's leaves below this number are in the index.
     index_head,
+    /// How often the index was emptied to be built anew.
+    index_rebuilds,
 }
 
 /// One counter or gauge.

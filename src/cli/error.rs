@@ -59,8 +59,8 @@ pub(super) enum Error {
     Fields(#[from] FieldMapError),
     #[error("cannot read the log in '{}': {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
-    #[error("'{}' is in use by a daemon that does not answer; stop it first", path.display())]
-    InUse { path: PathBuf },
+    #[error(transparent)]
+    Lock(#[from] crate::engine::LockError),
     #[error("there is no log in '{}'; start auditlogd to make one", path.display())]
     NoLog { path: PathBuf },
     #[error("cannot read the key '{}': {source}", path.display())]

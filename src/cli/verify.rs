@@ -121,7 +121,8 @@ impl Verify {
     fn tell(&self, report: &Report, out: &mut Out) -> Result<(), Error> {
         match self.format {
             Format::Text => {
-                let text = text(report, &out.look);
+                let from_here = self.key.is_none() && self.dir.is_none();
+                let text = text(report, from_here, &out.look);
                 out.line(text)?;
             }
             Format::Json => out.json(&Told {
@@ -191,7 +192,8 @@ fn told(finding: &Finding) -> String {
     }
 }
 
-fn text(report: &Report, look: &Look) -> String {
+/// The report for people; `key_from_here`: the genesis key was not given but found on this host.
+fn text(report: &Report, key_from_here: bool, look: &Look) -> String {
     use anstyle::{AnsiColor, Style};
     let color = match report.verdict {
         Verdict::OkUnanchored => AnsiColor::Green,
@@ -221,6 +223,10 @@ fn text(report: &Report, look: &Look) -> String {
         macs => count(macs, "mac"),
     };
     line("checked", format!("{}, {macs}", count(figures.seals, "seal")));
+    if key_from_here {
+        let key = "the genesis key found on this host; give the one you noted elsewhere with --key, and a log replaced as a whole is noticed";
+        line("key", key.into());
+    }
     line("open end", format!("{} after the last seal", count(figures.open_lines, "line")));
     let stated = report.findings.iter().position(|finding| finding.verdict == report.verdict);
     let others = report.findings.iter().enumerate().filter(|(i, _)| Some(*i) != stated);
@@ -261,7 +267,7 @@ mod tests {
         let report = report(&[Verdict::Incomplete, Verdict::Tampered, Verdict::Tampered]);
         let want = "TAMPERED: wrong\u{1b} 2 (a.jsonl line 2, seq 7, byte 5)";
         assert_eq!(sentence(&report), want);
-        let text = text(&report, &Look::plain());
+        let text = text(&report, false, &Look::plain());
         assert_eq!(text.lines().next(), Some(want.replace('\u{1b}', "\\u001b").as_str()));
         assert_eq!(text.lines().filter(|line| line.starts_with("also")).count(), 2);
     }

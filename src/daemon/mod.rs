@@ -1,7 +1,6 @@
 //! The daemon: what is started in which order, what signals do, and in which order it ends.
 
 mod journal;
-mod lock;
 mod options;
 mod reload;
 mod signals;
@@ -16,16 +15,14 @@ use tokio::sync::{oneshot, watch};
 use crate::clock::{Clock, rfc3339};
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::control::{self, Reply, Request, Status};
-use crate::engine::{Engine, EngineSetup, IndexHandle, IndexSetup, WriterError};
+use crate::engine::{Engine, EngineSetup, IndexHandle, IndexSetup, Lock, LockError, WriterError};
 use crate::event::{FieldMap, FieldMapError};
 use crate::fs::{Access, Fs, Real};
-use crate::index;
 use crate::ingest::{self, Limits, Peer, Socket, SocketError};
 use crate::ledger::open::Setup;
 use crate::ledger::{Host, LedgerError, Paths, keys};
 use crate::metrics::Metrics;
 use crate::record::Record;
-use lock::{Lock, LockError};
 use reload::Reload;
 use signals::Wake;
 
@@ -101,7 +98,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     disk.share(&config.control_socket()).map_err(system("the control socket's group"))?;
     drop(entered);
 
-    let index = index_setup(&config, fields.clone(), disk.group);
+    let index = IndexSetup::new(&config, fields, disk.group);
     let metrics = Arc::new(Metrics::default());
     let clock = Clock::System;
     let host = host()?;
@@ -187,11 +184,8 @@ fn harden() {
 }
 
 fn prepare_directories(config: &Config) -> Result<Real, DaemonError> {
-    let group = match &config.group {
-        None => None,
-        Some(name) => Some(group_id(name)?),
-    };
-    let disk = Real { group };
+    let unusable = format!("group = {:?} cannot be used", config.group.as_deref().unwrap_or(""));
+    let disk = Real::for_group(config.group.as_deref()).map_err(system(&unusable))?;
     for dir in [&config.log_dir, &config.state_dir, &config.run_dir] {
         let created = disk.create_dir(dir, Access::Shared);
         created.map_err(system(&format!("the directory {dir:?} could not be created")))?;
@@ -202,14 +196,6 @@ fn prepare_directories(config: &Config) -> Result<Real, DaemonError> {
         })?;
     }
     Ok(disk)
-}
-
-fn group_id(name: &str) -> Result<u32, DaemonError> {
-    let unknown = || std::io::Error::new(std::io::ErrorKind::NotFound, "no such group");
-    let found = nix::unistd::Group::from_name(name).map_err(std::io::Error::from);
-    let group = found.and_then(|group| group.ok_or_else(unknown));
-    let what = format!("group = {name:?} in the configuration cannot be used");
-    Ok(group.map_err(system(&what))?.gid.as_raw())
 }
 
 fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, DaemonError> {
@@ -238,22 +224,6 @@ fn host() -> Result<Host, DaemonError> {
 /// Where the ledger of this configuration is.
 pub fn paths(config: &Config) -> Paths {
     Paths { log_dir: config.log_dir.clone(), state_dir: config.state_dir.clone() }
-}
-
-/// The index of this configuration.
-pub fn index_setup(config: &Config, fields: Arc<FieldMap>, group: Option<u32>) -> IndexSetup {
-    IndexSetup {
-        database: config.database(),
-        log_dir: config.log_dir.clone(),
-        options: index::Options {
-            cache_bytes: config.index.cache_bytes as u64,
-            group,
-            ..index::Options::default()
-        },
-        batch_rows: config.index.batch_rows,
-        queue_bytes: config.index.queue_bytes,
-        fields,
-    }
 }
 
 /// The vocabulary of this configuration.

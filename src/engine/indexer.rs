@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::feed::{Feed, Work};
 use super::rows;
+use crate::config::Config;
 use crate::event::FieldMap;
 use crate::index::{IndexError, Options, Writer};
 use crate::ledger::reader::{Lines, Reader};
@@ -57,6 +58,21 @@ pub struct IndexSetup {
     pub queue_bytes: usize,
     /// Where the known members of events are.
     pub fields: Arc<FieldMap>,
+}
+
+impl IndexSetup {
+    /// The index of a configuration, readable for `group`.
+    pub fn new(config: &Config, fields: Arc<FieldMap>, group: Option<u32>) -> Self {
+        let cache_bytes = config.index.cache_bytes as u64;
+        Self {
+            database: config.database(),
+            log_dir: config.log_dir.clone(),
+            options: Options { cache_bytes, group, ..Options::default() },
+            batch_rows: config.index.batch_rows,
+            queue_bytes: config.index.queue_bytes,
+            fields,
+        }
+    }
 }
 
 /// Follows the ledger until the feed is closed.
@@ -170,6 +186,7 @@ impl<'a> Follower<'a> {
             tracing::warn!("what was at {path:?} is now {aside:?}");
         }
         self.database = Some(writer);
+        self.metrics.index_rebuilds.add(1);
         self.set_next(0);
         self.list_segments()
     }

@@ -5,6 +5,7 @@
 
 mod feed;
 mod indexer;
+mod lock;
 mod rows;
 mod submit;
 mod verify;
@@ -16,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
+pub use lock::{Lock, LockError};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};

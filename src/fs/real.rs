@@ -16,6 +16,14 @@ pub struct Real {
 }
 
 impl Real {
+    /// Shares files with the group of this name, where one is given.
+    pub fn for_group(name: Option<&str>) -> io::Result<Self> {
+        let Some(name) = name else { return Ok(Self::default()) };
+        let group = nix::unistd::Group::from_name(name)?;
+        let unknown = || io::Error::new(io::ErrorKind::NotFound, "there is no such group");
+        Ok(Self { group: Some(group.ok_or_else(unknown)?.gid.as_raw()) })
+    }
+
     fn open(&self, path: &Path, access: Access, append: bool) -> io::Result<Box<dyn File>> {
         let mode = match access {
             Access::Private => 0o600,
