@@ -246,3 +246,30 @@ fn a_connection_beyond_the_limit_waits_for_its_turn() {
     drop(first);
     third.replies_to(1);
 }
+
+#[test]
+fn without_descriptors_new_clients_wait_and_the_daemon_neither_spins_nor_stalls_the_others() {
+    let daemon = Daemon::start();
+    let mut served = daemon.greeted();
+    let limit = std::process::Command::new("prlimit")
+        .args(["--nofile=64:64", "--pid", &daemon.pid().to_string()])
+        .status();
+    assert!(limit.expect("prlimit (util-linux) runs").success());
+    let waiting: Vec<_> = (0..80).map(|_| daemon.connect()).collect();
+    eventually("it says so", || daemon.log().contains("LimitNOFILE").then_some(()));
+    let before = cpu_ticks(daemon.pid());
+    // No synchronisation: the span over which it is to be idle.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let used = cpu_ticks(daemon.pid()) - before;
+    assert!(used < 20, "{used} ticks of 50");
+    served.store("{}", 1);
+    drop(waiting);
+    daemon.greeted().store("{}", 1);
+}
+
+/// User and system time of a process, in 1/100 s.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("runs");
+    let fields = stat.rsplit_once(')').expect("a name").1.split_ascii_whitespace();
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+}
