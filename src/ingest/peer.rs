@@ -113,8 +113,8 @@ fn start_time(pid: i32) -> Option<String> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19).map(str::to_owned)
 }
 
-/// The innermost service or scope of a /proc/PID/cgroup: of the unified hierarchy, or else of
-/// systemd's own.
+/// The outermost service or scope of a /proc/PID/cgroup: the system's own service manager named it, while
+/// a user may give units of a manager of their own any name. Of the unified hierarchy, or else of systemd's.
 fn unit_of(cgroup: &str) -> Option<String> {
     let path = |prefix| cgroup.lines().find_map(|line: &str| line.strip_prefix(prefix));
     let unit = |path: &str| {
@@ -124,7 +124,7 @@ fn unit_of(cgroup: &str) -> Option<String> {
                 .is_some_and(|name| !name.is_empty())
         };
         // systemd puts `_` before names that would clash with a file of the cgroup file system.
-        path.rsplit('/').find(is_unit).map(|part| part.strip_prefix('_').unwrap_or(part).to_owned())
+        path.split('/').find(is_unit).map(|part| part.strip_prefix('_').unwrap_or(part).to_owned())
     };
     path("0::").and_then(unit).or_else(|| path("1:name=systemd:").and_then(unit))
 }
@@ -212,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_is_the_innermost_service_or_scope() {
+    fn the_unit_is_the_one_that_the_system_manager_named() {
         let unit = |text: &str| unit_of(text);
         assert_eq!(unit("0::/system.slice/foo.service\n"), Some("foo.service".into()));
         assert_eq!(unit("0::/system.slice/foo.service/worker-1\n"), Some("foo.service".into()));
-        let user = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.service\n";
-        assert_eq!(unit(user), Some("app-x.service".into()));
+        let user = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/sshd.service\n";
+        assert_eq!(unit(user), Some("user@1000.service".into()));
         let session = "0::/user.slice/user-1000.slice/session-3.scope\n";
         assert_eq!(unit(session), Some("session-3.scope".into()));
         assert_eq!(unit("0::/system.slice/_memory.service\n"), Some("memory.service".into()));

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use zeroize::Zeroize;
 
+use super::files::{create_segment, open_seals};
 use super::keys::{EpochSecret, LogId, SignKey};
-use super::log::{Epoch, EpochKeys, boot, create_segment, hex, open_seals};
+use super::log::{Epoch, EpochKeys, boot, hex};
 use super::open::{Opened, Setup};
 use super::segment::Header;
 use super::state::{State, StateFile};

@@ -3,14 +3,14 @@
 //! disk is then unknown, and [`super::open`] finds out.
 
 use std::fmt;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use super::files::{append_seal, create_segment};
 use super::keys::{Entropy, EpochSecret, LogId, Ratchet, SignKey};
 use super::seal::{self, Hex, Reason, Seal};
 use super::segment::Header;
@@ -328,72 +328,6 @@ impl Ledger {
         fs::replace(&*self.fs, &path, note.as_bytes(), Access::Shared)
             .map_err(LedgerError::io("replaced", &path))
     }
-}
-
-/// Creates the active segment with `header`, durably. An empty file at its path, or the beginning of a
-/// header that a crash left, is taken over; anything else is moved aside.
-pub(super) fn create_segment(
-    fs: &dyn Fs,
-    paths: &Paths,
-    header: &Header,
-) -> Result<Segment, LedgerError> {
-    let path = paths.active();
-    let line = header.to_line();
-    set_aside(fs, paths, "damaged")?;
-    let created = LedgerError::io("created", &path);
-    let create = || {
-        let mut file = fs.open_append(&path, Access::Shared)?;
-        if file.stat()?.len > 0 {
-            file.truncate(0)?;
-        }
-        file.append(&line)?;
-        file.sync()?;
-        fs.sync_dir(&paths.log_dir)?;
-        let id = file.stat()?.id;
-        Ok(Segment { file, number: header.segment, len: line.len() as u64, id })
-    };
-    create().map_err(created)
-}
-
-/// Appends a seal's line to seals.jsonl, durably.
-pub(super) fn append_seal(
-    file: &mut dyn File,
-    paths: &Paths,
-    line: &[u8],
-) -> Result<(), LedgerError> {
-    let appended = file.append(line).and_then(|()| file.sync());
-    appended.map_err(LedgerError::io("appended to", &paths.seals()))
-}
-
-/// Moves what stands at the active path to a name that says why, unless it holds no whole line.
-pub(super) fn set_aside(
-    fs: &dyn Fs,
-    paths: &Paths,
-    why: &str,
-) -> Result<Option<PathBuf>, LedgerError> {
-    let active = paths.active();
-    if !holds_a_line(&active) {
-        return Ok(None);
-    }
-    let aside = (0..u32::MAX)
-        .map(|n| paths.log_dir.join(format!("audit-{why}-{n}.jsonl")))
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| paths.log_dir.join(format!("audit-{why}.jsonl")));
-    let moved = fs.rename(&active, &aside).and_then(|()| fs.sync_dir(&paths.log_dir));
-    moved.map_err(LedgerError::io("moved aside", &active))?;
-    Ok(Some(aside))
-}
-
-fn holds_a_line(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let limit = super::segment::MAX_HEADER;
-    let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut start));
-    read.is_ok() && (start.contains(&b'\n') || start.len() as u64 == limit)
-}
-
-pub(super) fn open_seals(fs: &dyn Fs, paths: &Paths) -> Result<Box<dyn File>, LedgerError> {
-    let path = paths.seals();
-    fs.open_append(&path, Access::Shared).map_err(LedgerError::io("opened", &path))
 }
 
 /// How a boot id stands in the state file.

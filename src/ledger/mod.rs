@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 mod create;
+mod files;
 pub mod keys;
 pub mod line;
 mod log;

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use zeroize::Zeroize;
 
+use super::files::{append_seal, create_segment, open_seals, set_aside};
 use super::keys::SignKey;
 use super::line::{self, Body};
-use super::log::{
-    Epoch, EpochKeys, Segment, append_seal, boot, create_segment, hex, open_seals, set_aside,
-};
+use super::log::{Epoch, EpochKeys, Segment, boot, hex};
 use super::open::{Opened, Setup};
 use super::seal::{self, Reason};
 use super::segment::{self, Encoding, Found, Header};
