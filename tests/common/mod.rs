@@ -149,7 +149,8 @@ impl Daemon {
         std::mem::replace(&mut self.root, empty)
     }
 
-    fn end(&mut self) {
+    /// Kills it; what it wrote can be read.
+    pub fn end(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -4,17 +4,21 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Ids that belong to nobody who matters.
-const USER: u32 = 65534;
-const GROUP: u32 = 65533;
+use nix::unistd::Group;
 
-fn is_root() -> bool {
+/// An id that belongs to nobody who matters.
+const USER: u32 = 65534;
+/// A group that every system has.
+const GROUP: &str = "adm";
+
+pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// The group that may read the index; the tests' own if they cannot change user.
-pub fn group() -> Option<u32> {
-    is_root().then_some(GROUP)
+/// The group that may read the index; none if the tests cannot change user.
+pub fn group() -> Option<Group> {
+    let find = || Group::from_name(GROUP).expect("groups can be read").expect("adm exists");
+    is_root().then(find)
 }
 
 /// Tells when the program is missing, or the user cannot be changed.
@@ -30,11 +34,9 @@ pub fn sqlite3_is_there() -> bool {
 
 /// `program`, as the reading user where that is possible.
 fn as_reader(program: &str) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
+    let Some(group) = group() else { return Command::new(program) };
     let mut command = Command::new("setpriv");
-    let (user, group) = (format!("--reuid={USER}"), format!("--regid={GROUP}"));
+    let (user, group) = (format!("--reuid={USER}"), format!("--regid={}", group.gid));
     command.args([&user, &group, "--clear-groups", program]);
     command
 }
@@ -74,6 +76,11 @@ impl Session {
         let mut command = Command::new("stdbuf");
         command.args(["-oL", "sqlite3", "-bail", "-batch"]).arg(db);
         Self::start(command)
+    }
+
+    /// Runs statements that print a number.
+    pub fn number(&mut self, sql: &str) -> u64 {
+        self.ask(sql).parse().expect("a number")
     }
 
     fn start(mut command: Command) -> Self {
