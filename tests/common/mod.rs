@@ -3,12 +3,14 @@
 // Every test binary uses another part of this.
 #![allow(dead_code)]
 
+pub mod traffic;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -89,6 +91,32 @@ impl Daemon {
     /// What it has said about itself.
     pub fn log(&self) -> String {
         fs::read_to_string(self.root().join("stderr")).unwrap_or_default()
+    }
+
+    /// Runs `auditlog` for its directory.
+    pub fn tool(&self, args: &[&str]) -> Output {
+        tool(self.root(), args)
+    }
+
+    /// Writes another configuration, for the next reload.
+    pub fn configure(&self, config: &str) {
+        write_config(self.root(), config);
+    }
+
+    /// Sends SIGHUP and waits until the daemon has done what it asks for.
+    pub fn reload(&self) {
+        let done = || self.log().matches(" reloaded\n").count();
+        let before = done();
+        self.signal(Signal::SIGHUP);
+        eventually("the daemon has reloaded", || (done() > before).then_some(()));
+    }
+
+    /// Waits until the database has every line of the ledger.
+    pub fn settle(&self) {
+        eventually("the index is up to date", || {
+            let status = self.tool(&["status"]);
+            String::from_utf8_lossy(&status.stdout).contains("up to date").then_some(())
+        });
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -187,15 +215,33 @@ pub fn refused(root: &Path, config: &str) -> (ExitStatus, String) {
     (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// Runs `auditlog` for a directory.
+pub fn tool(root: &Path, args: &[&str]) -> Output {
+    let mut command = program(env!("CARGO_BIN_EXE_auditlog"), root);
+    command.args(args).env("TZ", "UTC").output().expect("auditlog runs")
+}
+
+/// The exit code of `auditlog verify` and what it says.
+pub fn verify(root: &Path) -> (Option<i32>, String) {
+    let output = tool(root, &["verify"]);
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 fn command(root: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_auditlogd"));
+    let mut command = program(env!("CARGO_BIN_EXE_auditlogd"), root);
+    command.stdout(Stdio::null());
+    command
+}
+
+fn program(path: &str, root: &Path) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AUDITLOGD_") {
             command.env_remove(name);
         }
     }
     command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM");
-    command.arg("--root").arg(root).stdin(Stdio::null()).stdout(Stdio::null());
+    command.arg("--root").arg(root).stdin(Stdio::null());
     command
 }
 
