@@ -303,7 +303,11 @@ fn reindex_works_without_a_daemon_but_not_beside_one_that_does_not_answer() {
     std::fs::remove_file(daemon.path("run/auditlogd/control.sock")).expect("removed");
     let refused = daemon.run(&["reindex"]);
     assert_eq!(code(&refused), 3);
-    assert!(text(&refused.stderr).contains("is in use by a daemon"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("is in use by another auditlogd"),
+        "{}",
+        text(&refused.stderr)
+    );
     daemon.stop();
     std::fs::remove_file(daemon.path("var/lib/auditlogd/audit.db")).expect("removed");
     assert_eq!(code(&daemon.run(&["reindex"])), 0);
