@@ -85,6 +85,14 @@ pub enum IndexError {
         /// The database.
         path: PathBuf,
     },
+    /// Somebody deleted or replaced the file while it was open.
+    #[error(
+        "the index {path:?} was deleted or replaced while it was in use; rebuild it with `auditlog reindex`"
+    )]
+    Gone {
+        /// The database.
+        path: PathBuf,
+    },
     /// The caller may not read or write it.
     #[error(
         "the index {path:?} cannot be opened ({detail}); check its permissions and those of its directory"
@@ -138,6 +146,7 @@ impl IndexError {
                 | Self::NotOurs { .. }
                 | Self::OtherLog { .. }
                 | Self::Changed { .. }
+                | Self::Gone { .. }
                 | Self::Value { .. }
         )
     }

@@ -1,7 +1,7 @@
 //! The one connection that writes: how it is opened, kept small and closed.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,11 +51,18 @@ pub struct WalState {
     pub bytes: u64,
 }
 
+/// Device and inode of a file that is there.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
 /// The writing connection. There is one for an index at a time.
 pub struct Writer {
     db: Connection,
     path: PathBuf,
     options: Options,
+    /// Device and inode of the file that is open.
+    file: Option<(u64, u64)>,
 }
 
 impl Writer {
@@ -99,8 +106,12 @@ impl Writer {
     }
 
     /// Starts a transaction. Fails with a temporary error if somebody else writes, or if a reader has made
-    /// the write-ahead log grow to its limit.
+    /// the write-ahead log grow to its limit; and with [`IndexError::Gone`] if the file is no longer the one
+    /// at its path, for nobody would ever read what is written to it.
     pub fn begin(&mut self) -> Result<Batch<'_>, IndexError> {
+        if identity(&self.path) != self.file {
+            return Err(IndexError::Gone { path: self.path.clone() });
+        }
         if self.wal_bytes() > self.options.max_wal_bytes {
             self.restart_wal()?;
         }
@@ -155,7 +166,7 @@ impl Writer {
             Ok(db)
         };
         let db = open().map_err(|e| IndexError::sqlite(path, e))?;
-        Ok(Self { db, path: path.into(), options: options.clone() })
+        Ok(Self { db, path: path.into(), options: options.clone(), file: identity(path) })
     }
 
     fn journal_mode(&self, mode: &str) -> Result<(), IndexError> {
