@@ -53,6 +53,9 @@ pub enum Record {
         segment: u64,
         /// Why.
         reason: String,
+        /// What was done to the file before, where that was more than a rename.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        damage: Option<String>,
     },
     /// A client's line was refused. The record's peer is that client.
     Rejected {
@@ -136,8 +139,9 @@ impl Record {
             Record::Recovered { damage: Some(damage), .. } => {
                 ("auditlogd.recovered", "alert", damage.clone())
             }
-            Record::Reopened { reason, .. } => {
-                ("auditlogd.reopened", "info", format!("a new segment was opened: {reason}"))
+            Record::Reopened { reason, damage, .. } => {
+                let priority = if damage.is_some() { "alert" } else { "info" };
+                ("auditlogd.reopened", priority, format!("a new segment was opened: {reason}"))
             }
             Record::Rejected { message, .. } => {
                 ("auditlogd.rejected", "warning", format!("a line was refused: {message}"))

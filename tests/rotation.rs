@@ -120,6 +120,18 @@ fn a_deleted_file_is_rescued_and_the_verdict_is_incomplete() {
 }
 
 #[test]
+fn a_file_deleted_right_after_a_seal_is_no_ok_either() {
+    let (_, code, said, _daemon) = meddle(|daemon| {
+        daemon.signal(nix::sys::signal::Signal::SIGHUP);
+        eventually("the epoch is closed", || {
+            daemon.lines().last().filter(|line| line["seal"].is_object()).map(drop)
+        });
+        fs::remove_file(daemon.segment()).expect("deletes");
+    });
+    assert!(code == Some(5) && said.contains("the active file was deleted"), "{said}");
+}
+
+#[test]
 fn a_truncated_file_is_noticed_and_the_verdict_is_tampered() {
     let (reason, code, said, _daemon) = meddle(|daemon| {
         File::options().write(true).truncate(true).open(daemon.segment()).expect("truncates");

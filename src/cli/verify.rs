@@ -97,7 +97,8 @@ impl Verify {
             bar.set_position(done);
         });
         bar.finish_and_clear();
-        self.tell(&report, out)?;
+        let compared = database.is_some_and(|path| path.exists());
+        self.tell(&report, compared, out)?;
         Ok(exit(report.verdict))
     }
 
@@ -118,11 +119,11 @@ impl Verify {
         }
     }
 
-    fn tell(&self, report: &Report, out: &mut Out) -> Result<(), Error> {
+    fn tell(&self, report: &Report, compared: bool, out: &mut Out) -> Result<(), Error> {
         match self.format {
             Format::Text => {
                 let from_here = self.key.is_none() && self.dir.is_none();
-                let text = text(report, from_here, &out.look);
+                let text = text(report, from_here, compared, &out.look);
                 out.line(text)?;
             }
             Format::Json => out.json(&Told {
@@ -192,8 +193,9 @@ fn told(finding: &Finding) -> String {
     }
 }
 
-/// The report for people; `key_from_here`: the genesis key was not given but found on this host.
-fn text(report: &Report, key_from_here: bool, look: &Look) -> String {
+/// The report for people; `key_from_here`: the genesis key was not given but found on this
+/// host; `compared`: there is a database.
+fn text(report: &Report, key_from_here: bool, compared: bool, look: &Look) -> String {
     use anstyle::{AnsiColor, Style};
     let color = match report.verdict {
         Verdict::OkUnanchored => AnsiColor::Green,
@@ -227,6 +229,12 @@ fn text(report: &Report, key_from_here: bool, look: &Look) -> String {
         let key = "the genesis key found on this host; give the one you noted elsewhere with --key, and a log replaced as a whole is noticed";
         line("key", key.into());
     }
+    let database = match (compared, report.verdict) {
+        (false, _) => "there is none here, so it was not compared",
+        (true, Verdict::Tampered) => "compared, unless the ledger itself was changed",
+        (true, _) => "every row compared with the ledger, in both directions",
+    };
+    line("database", database.into());
     line("open end", format!("{} after the last seal", count(figures.open_lines, "line")));
     let stated = report.findings.iter().position(|finding| finding.verdict == report.verdict);
     let others = report.findings.iter().enumerate().filter(|(i, _)| Some(*i) != stated);
@@ -267,7 +275,7 @@ mod tests {
         let report = report(&[Verdict::Incomplete, Verdict::Tampered, Verdict::Tampered]);
         let want = "TAMPERED: wrong\u{1b} 2 (a.jsonl line 2, seq 7, byte 5)";
         assert_eq!(sentence(&report), want);
-        let text = text(&report, false, &Look::plain());
+        let text = text(&report, false, true, &Look::plain());
         assert_eq!(text.lines().next(), Some(want.replace('\u{1b}', "\\u001b").as_str()));
         assert_eq!(text.lines().filter(|line| line.starts_with("also")).count(), 2);
     }

@@ -210,9 +210,7 @@ impl Writer {
     fn prepare(&mut self) -> Result<String, LedgerError> {
         let now = self.clock.now();
         let mut records = Vec::new();
-        if let Some(reason) = self.mend_segment(now)? {
-            records.push(Record::Reopened { segment: self.ledger.segment(), reason });
-        }
+        records.extend(self.mend_segment(now)?);
         let step = offset(now) - self.offset_ns;
         self.offset_ns = offset(now);
         if step.abs() > CLOCK_STEP_NS {
@@ -232,9 +230,10 @@ impl Writer {
         Ok(ts)
     }
 
-    /// Opens a new segment if the active file is not what it was left as, and says why.
-    fn mend_segment(&mut self, now: Now) -> Result<Option<String>, LedgerError> {
+    /// Opens a new segment if the active file is not what it was left as; the record that says why.
+    fn mend_segment(&mut self, now: Now) -> Result<Option<Record>, LedgerError> {
         let found = self.ledger.check_active()?;
+        let mut damage = None;
         match found {
             ActiveFile::Intact => return Ok(None),
             ActiveFile::Renamed => {
@@ -246,17 +245,23 @@ impl Writer {
                 let rescued = self.ledger.rescue()?;
                 self.ledger.open_segment(now)?;
                 self.close_epoch(Reason::Rotate, now)?;
-                tracing::error!(?found, ?rescued, "the active segment was tampered with");
+                let said = match rescued {
+                    Some(path) => format!("{found}; what was in it is now in {path:?}"),
+                    None => found.to_string(),
+                };
+                tracing::error!("{said}; a new segment was opened; find out who did that");
+                damage = Some(said);
             }
         }
         self.feed.segments_changed();
-        Ok(Some(found.to_string()))
+        let (segment, reason) = (self.ledger.segment(), found.to_string());
+        Ok(Some(Record::Reopened { segment, reason, damage }))
     }
 
     fn reopen(&mut self, done: &Done) -> Result<(), LedgerError> {
         let now = self.clock.now();
-        if let Some(reason) = self.mend_segment(now)? {
-            self.write_own(vec![Record::Reopened { segment: self.ledger.segment(), reason }])?;
+        if let Some(record) = self.mend_segment(now)? {
+            self.write_own(vec![record])?;
         } else if self.ledger.epoch_lines() > 0 {
             self.close_epoch(Reason::Rotate, now)?;
         }

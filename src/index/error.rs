@@ -80,7 +80,7 @@ pub enum IndexError {
         path: PathBuf,
     },
     /// There is no such file.
-    #[error("there is no index {path:?}; start auditlogd to make it")]
+    #[error("there is no index {path:?}; start auditlogd to make it, or run `auditlog reindex`")]
     Missing {
         /// The database.
         path: PathBuf,

@@ -163,7 +163,7 @@ impl Chain {
             return Err(self.tampered(format!("segment {number} comes after segment {last}")));
         }
         if !self.after_seal {
-            let message = "the segment does not begin after a seal: the one before was damaged while it was written";
+            let message = "the segment before was not closed with a seal: its file was deleted, truncated or damaged while it was written";
             let finding = self.incomplete(message.into());
             self.found(finding);
         }
@@ -256,10 +256,10 @@ impl Chain {
                     self.unexplained_start = None;
                 }
             }
-            "auditlogd.recovered" => {
+            "auditlogd.recovered" | "auditlogd.reopened" => {
                 if let Some(damage) = own.data.damage {
                     let finding =
-                        self.incomplete(format!("the daemon found at its start: {damage}"));
+                        self.incomplete(format!("the daemon found and recorded: {damage}"));
                     self.found(finding);
                 }
             }
