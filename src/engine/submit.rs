@@ -61,6 +61,15 @@ pub(crate) struct Queued {
     _budget: Budget,
 }
 
+impl Queued {
+    /// Tells the submitter what became of it, and gives its part of the queue back.
+    pub fn tell(self, result: Result<Option<Receipt>, CommitFailed>) {
+        if let Some(on_commit) = self.submission.on_commit {
+            on_commit(result);
+        }
+    }
+}
+
 /// A part of the queue's bytes.
 struct Budget {
     _permit: OwnedSemaphorePermit,

@@ -137,37 +137,42 @@ impl Writer {
         (batch, None)
     }
 
-    /// Stamp, sign, append, sync, publish, acknowledge.
+    /// Stores a batch, then acknowledges it.
     fn commit(&mut self, batch: Vec<Queued>) -> Result<(), LedgerError> {
-        let first = self.prepare().and_then(|ts| {
-            let first = self.ledger.next_seq();
-            let mut receipts = Vec::with_capacity(batch.len());
-            for queued in &batch {
-                receipts.push(self.sign(&ts, queued)?);
+        match self.store(&batch) {
+            Ok(receipts) => {
+                // A crash here: clients that were not told send their events again.
+                batch
+                    .into_iter()
+                    .zip(receipts)
+                    .for_each(|(queued, receipt)| queued.tell(Ok(receipt)));
+                Ok(())
             }
-            // A crash up to here: nothing is on disk, nobody was told.
-            self.ledger.append()?;
-            // A crash here: any prefix may be on disk; the start keeps the whole lines and seals them.
-            let bytes = self.ledger.sync()?;
-            Ok((first, receipts, bytes))
-        });
-        let (first, receipts, bytes) = match first {
-            Ok(committed) => committed,
             Err(e) => {
                 batch.into_iter().for_each(refuse);
-                return Err(e);
-            }
-        };
-        // A crash from here on: everything is on disk; clients that were not told send it again.
-        self.publish(first, bytes);
-        for (queued, receipt) in batch.into_iter().zip(receipts) {
-            let accepted = queued.submission.items.iter().filter(|item| item.accepted).count();
-            self.metrics.events_stored.add(accepted as u64);
-            if let Some(on_commit) = queued.submission.on_commit {
-                on_commit(Ok(receipt));
+                Err(e)
             }
         }
-        Ok(())
+    }
+
+    /// Stamp, sign, append, sync, publish.
+    fn store(&mut self, batch: &[Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
+        let ts = self.prepare()?;
+        let first = self.ledger.next_seq();
+        let mut receipts = Vec::with_capacity(batch.len());
+        for queued in batch {
+            receipts.push(self.sign(&ts, queued)?);
+        }
+        // A crash up to here: nothing is on disk, nobody was told.
+        self.ledger.append()?;
+        // A crash here: any prefix may be on disk; the start keeps the whole lines and seals them.
+        let bytes = self.ledger.sync()?;
+        // From here on everything is on disk, whatever happens.
+        self.publish(first, bytes);
+        let accepted =
+            |queued: &Queued| queued.submission.items.iter().filter(|i| i.accepted).count();
+        self.metrics.events_stored.add(batch.iter().map(accepted).sum::<usize>() as u64);
+        Ok(receipts)
     }
 
     /// Signs the lines of one submission; the receipt is of its last accepted event.
@@ -320,9 +325,7 @@ impl Writer {
 }
 
 fn refuse(queued: Queued) {
-    if let Some(on_commit) = queued.submission.on_commit {
-        on_commit(Err(CommitFailed));
-    }
+    queued.tell(Err(CommitFailed));
 }
 
 fn offset(now: Now) -> i64 {
