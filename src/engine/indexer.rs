@@ -35,12 +35,24 @@ pub enum FollowError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// The segment that is being written has lost its name.
+    #[error("no segment holds seq {from} to {to} now; was the active file moved away or deleted?")]
+    NotThere {
+        /// The first leaf wanted.
+        from: u64,
+        /// The last one that is durable.
+        to: u64,
+    },
 }
 
 impl FollowError {
     /// Whether it passes by itself, as a lock does that somebody holds.
     fn is_temporary(&self) -> bool {
-        matches!(self, FollowError::Index(e) if e.is_temporary())
+        match self {
+            FollowError::Index(e) => e.is_temporary(),
+            FollowError::NotThere { .. } => true,
+            FollowError::Segments { .. } => false,
+        }
     }
 }
 
@@ -216,13 +228,11 @@ impl<'a> Follower<'a> {
         let read = self.reader.read(self.next, to, READ_BYTES);
         let lines = read.map_err(|e| self.segments(e))?;
         if lines.next == self.next {
-            // Leaves that are nowhere were deleted, or a segment is missing: verify tells which.
-            if to != u64::MAX {
-                tracing::warn!("leaves {} to {} are in no segment", self.next, to - 1);
-                self.database()?.begin()?.commit(to)?;
-                self.set_next(to);
-            }
-            return Ok(());
+            // A file that was deleted comes back when the writer notices; until then nothing is skipped.
+            return match to {
+                u64::MAX => Ok(()),
+                to => Err(FollowError::NotThere { from: self.next, to: to - 1 }),
+            };
         }
         let (fields, log_id) = (self.fields.clone(), self.log_id);
         let mut batch = self.database()?.begin()?;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -178,8 +179,21 @@ pub fn read_header(path: &Path) -> io::Result<Option<Found>> {
 }
 
 /// All segments in `dir`, of any log, oldest first by what their headers say; other files are left out.
-/// A file that vanishes meanwhile was renamed or pruned, which is no error.
+/// Files may be renamed, compressed or deleted meanwhile: the list is one that was true at one moment.
 pub fn list(dir: &Path) -> io::Result<Vec<Found>> {
+    const TRIES: usize = 100;
+    for _ in 1..TRIES {
+        if let Some(found) = try_list(dir)? {
+            return Ok(found);
+        }
+    }
+    Err(io::Error::other("its files are being renamed all the time"))
+}
+
+/// `None` if something was renamed while the directory was read: a segment may then have been seen under
+/// both of its names, or under neither.
+fn try_list(dir: &Path) -> io::Result<Option<Vec<Found>>> {
+    let inode = |path: &Path| fs::metadata(path).map(|meta| meta.ino()).ok();
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -187,16 +201,21 @@ pub fn list(dir: &Path) -> io::Result<Vec<Found>> {
             continue;
         }
         match read_header(&entry.path()) {
-            Ok(segment) => found.extend(segment),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Ok(Some(segment)) => found.push((segment, entry.ino())),
+            Ok(None) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         }
     }
+    if found.iter().any(|(segment, ino)| inode(&segment.path) != Some(*ino)) {
+        return Ok(None);
+    }
+    let mut found: Vec<_> = found.into_iter().map(|(segment, _)| segment).collect();
     found.sort_by(|a, b| {
         let key = |f: &Found| (f.header.first_seq, f.header.segment);
         key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
     });
-    Ok(found)
+    Ok(Some(found))
 }
 
 #[cfg(test)]
@@ -225,6 +244,38 @@ mod tests {
         ] {
             assert_eq!(Header::parse(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_list_taken_while_files_are_renamed_holds_each_segment_once() {
+        let dir = tempfile::tempdir().expect("dir");
+        let at = |name: String| dir.path().join(name);
+        for n in 0..20 {
+            fs::write(at(format!("a{n}")), header(n).to_line()).expect("write");
+        }
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in
+                    (0u32..).take_while(|_| !stop.load(std::sync::atomic::Ordering::Relaxed))
+                {
+                    let (from, to) = if round % 2 == 0 { ("a", "b") } else { ("b", "a") };
+                    for n in 0..20 {
+                        fs::rename(at(format!("{from}{n}")), at(format!("{to}{n}")))
+                            .expect("rename");
+                        std::thread::yield_now();
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                }
+            });
+            for _ in 0..200 {
+                // A list may be refused under such a storm, but never be wrong.
+                let Ok(found) = list(dir.path()) else { continue };
+                let numbers: Vec<_> = found.iter().map(|f| f.header.segment).collect();
+                assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 
     #[test]
