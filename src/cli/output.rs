@@ -7,6 +7,13 @@ use jiff::tz::TimeZone;
 
 use super::error::Error;
 
+/// In which form one answer is printed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Form {
+    Text,
+    Json,
+}
+
 /// How output may look.
 #[derive(Clone, Debug)]
 pub(super) struct Look {

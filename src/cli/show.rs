@@ -1,6 +1,6 @@
 //! `auditlog show`: everything about one event.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use nix::unistd::{Gid, Group, Uid, User};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::args::priority_name;
 use super::context::Context;
 use super::error::{Error, Exit};
-use super::output::{Look, Out, note};
+use super::output::{Form, Look, Out, note};
 use super::record::{hex, json};
 use super::text::{pretty_json, visible, visible_json};
 use super::time;
@@ -39,13 +39,7 @@ pub(super) struct Show {
     event: String,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    format: Form,
 }
 
 /// What of a seal's line is shown.
@@ -74,8 +68,8 @@ impl Show {
         let Some(row) = row else { return self.missing(seq, &reader) };
         let seal = seal_from(&reader, row.seq)?;
         match self.format {
-            Format::Json => out.line(with_seal(&row, seal.as_ref(), &out.look))?,
-            Format::Text => {
+            Form::Json => out.line(with_seal(&row, seal.as_ref(), &out.look))?,
+            Form::Text => {
                 let text = text(&row, seal.as_ref(), &out.look);
                 out.line(text)?;
             }

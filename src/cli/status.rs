@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{BinaryBytes, HumanDuration};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::context::Context;
 use super::error::{Error, Exit};
-use super::output::{Look, Out};
+use super::output::{Form, Look, Out};
 use super::text::{count, visible};
 use super::time;
 use crate::clock::rfc3339;
@@ -34,13 +34,7 @@ Exit codes:
 pub(super) struct Status {
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    format: Form,
 }
 
 /// Everything that is shown.
@@ -79,8 +73,8 @@ impl Status {
         let config = context.config()?;
         let report = Report::gather(config);
         match self.format {
-            Format::Json => out.json(&report)?,
-            Format::Text => {
+            Form::Json => out.json(&report)?,
+            Form::Text => {
                 let text = report.text(&out.look, Timestamp::now());
                 out.line(text)?;
             }

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use indicatif::BinaryBytes;
 use serde::Serialize;
 
 use super::context::Context;
 use super::error::{Error, Exit};
-use super::output::{Look, Out};
+use super::output::{Form, Look, Out};
 use super::progress::bar;
 use super::text::{count, visible};
 use crate::clock::rfc3339;
@@ -57,13 +57,7 @@ pub(super) struct Verify {
     auditor_key: Option<PathBuf>,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    format: Form,
 }
 
 /// The report with its verdict as a sentence.
@@ -121,12 +115,12 @@ impl Verify {
 
     fn tell(&self, report: &Report, compared: bool, out: &mut Out) -> Result<(), Error> {
         match self.format {
-            Format::Text => {
+            Form::Text => {
                 let from_here = self.key.is_none() && self.dir.is_none();
                 let text = text(report, from_here, compared, &out.look);
                 out.line(text)?;
             }
-            Format::Json => out.json(&Told {
+            Form::Json => out.json(&Told {
                 verdict: report.verdict.as_str(),
                 sentence: sentence(report),
                 findings: &report.findings,

@@ -75,14 +75,14 @@ pub fn main(options: Options) -> ExitCode {
 /// Validates the configuration and prints what would be in force.
 fn check(sources: &Sources) -> Result<(), DaemonError> {
     let config = config::load(sources)?;
-    field_map(&config)?;
+    config.field_map()?;
     let _broken_pipe_is_no_error = write!(std::io::stdout(), "{}", config.to_toml());
     Ok(())
 }
 
 fn run(sources: &Sources) -> Result<(), DaemonError> {
     let config = config::load(sources)?;
-    let fields = field_map(&config)?;
+    let fields = Arc::new(config.field_map()?);
     let log = journal::start(config.log_level);
     harden();
     let disk = prepare_directories(&config)?;
@@ -98,7 +98,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     disk.share(&config.control_socket()).map_err(system("the control socket's group"))?;
     drop(entered);
 
-    let index = IndexSetup::new(&config, fields, disk.group);
+    let index = IndexSetup::new(&config, fields.clone(), disk.group);
     let metrics = Arc::new(Metrics::default());
     let clock = Clock::System;
     let host = host()?;
@@ -128,7 +128,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         announce(&config);
     }
 
-    let (limits, limits_in_force) = watch::channel(Arc::new(ingest_limits(&config)?));
+    let (limits, limits_in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
     let context = ingest::Context {
         submitter: engine.submitter(),
         metrics: metrics.clone(),
@@ -226,21 +226,14 @@ pub fn paths(config: &Config) -> Paths {
     Paths { log_dir: config.log_dir.clone(), state_dir: config.state_dir.clone() }
 }
 
-/// The vocabulary of this configuration.
-pub fn field_map(config: &Config) -> Result<Arc<FieldMap>, FieldMapError> {
-    let fields = &config.fields;
-    let map = FieldMap::new(&fields.pointers, &fields.failure_if_present, &config.ingest.require);
-    map.map(Arc::new)
-}
-
-fn ingest_limits(config: &Config) -> Result<Limits, FieldMapError> {
-    Ok(Limits {
+fn ingest_limits(config: &Config, fields: Arc<FieldMap>) -> Limits {
+    Limits {
         max_event_bytes: config.ingest.max_event_bytes,
-        fields: field_map(config)?,
+        fields,
         reject_rate: config.ingest.reject_records_per_second,
         reject_burst: config.ingest.reject_records_burst,
         max_connections: config.ingest.max_connections,
-    })
+    }
 }
 
 /// What the owner of a new log has to know, once.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::journal::Journal;
-use super::{DaemonError, field_map, ingest_limits, signals};
+use super::{DaemonError, ingest_limits, signals};
 use crate::config::{self, Config, Sources};
 use crate::engine::Engine;
 use crate::ingest::Limits;
@@ -39,8 +39,8 @@ impl Reload<'_> {
     fn configure(&mut self, engine: &Engine) -> Result<(), DaemonError> {
         let changes = config::changes(&self.config, &config::load(self.sources)?);
         let new = changes.in_force;
-        let fields = field_map(&new)?;
-        let limits = ingest_limits(&new)?;
+        let fields = Arc::new(new.field_map()?);
+        let limits = ingest_limits(&new, fields.clone());
         if changes.applied.is_empty() && changes.restart.is_empty() {
             return Ok(());
         }

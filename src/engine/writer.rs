@@ -195,18 +195,17 @@ impl Writer {
     /// Commits the daemon's own records.
     pub fn write_own(&mut self, records: Vec<Record>) -> Result<(), LedgerError> {
         let ts = self.prepare()?;
+        self.store_own(&ts, &records)
+    }
+
+    fn store_own(&mut self, ts: &str, records: &[Record]) -> Result<(), LedgerError> {
         let first = self.ledger.next_seq();
-        self.sign_own(&ts, &records)?;
+        for record in records {
+            self.ledger.sign(ts, b"", &self.own_peer, record.to_json().as_bytes())?;
+        }
         self.ledger.append()?;
         let bytes = self.ledger.sync()?;
         self.publish(first, bytes);
-        Ok(())
-    }
-
-    fn sign_own(&mut self, ts: &str, records: &[Record]) -> Result<(), LedgerError> {
-        for record in records {
-            self.ledger.sign(ts, b"", &self.own_peer.clone(), record.to_json().as_bytes())?;
-        }
         Ok(())
     }
 
@@ -226,11 +225,7 @@ impl Writer {
         }
         let ts = rfc3339(now.wall_ns);
         if !records.is_empty() {
-            let first = self.ledger.next_seq();
-            self.sign_own(&ts, &records)?;
-            self.ledger.append()?;
-            let bytes = self.ledger.sync()?;
-            self.publish(first, bytes);
+            self.store_own(&ts, &records)?;
         }
         Ok(ts)
     }

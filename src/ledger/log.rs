@@ -170,11 +170,6 @@ impl Ledger {
         Ok((seq, hex))
     }
 
-    /// Bytes signed and not yet appended.
-    pub fn batch_len(&self) -> usize {
-        self.batch.len()
-    }
-
     /// Appends the batch to the active segment. A crash now leaves any prefix of it on disk; nobody has
     /// been told that it is stored.
     pub fn append(&mut self) -> Result<(), LedgerError> {
