@@ -8,6 +8,7 @@ use super::files::{create_segment, open_seals};
 use super::keys::{EpochSecret, LogId, SignKey};
 use super::log::{Epoch, EpochKeys, boot, hex, signer};
 use super::open::{Opened, Setup};
+use super::seal::Reason;
 use super::segment::Header;
 use super::state::{State, StateFile};
 use super::tree::Tree;
@@ -50,7 +51,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     text.zeroize();
     auditor_key.zeroize();
 
-    let mut state = StateFile::create(&*fs, &paths.state())?;
+    let state = StateFile::create(&*fs, &paths.state())?;
     let tree = Tree::default();
     let opened = rfc3339(now.wall_ns);
     let header = Header::new(&log_id, &setup.host.name, 0, &tree, opened.clone());
@@ -88,9 +89,8 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     ledger.sign(&opened, b"", &own_peer, record.to_json().as_bytes())?;
     ledger.append()?;
     ledger.sync()?;
-    state = ledger.state;
-    state.write(&first)?;
-    ledger.state = state;
+    ledger.state.write(&first)?;
+    ledger.close_epoch(Reason::Created, now)?;
     Ok(Opened { ledger, created: true, recovered: None })
 }
 

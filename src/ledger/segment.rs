@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::keys::LogId;
 use super::seal::Hex;
-use super::tree::Tree;
+use super::tree::{Hash, Tree};
 
 /// The longest header: 64 subtree roots and a host name.
 pub const MAX_HEADER: u64 = 8192;
@@ -61,6 +62,12 @@ impl Header {
     /// The tree before the segment's first leaf; `None` if frontier and `first_seq` do not fit.
     pub fn tree(&self) -> Option<Tree> {
         Tree::from_frontier(self.first_seq, self.frontier.iter().map(|hash| hash.0).collect())
+    }
+
+    /// SHA-256 of the line without LF: what the segment's seals say of it.
+    pub fn hash(&self) -> Hash {
+        let line = self.to_line();
+        Sha256::digest(line.strip_suffix(b"\n").unwrap_or(&line)).into()
     }
 
     /// The line with its LF.
