@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ yourself and have your copy compared: see `auditlog keys remove --help`.
 Examples:
   auditlog keys export --auditor /media/usb/web1.auditor.key
   auditlog keys export --auditor -
-  auditlog keys export --auditor - | gpg --encrypt --recipient auditor@example.org -o web1.auditor.gpg
+  ssh root@web1 auditlog keys export --auditor - | gpg -e -r auditor@example.org -o web1.auditor.gpg
 
 Exit codes:
   0  done: the key is in FILE, and no longer in this host's state directory
@@ -85,19 +85,25 @@ impl Export {
 enum Way {
     /// Somebody looks.
     Terminal,
-    /// Another program reads.
+    /// Another program reads, from a pipe or from a socket as sshd has it.
     Pipe,
 }
 
 impl Way {
-    /// Anything else would be a file without the care that a named one gets, or no copy at all.
+    /// Anything else would be a file without the care that a named one gets, the journal, or no copy at
+    /// all.
     fn of_stdout() -> Result<Self, Error> {
         let stdout = io::stdout();
         if stdout.is_terminal() {
             return Ok(Self::Terminal);
         }
-        let is_pipe = fs::metadata("/proc/self/fd/1").is_ok_and(|meta| meta.file_type().is_fifo());
-        match is_pipe {
+        let is_read_by_a_program = fs::metadata("/proc/self/fd/1").is_ok_and(|meta| {
+            let journal = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+            let kind = meta.file_type();
+            kind.is_fifo()
+                || kind.is_socket() && journal != format!("{}:{}", meta.dev(), meta.ino())
+        });
+        match is_read_by_a_program {
             true => Ok(Self::Pipe),
             false => Err(Error::Usage(
                 "standard output is neither a terminal nor a pipe; name the file: --auditor FILE"
@@ -136,7 +142,8 @@ impl Way {
     }
 }
 
-/// Waits until the pipe is empty; `false` if its reader goes away before.
+/// Waits until the pipe is empty; `false` if its reader goes away before. Of a socket the kernel does not
+/// tell it here.
 fn taken_by_the_reader() -> bool {
     let stdout = io::stdout();
     loop {

@@ -19,10 +19,8 @@ For a key that was copied in another way: the copy is given, compared with this 
 are the same is this host's overwritten and removed.
 
 Examples:
-  systemd-creds encrypt --name=web1.auditor-key /var/lib/auditlogd/auditor.key /mnt/keys/web1.cred
-  systemd-creds decrypt --name=web1.auditor-key /mnt/keys/web1.cred - | auditlog keys remove --auditor -
-
-  gpg --decrypt web1.auditor.gpg | ssh root@web1 auditlog keys remove --auditor -
+  ssh root@web1 cat /var/lib/auditlogd/auditor.key | gpg -e -r auditor@example.org -o web1.gpg
+  gpg -d web1.gpg | ssh root@web1 auditlog keys remove --auditor -
 
 Exit codes:
   0  removed
