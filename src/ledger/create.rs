@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::auditor::{self, Whereabouts};
 use super::files::{create_segment, open_seals};
 use super::keys::{EpochSecret, LogId, SignKey};
-use super::log::{Epoch, EpochKeys, boot, hex};
+use super::log::{Epoch, EpochKeys, boot, hex, signer};
 use super::open::{Opened, Setup};
 use super::segment::Header;
 use super::state::{State, StateFile};
@@ -44,11 +44,11 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
         fs::replace(&*fs, &path, text.as_bytes(), access).map_err(LedgerError::io("written", &path))
     };
     let genesis_pub = hex32(&sign_key.public());
-    let origin = super::checkpoint::origin(&setup.host.name, &log_id);
-    let vkey = super::checkpoint::verifier_key(&origin, &checkpoint_key);
+    let signer = signer(&paths, checkpoint_key, &setup.host.name, &log_id, "")?;
+    let checkpoint_vkey = signer.verifier_key().to_string();
     put(paths.genesis_pub(), &format!("{genesis_pub}\n"), Access::Shared)?;
-    put(paths.checkpoint_vkey(), &format!("{vkey}\n"), Access::Shared)?;
-    put(paths.checkpoint_key(), &secret_line(checkpoint_key.seed()), Access::Private)?;
+    put(paths.checkpoint_vkey(), &format!("{checkpoint_vkey}\n"), Access::Shared)?;
+    put(paths.checkpoint_key(), &secret_line(signer.seed()), Access::Private)?;
     let opened = rfc3339(now.wall_ns);
     let auditor_key_in = match given {
         Some(_) => {
@@ -82,6 +82,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     let record = Record::LogCreated {
         log_id: hex(&log_id),
         genesis_pub,
+        checkpoint_vkey,
         format: FORMAT,
         auditor_key: auditor_key_in,
     };
@@ -96,7 +97,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
         state,
         counter: 1,
         keys: EpochKeys { ratchet: Some(ratchet), ..EpochKeys::from(&first)? },
-        checkpoint_key,
+        signer,
         epoch: Epoch { number: 0, first_seq: 0, prev: [0; 32] },
         tree,
         segment,

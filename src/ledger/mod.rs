@@ -4,6 +4,7 @@
 //! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
 //! where to go on; [`reader`] and [`verify`] never write.
 
+pub mod anchor;
 pub mod auditor;
 pub mod checkpoint;
 mod create;
@@ -11,6 +12,7 @@ mod files;
 pub mod keys;
 pub mod line;
 mod log;
+pub mod note;
 pub mod open;
 pub mod reader;
 mod recovery;
