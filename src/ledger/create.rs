@@ -13,7 +13,7 @@ use super::open::{Opened, Setup};
 use super::segment::Header;
 use super::state::{State, StateFile};
 use super::tree::Tree;
-use super::{FORMAT, Ledger, LedgerError};
+use super::{FORMAT, Ledger, LedgerError, Paths};
 use crate::clock::{Now, rfc3339};
 use crate::fs::{self, Access, Fs};
 use crate::record::Record;
@@ -50,19 +50,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     put(paths.checkpoint_vkey(), &format!("{checkpoint_vkey}\n"), Access::Shared)?;
     put(paths.checkpoint_key(), &secret_line(signer.seed()), Access::Private)?;
     let opened = rfc3339(now.wall_ns);
-    let auditor_key_in = match given {
-        Some(_) => {
-            // One that a creation left when it was interrupted belongs to no log.
-            discard(&*fs, &paths.auditor_key())?;
-            Whereabouts::Credential { created: opened.clone() }.note(&*fs, &paths)?;
-            "credential"
-        }
-        None => {
-            discard(&*fs, &paths.auditor_handover())?;
-            put(paths.auditor_key(), &secret_line(&auditor_key), Access::Private)?;
-            "file"
-        }
-    };
+    let auditor_key_in = leave(&auditor_key, given.is_some(), &*fs, &paths, &opened)?;
     drop(auditor_key);
 
     let mut state = StateFile::create(&*fs, &paths.state())?;
@@ -111,6 +99,27 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     state.write(&first)?;
     ledger.state = state;
     Ok(Opened { ledger, created: true, recovered: None })
+}
+
+/// Leaves the auditor key in its file, or says that it came from a credential; where it is now, for leaf 0.
+fn leave(
+    key: &[u8; 32],
+    given: bool,
+    fs: &dyn Fs,
+    paths: &Paths,
+    created: &str,
+) -> Result<&'static str, LedgerError> {
+    let file = paths.auditor_key();
+    if given {
+        // One that a creation left when it was interrupted belongs to no log.
+        discard(fs, &file)?;
+        Whereabouts::Credential { created: created.to_owned() }.note(fs, paths)?;
+        return Ok("credential");
+    }
+    discard(fs, &paths.auditor_handover())?;
+    fs::replace(fs, &file, secret_line(key).as_bytes(), Access::Private)
+        .map_err(LedgerError::io("written", &file))?;
+    Ok("file")
 }
 
 /// A secret as its file holds it.
