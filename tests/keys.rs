@@ -92,6 +92,16 @@ fn a_first_start_off_a_terminal_names_file_and_command_and_no_secret() {
 }
 
 #[test]
+fn the_sheet_is_drawn_on_a_terminal_or_not_at_all() {
+    let daemon = Daemon::start();
+    let mut sheet = Command::new(env!("CARGO_BIN_EXE_auditlogd"));
+    let sheet = sheet.arg("--announce-keys").arg("--root").arg(daemon.root());
+    let (code, out, said) = told(&sheet.output().expect("auditlogd runs"));
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{said}");
+    assert!(said.contains("no terminal") && !said.contains('█'), "{said}");
+}
+
+#[test]
 fn a_restart_reminds_the_owner_until_the_key_is_gone() {
     let stopped = Daemon::start().stop();
     let reminders = |text: &str| text.matches("is on this host since").count();

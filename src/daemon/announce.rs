@@ -49,8 +49,12 @@ fn drawn_by_a_child() -> bool {
     }
 }
 
-/// Draws the sheet on standard error.
+/// Draws the sheet on standard error, which must be a terminal: a secret belongs in no journal.
 pub fn draw(paths: &Paths, host: &Host) -> Result<(), DaemonError> {
+    if !std::io::stderr().is_terminal() {
+        let other = std::io::Error::other("standard error is no terminal");
+        return Err(system("no sheet was drawn")(other));
+    }
     let genesis_pub = genesis_pub(paths).map_err(system("the genesis key cannot be read"))?;
     let segments = segment::list(&paths.log_dir).map_err(system("the log cannot be read"))?;
     let header = segments.first().map(|found| &found.header);

@@ -23,13 +23,15 @@ use crate::ledger::auditor::HostCopy;
 const LOOK: Duration = Duration::from_millis(20);
 
 const HELP: &str = "\
-FILE is created with mode 0600, synced and read back before this host's copy is overwritten and removed,
-so there is a whole copy at every moment. Best is a FILE on a medium that then leaves this host.
+FILE is created with mode 0600, synced and read back before this host's copy is overwritten
+and removed, so there is a whole copy at every moment. Best is a FILE on a medium that then
+leaves this host.
 
-With `-` the key goes to standard output. On a terminal it is shown as text and as a QR code, and removed
-once you have typed yes. Into a pipe it goes as one line of 64 hex digits, and is removed when the reader
-has taken it; that says nothing about what the reader does with it. To be sure of that, copy the file
-yourself and have your copy compared: see `auditlog keys remove --help`.
+With `-` the key goes to standard output. On a terminal it is shown as text and as a QR code,
+and removed once you have typed yes. Into a pipe it goes as one line of 64 hex digits, and is
+removed when the reader has taken it; that says nothing about what the reader does with it. To
+be sure of that, copy the file yourself and have your copy compared: see
+`auditlog keys remove --help`.
 
 Examples:
   auditlog keys export --auditor /media/usb/web1.auditor.key
@@ -39,7 +41,8 @@ Examples:
 Exit codes:
   0  done: the key is in FILE, and no longer in this host's state directory
   2  the command line or the configuration is wrong, or FILE would not take the key off this host
-  3  nothing was taken: the key is away already, or FILE exists or cannot be written";
+  3  the message says what happened: the key is away already, FILE exists or cannot be written,
+     or the copy is made but this host's could not be removed";
 
 /// Take the auditor key off this host, once
 ///

@@ -15,8 +15,8 @@ use crate::ledger::auditor::{HostCopy, parse, read_text};
 const STDIN: &str = "/proc/self/fd/0";
 
 const HELP: &str = "\
-For a key that was copied in another way: the copy is given, compared with this host's, and only if they
-are the same is this host's overwritten and removed.
+For a key that was copied in another way: the copy is given, compared with this host's, and only
+if they are the same is this host's overwritten and removed. Digits may be in groups.
 
 Examples:
   ssh root@web1 cat /var/lib/auditlogd/auditor.key | gpg -e -r auditor@example.org -o web1.gpg

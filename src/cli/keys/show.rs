@@ -16,8 +16,8 @@ use crate::ledger::auditor::{Whereabouts, parse, read_text};
 use crate::ledger::segment;
 
 const HELP: &str = "\
-The genesis key is what `auditlog verify --key` needs. Read it when the host is provisioned, and keep it
-in the inventory: taken from the host later it proves nothing.
+The genesis key is what `auditlog verify --key` needs. Read it when the host is provisioned, and
+keep it in the inventory: taken from the host later it proves nothing.
 
 Examples:
   auditlog keys show
