@@ -13,8 +13,23 @@ use super::context::{Context, paths};
 use super::error::{Error, Exit};
 use super::output::{Out, note};
 
+const HELP: &str = "\
+A log has a genesis key, public: note it elsewhere, for the log is verified against it. And an
+auditor key, secret: it proves every line, and has to leave this host, or whoever becomes root
+here can forge the lines that no seal covers yet.
+
+Examples:
+  auditlog keys show
+  auditlog keys export --auditor /media/usb/web1.auditor.key
+
+Exit codes:
+  0  done
+  2  the command line or the configuration is wrong
+  3  there is no such key here, or something cannot be read or written";
+
 /// Show the log's keys, and take the secret one off this host
 #[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
 pub(super) struct Keys {
     #[command(subcommand)]
     command: Command,
