@@ -5,7 +5,10 @@ mod common;
 mod terminal;
 
 use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -212,6 +215,28 @@ fn a_pipe_gets_one_bare_line_and_only_if_somebody_reads_it() {
     let (_, out, said) = shell(daemon.root(), &format!("{export} | cat"));
     assert_eq!(out, format!("{key}\n"), "{said}");
     assert!(!state(daemon.root(), "auditor.key").exists());
+}
+
+#[test]
+fn a_socket_gets_the_key_too_unless_it_is_the_journals() {
+    let daemon = Daemon::start();
+    let key = host_key(daemon.root());
+    for (journal, want) in [(true, Some(2)), (false, Some(0))] {
+        let (mut reader, writer) = UnixStream::pair().expect("a pair");
+        let about = nix::sys::stat::fstat(&writer).expect("known");
+        let stream = format!("{}:{}", about.st_dev, about.st_ino);
+        let mut export = Command::new(TOOL);
+        export.env("JOURNAL_STREAM", if journal { &stream } else { "1:1" });
+        export.arg("--root").arg(daemon.root()).args(["keys", "export", "--auditor", "-"]);
+        let status = export.stdout(OwnedFd::from(writer)).status().expect("auditlog runs");
+        // The command holds the other end as its standard output.
+        drop(export);
+        let mut out = String::new();
+        reader.read_to_string(&mut out).expect("reads");
+        let want_out = if journal { String::new() } else { format!("{key}\n") };
+        assert_eq!((status.code(), out), (want, want_out));
+        assert_eq!(state(daemon.root(), "auditor.key").exists(), journal);
+    }
 }
 
 #[test]

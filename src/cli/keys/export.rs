@@ -66,7 +66,7 @@ impl Export {
                 return Ok(Exit::Io);
             }
             key.remove(&disk)?;
-            advise("what was shown here");
+            advise("what went to standard output");
             return Ok(Exit::Done);
         }
         let other_file_system = elsewhere::new_file(&self.auditor, paths)?;
