@@ -12,6 +12,7 @@ use std::path::Path;
 pub use prune::Prune;
 pub use sealed::Sealed;
 
+use super::anchors::{self, Given, Places};
 use super::blocks::Broken;
 use super::history::{History, Kind};
 use super::order::When;
@@ -48,6 +49,8 @@ pub(super) struct Chain<'o> {
     /// The first leaf there is, if older ones were pruned, until a record accounts for it.
     unexplained_start: Option<u64>,
     prunes: Vec<(Prune, Place)>,
+    given: Vec<Given>,
+    pub places: Places,
     history: Option<History>,
     /// Findings that depend on what was asked for, and not on the log alone: not for later runs.
     passing: Vec<usize>,
@@ -58,6 +61,9 @@ pub(super) struct Chain<'o> {
 
 impl<'o> Chain<'o> {
     pub fn new(options: &'o Options) -> Self {
+        let (given, silent) = anchors::gather(options);
+        let mut report = Report::default();
+        report.anchored.unchecked = silent;
         Self {
             options,
             place: Place::default(),
@@ -77,10 +83,12 @@ impl<'o> Chain<'o> {
             after_seal: true,
             unexplained_start: None,
             prunes: Vec::new(),
+            places: Places::of(&given),
+            given,
             history: options.history.then(History::default),
             passing: Vec::new(),
             position: None,
-            report: Report::default(),
+            report,
         }
     }
 
@@ -128,7 +136,10 @@ impl<'o> Chain<'o> {
                 self.gap(when, "nothing says why");
                 Ok(())
             }
-            Step::Mac { .. } => Ok(()),
+            Step::Mac { seq, mac } => {
+                self.places.mac(seq, mac);
+                Ok(())
+            }
             Step::Own { seq, ts_ns, own } => self.own_record(seq, ts_ns, &own),
             Step::Lines(run) => {
                 self.lines(&run);
@@ -183,5 +194,6 @@ impl<'o> Chain<'o> {
         self.last_ts_ns = Some(last_ts_ns);
         self.place.line += lines;
         self.place.offset += bytes;
+        self.places.pass(&self.tree, self.last_ts_ns);
     }
 }

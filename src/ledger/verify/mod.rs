@@ -2,6 +2,7 @@
 //! only, needs no secret, and works on a copy as well as beside a running daemon. It takes a few MiB of
 //! memory, however large the log is.
 
+mod anchors;
 mod blocks;
 mod chain;
 mod history;
@@ -21,12 +22,14 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+pub use anchors::{Anchored, Covered, Given, KeyFrom, ReadError, read as read_anchors};
 pub use chain::Prune;
 pub use history::{Bounded, Happening, History, Kind, SealEntry};
 pub use position::Position;
 pub use report::{Figures, Finding, Place, Report, Since, Verdict};
 
 use super::Paths;
+use super::note::VerifierKey;
 use super::tree::Hash;
 use crate::clock::Clock;
 use chain::Chain;
@@ -44,6 +47,12 @@ pub struct Options {
     pub genesis: Option<Hash>,
     /// S_0, which also proves each line's mac.
     pub auditor_key: Option<Zeroizing<Hash>>,
+    /// What was kept off the host.
+    pub anchors: Vec<Given>,
+    /// Witnesses whose cosignatures of the log's own checkpoints count as anchors.
+    pub witnesses: Vec<VerifierKey>,
+    /// The key of checkpoints for a log whose leaf 0, which names it, was pruned.
+    pub checkpoint_key: Option<VerifierKey>,
     /// A stretch without any line that is longer, in nanoseconds, makes the log incomplete.
     pub max_gap_ns: Option<i64>,
     /// Whether a daemon should be writing this log now.
@@ -63,6 +72,9 @@ impl Options {
             paths,
             genesis: None,
             auditor_key: None,
+            anchors: Vec::new(),
+            witnesses: Vec::new(),
+            checkpoint_key: None,
             max_gap_ns: None,
             live: false,
             now_ns: Clock::System.now().wall_ns,
@@ -75,10 +87,8 @@ impl Options {
 /// Verifies a log; `progress` is told the bytes of files done and the bytes of all.
 pub fn verify(options: &Options, progress: &mut dyn FnMut(u64, u64)) -> Report {
     let mut chain = Chain::new(options);
-    if let Err(finding) = verify_segments(options, &mut chain, progress) {
-        chain.found(finding);
-    }
-    chain.finish()
+    let read = verify_segments(options, &mut chain, progress);
+    chain.finish(read)
 }
 
 fn verify_segments(
@@ -98,8 +108,8 @@ fn verify_segments(
     let source = Source { snapshot: &snapshot, first, at, keys: chain.keyring()? };
     let terms = Terms {
         log_id: chain.log_id(),
-        sizes: Vec::new(),
-        receipts: Vec::new(),
+        sizes: chain.places.sizes.clone(),
+        receipts: chain.places.receipts.clone(),
         max_gap_ns: options.max_gap_ns,
     };
     let mut bar = Bar::new(&snapshot, first);

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
+use super::anchors::Covered;
 use super::pipeline::At;
 use super::snapshot::Snapshot;
 use super::{Finding, Verdict};
@@ -51,6 +52,10 @@ pub struct Position {
     pub(super) seals_epoch: u64,
     pub(super) seals_offset: u64,
     pub(super) unexplained_start: Option<u64>,
+    /// What leaf 0 names.
+    pub(super) checkpoint_key: Option<String>,
+    /// What a checkpoint off the host has vouched for.
+    pub(super) covered: Option<Covered>,
     pub(super) findings: Vec<Finding>,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::anchors::Anchored;
 use super::chain::Prune;
 use super::history::History;
 use super::position::Position;
@@ -126,6 +127,8 @@ pub struct Report {
     pub figures: Figures,
     /// What the log says about segments that were deleted by a rule; at most 1,000.
     pub prunes: Vec<Prune>,
+    /// What the anchors cover.
+    pub anchored: Anchored,
     /// Where the run went on from, for a run that did not read the whole log.
     pub since: Option<Since>,
     /// What happened to the log, if it was asked for.
@@ -155,6 +158,7 @@ impl Default for Report {
             findings_left_out: 0,
             figures: Figures::default(),
             prunes: Vec::new(),
+            anchored: Anchored::default(),
             since: None,
             history: None,
             position: None,

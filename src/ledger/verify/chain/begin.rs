@@ -27,8 +27,16 @@ impl Chain<'_> {
         self.report.figures.log_id = header.log_id.clone();
         self.report.figures.first_seq = position.map_or(header.first_seq, Position::seq);
         if let Some(position) = position {
-            return self.resume(position);
+            self.resume(position)?;
+        } else {
+            self.start_whole(found)?;
         }
+        self.places.pass(&self.tree, self.last_ts_ns);
+        Ok(())
+    }
+
+    fn start_whole(&mut self, found: &Found) -> Result<(), Finding> {
+        let header = &found.header;
         self.open_seals(0, 0)?;
         if header.first_seq > 0 {
             self.tree = header.tree().unwrap_or_default();
@@ -52,6 +60,8 @@ impl Chain<'_> {
         self.last_reason = Some(position.reason);
         self.last_ts_ns = Some(position.ts_ns);
         self.unexplained_start = position.unexplained_start;
+        self.places.key = position.checkpoint_key.as_ref().and_then(|key| key.parse().ok());
+        self.report.anchored.covered = position.covered.clone();
         for finding in &position.findings {
             self.found(finding.clone());
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Chain;
 use crate::clock::rfc3339;
 use crate::ledger::seal::Reason;
+use crate::ledger::verify::anchors::Check;
 use crate::ledger::verify::order::When;
 use crate::ledger::verify::position::Position;
 use crate::ledger::verify::seals::Known;
@@ -28,19 +29,21 @@ impl Chain<'_> {
         }
     }
 
-    /// The report, with what only the end of the log shows.
-    pub fn finish(mut self) -> Report {
+    /// The report, with what only the end of the log shows, if it was `read` to its end.
+    pub fn finish(mut self, read: Result<(), Finding>) -> Report {
         let figures = &mut self.report.figures;
         figures.next_seq = self.tree.size();
         figures.last_ts_ns = self.last_ts_ns;
         figures.open_lines = self.tree.size().saturating_sub(self.epoch_first);
-        let read = self.segment.is_some() && self.report.verdict < Verdict::Tampered;
-        if read && let Err(finding) = self.check_end() {
+        if let Err(finding) = read.and_then(|()| self.check_end()) {
             self.found(finding);
         }
         if self.options.genesis.is_none() {
             let message = "no genesis key was given, so a log that was replaced as a whole would go unnoticed; give the pinned key with --key";
             self.found(Finding::new(Verdict::Unverifiable, message));
+        }
+        if self.report.verdict == Verdict::OkUnanchored && self.report.anchored.covered.is_some() {
+            self.report.verdict = Verdict::OkAnchored;
         }
         self.report.position = self.last_position();
         self.report.history = self.history;
@@ -65,8 +68,23 @@ impl Chain<'_> {
             return Err(Finding::new(Verdict::Tampered, message));
         }
         self.check_prunes()?;
+        self.check_anchors();
         self.check_silence();
         Ok(())
+    }
+
+    fn check_anchors(&mut self) {
+        let anchored = std::mem::take(&mut self.report.anchored);
+        let figures = &self.report.figures;
+        let read = (figures.first_seq, figures.next_seq);
+        let mut check = Check::new(self.log_id(), read, &self.places, self.options, anchored);
+        let findings: Vec<_> =
+            self.given.iter().filter_map(|given| check.anchor(given).err()).collect();
+        self.report.anchored = check.anchored;
+        for finding in findings {
+            self.passing.push(self.report.findings.len());
+            self.found(finding);
+        }
     }
 
     /// The last of the seals in seals.jsonl that are not yet read.
@@ -106,6 +124,7 @@ impl Chain<'_> {
         position.verified_ns = self.options.now_ns;
         let before = self.report.findings.iter().take(findings).enumerate();
         let lasting = before.filter(|(n, _)| !self.passing.contains(n));
+        position.covered = self.report.anchored.covered.clone();
         position.findings = lasting.map(|(_, finding)| finding.clone()).collect();
         Some(position)
     }

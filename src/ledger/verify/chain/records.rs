@@ -28,6 +28,7 @@ impl Chain<'_> {
     }
 
     fn log_created(&mut self, data: &Data) -> Result<(), Finding> {
+        self.places.key = data.checkpoint_vkey.as_ref().and_then(|key| key.parse().ok());
         let said = data.genesis_pub.as_deref().and_then(decode_hash);
         match self.options.genesis {
             Some(key) if said != Some(key) => Err(self.tampered(

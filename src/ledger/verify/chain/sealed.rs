@@ -178,6 +178,8 @@ impl Chain<'_> {
             seals_epoch,
             seals_offset,
             unexplained_start: self.unexplained_start,
+            checkpoint_key: self.places.key.as_ref().map(ToString::to_string),
+            covered: None,
             findings: Vec::new(),
         };
         self.position = Some((position, self.report.findings.len()));
