@@ -48,8 +48,10 @@ impl Check<'_> {
         // Rows that came after the ledger was read are not compared, and rows still to come are not missed.
         let (first, end) = (figures.first_seq, figures.next_seq.min(db.indexed()?));
         let mut reader = Reader::new(log_dir, &db.log_id()?);
-        let mut events = db.lines(i64::MIN).peekable();
-        let mut seals = db.seal_lines(i64::MIN).peekable();
+        // What an earlier run has read of the log was compared by that run.
+        let since = self.report.since.as_ref().map_or(i64::MIN, |since| since.seq as i64);
+        let mut events = db.lines(since).peekable();
+        let mut seals = db.seal_lines(since).peekable();
         let mut next = first;
         while next < end {
             let lines = match reader.read(next, end, READ_BYTES) {
