@@ -10,6 +10,7 @@ use crate::control::ControlError;
 use crate::engine::FollowError;
 use crate::event::FieldMapError;
 use crate::index::IndexError;
+use crate::ledger::auditor::KeyError;
 use crate::ledger::verify::ReadError;
 
 /// How a command ended, where nothing failed on the way.
@@ -68,6 +69,12 @@ pub(super) enum Error {
     KeyFile { path: PathBuf, source: io::Error },
     #[error("cannot use '{}' as an anchor: {source}", path.display())]
     Anchor { path: PathBuf, source: ReadError },
+    #[error("'{}' cannot be used: {source}", path.display())]
+    Unusable { path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    AuditorKey(#[from] KeyError),
+    #[error("cannot read the answer: {0}")]
+    Input(#[source] io::Error),
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

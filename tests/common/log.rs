@@ -58,6 +58,7 @@ impl Log {
             host: Host { name: "host".into(), boot_id },
             entropy: keys::os_entropy(),
             own_peer: PEER.into(),
+            credential: None,
         };
         self.ledger = Some(open(setup, self.now()).expect("starts").ledger);
     }
