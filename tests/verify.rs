@@ -273,6 +273,17 @@ fn a_log_that_retention_pruned_is_whole_if_its_record_explains_it() {
 }
 
 #[test]
+fn a_log_that_begins_inside_of_an_epoch_lacks_lines() {
+    let mut log = Log::new();
+    log.events(10);
+    fs::remove_file(log.paths().active()).expect("removes");
+    let now = log.now();
+    log.ledger().open_segment(now).expect("opens");
+    log.seal(Reason::Time);
+    expect(&log.verify(), Verdict::Tampered, "inside of epoch 0: lines 0 to 10 are missing");
+}
+
+#[test]
 fn a_prune_of_leaves_that_the_rule_keeps_is_tampering() {
     let (mut log, record) = pruned(999);
     log.record(&record);
