@@ -159,7 +159,8 @@ impl Chain<'_> {
         let position = Position {
             version: Position::version(),
             verified_ns: self.options.now_ns,
-            with_macs: self.options.auditor_key.is_some(),
+            with_macs: self.options.auditor_key.is_some()
+                && self.report.since.as_ref().is_none_or(|since| since.with_macs),
             log_id: self.report.figures.log_id.clone(),
             genesis: Hex(genesis),
             segment: self.segment.unwrap_or_default(),
