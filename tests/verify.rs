@@ -355,10 +355,7 @@ fn the_history_tells_what_happened_and_lists_the_seals() {
     assert_eq!((last.seq, &last.sentence[..]), (6, "the configuration changed: fields.actor"));
     let seals: Vec<_> =
         history.seals.iter().map(|seal| (seal.epoch, seal.size, seal.reason)).collect();
-    assert_eq!(
-        seals,
-        [(0, 1, Reason::Created), (1, 4, Reason::Stop), (2, 5, Reason::Start)]
-    );
+    assert_eq!(seals, [(0, 1, Reason::Created), (1, 4, Reason::Stop), (2, 5, Reason::Start)]);
     assert_eq!(history.rejected, 7);
 }
 
