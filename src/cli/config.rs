@@ -8,7 +8,7 @@ use super::context::Context;
 use super::error::{Error, Exit};
 use super::output::{Out, note};
 use super::text::visible;
-use crate::config::load;
+use crate::daemon;
 
 const HELP: &str = "\
 Examples:
@@ -45,7 +45,7 @@ enum Command {
 impl Config {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
         let Command::Check { file } = &self.command;
-        match load(&context.sources(file.clone())) {
+        match daemon::checked(&context.sources(file.clone())) {
             Ok(config) => {
                 out.with(|writer, _| writer.write_all(config.to_toml().as_bytes()))?;
                 out.flush()?;

@@ -65,6 +65,8 @@ pub(super) enum Error {
     NoLog { path: PathBuf },
     #[error("cannot read the key '{}': {source}", path.display())]
     KeyFile { path: PathBuf, source: io::Error },
+    #[error("cannot write the receipts to '{}': {source}", path.display())]
+    Receipts { path: PathBuf, source: io::Error },
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

@@ -316,9 +316,14 @@ impl Ledger {
         line
     }
 
-    fn publish_checkpoint(&self) -> Result<(), LedgerError> {
+    /// The checkpoint of the tree as it is, a signed note; the same bytes each time.
+    pub fn checkpoint(&self) -> String {
         let origin = checkpoint::origin(&self.host.name, &self.log_id);
-        let note = checkpoint::sign(&origin, &self.tree, &self.checkpoint_key);
+        checkpoint::sign(&origin, &self.tree, &self.checkpoint_key)
+    }
+
+    fn publish_checkpoint(&self) -> Result<(), LedgerError> {
+        let note = self.checkpoint();
         let path = self.paths.checkpoint();
         fs::replace(&*self.fs, &path, note.as_bytes(), Access::Shared)
             .map_err(LedgerError::io("replaced", &path))
