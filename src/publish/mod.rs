@@ -7,7 +7,6 @@
 
 mod backoff;
 mod book;
-mod cosign;
 mod exec;
 mod file;
 mod journal;
