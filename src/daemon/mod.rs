@@ -78,20 +78,11 @@ pub fn main(options: Options) -> ExitCode {
 
 /// Validates the configuration and prints what would be in force.
 fn check(sources: &Sources) -> Result<(), DaemonError> {
-    let config = checked(sources)?;
-    let _broken_pipe_is_no_error = write!(std::io::stdout(), "{}", config.to_toml());
-    Ok(())
-}
-
-/// The configuration as the daemon would use it.
-///
-/// # Errors
-/// Everything about it that would keep the daemon from starting.
-pub fn checked(sources: &Sources) -> Result<Config, DaemonError> {
     let config = config::load(sources)?;
     config.field_map()?;
-    publish::check(&config.anchors, &paths(&config))?;
-    Ok(config)
+    publish::check(&config)?;
+    let _broken_pipe_is_no_error = write!(std::io::stdout(), "{}", config.to_toml());
+    Ok(())
 }
 
 fn run(sources: &Sources) -> Result<(), DaemonError> {

@@ -123,7 +123,7 @@ impl Engine {
         );
         if !opened.created {
             // Every start but the first seals.
-            writer.offer_checkpoint();
+            writer.offer_checkpoint()?;
         }
         writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
 

@@ -297,17 +297,17 @@ impl Writer {
         self.publish(first, line);
         self.sealed_at = now.boot_ns;
         self.epoch_began = None;
-        self.offer_checkpoint();
-        Ok(())
+        self.offer_checkpoint()
     }
 
     /// Hands the checkpoint of the tree to the anchors; right after a seal only.
-    pub fn offer_checkpoint(&self) {
+    pub fn offer_checkpoint(&self) -> Result<(), LedgerError> {
         (self.output.on_seal)(Sealed {
             size: self.ledger.next_seq(),
             log_id: self.ledger.log_id().to_owned(),
-            checkpoint: self.ledger.checkpoint(),
+            checkpoint: self.ledger.checkpoint()?,
         });
+        Ok(())
     }
 
     fn seal_if_due(&mut self) -> Result<(), LedgerError> {

@@ -101,7 +101,12 @@ enum Failure {
 ///
 /// # Errors
 /// The first one that cannot.
-pub fn check(anchors: &[config::Anchor], paths: &Paths) -> Result<(), BadAnchor> {
+pub fn check(config: &config::Config) -> Result<(), BadAnchor> {
+    let (log_dir, state_dir) = (config.log_dir.clone(), config.state_dir.clone());
+    check_all(&config.anchors, &Paths { log_dir, state_dir })
+}
+
+fn check_all(anchors: &[config::Anchor], paths: &Paths) -> Result<(), BadAnchor> {
     anchors.iter().try_for_each(|anchor| target(anchor, paths, false).map(drop))
 }
 
@@ -147,7 +152,7 @@ impl Publisher {
     /// # Errors
     /// The first anchor that cannot be used; then nothing has changed.
     pub fn configure(&self, wanted: &[config::Anchor]) -> Result<(), BadAnchor> {
-        check(wanted, &self.setup.paths)?;
+        check_all(wanted, &self.setup.paths)?;
         let mut anchors = self.lock();
         let mut before = std::mem::take(&mut *anchors);
         for anchor in wanted {
