@@ -8,7 +8,7 @@ mod signals;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -169,7 +169,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
 
     signals::notify_stopping();
     tracing::info!(reason, "stopping");
-    let (stop_began, deadline) = (Instant::now(), Duration::from_secs(reload.config.stop_seconds));
+    let deadline = Duration::from_secs(reload.config.stop_seconds);
     signals::exit_after(deadline);
     // Clients first, then the writer, then the index: nothing is taken in that is not committed.
     let _no_one_waits = stop_ingest.send(());
@@ -179,7 +179,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     }
     engine.stop(reason, deadline / 4)?;
     // The anchors have had the last checkpoint since the seal; now only they are waited for.
-    publisher.stop(stop_began + deadline * 7 / 8);
+    publisher.stop(deadline / 8);
     tracing::info!("stopped");
     Ok(())
 }

@@ -24,6 +24,8 @@ const MAX_OUTPUT: usize = 4096;
 const SHOWN: usize = 300;
 /// Between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
+/// The same when the daemon is about to end.
+const SHORT_GRACE: Duration = Duration::from_millis(100);
 /// How often the program is looked at when it says nothing.
 const TICK_MS: u16 = 20;
 
@@ -47,7 +49,11 @@ impl Target for ExecAnchor {
                 Err(e) => return Err(Failure::Failed(format!("it was lost sight of: {e}"))),
             }
         }
-        running.kill();
+        if patience.is_short() {
+            running.kill(SHORT_GRACE);
+            return Err(Failure::Failed("it did not end before the daemon and was killed".into()));
+        }
+        running.kill(GRACE);
         Err(Failure::Failed(format!("it took longer than {:?} and was killed", self.timeout)))
     }
 }
@@ -125,13 +131,13 @@ impl Running {
     }
 
     /// SIGTERM to it and all it started, and SIGKILL to what is left.
-    fn kill(mut self) {
+    fn kill(mut self, grace: Duration) {
         let group = Pid::from_raw(self.child.id() as i32);
         let _gone_already = killpg(group, Signal::SIGTERM);
         let asked = Instant::now();
         // Seen, but not waited for: until then nobody else can get the group's number.
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        while asked.elapsed() < GRACE
+        while asked.elapsed() < grace
             && matches!(waitid(Id::Pid(group), flags), Ok(WaitStatus::StillAlive) | Err(Errno::EINTR))
         {
             self.listen();

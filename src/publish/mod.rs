@@ -16,7 +16,7 @@ mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config;
@@ -207,10 +207,10 @@ impl Publisher {
         self.lock().iter().map(read).collect()
     }
 
-    /// No checkpoint comes after the one that was offered last: gives each anchor one more try for it, until
-    /// `by`, and says which ones do not have it.
-    pub fn stop(&self, by: Instant) {
-        self.slot.close(by);
+    /// No checkpoint comes after the one that was offered last: gives each anchor one more try for it, for
+    /// that long, and says which ones do not have it.
+    pub fn stop(&self, patience: Duration) {
+        self.slot.close(patience);
         let newest = self.slot.newest();
         for status in self.status() {
             if newest.is_some() && status.size != newest {

@@ -84,13 +84,15 @@ impl Slot {
         Working(self.clone())
     }
 
-    /// No other checkpoint will come: gives each thread a last turn and waits for them until `by`.
-    pub fn close(&self, by: Instant) {
+    /// No other checkpoint will come: gives each thread a last turn that may take that long, and half as
+    /// much again to end what it began.
+    pub fn close(&self, patience: Duration) {
+        let by = Instant::now() + patience;
         let mut state = self.lock();
         state.close_by = Some(by);
         self.wake.notify_all();
         while state.working > 0 {
-            let left = by.saturating_duration_since(Instant::now());
+            let left = (by + patience / 2).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
@@ -118,6 +120,11 @@ pub(super) struct Patience<'a> {
 }
 
 impl Patience<'_> {
+    /// Whether the daemon is about to end.
+    pub fn is_short(&self) -> bool {
+        self.slot.lock().close_by.is_some()
+    }
+
     /// What is left of it.
     pub fn left(&self) -> Duration {
         let close_by = self.slot.lock().close_by;
@@ -155,7 +162,7 @@ mod tests {
         slot.offer(sealed(3));
         slot.offer(sealed(7));
         assert_eq!(next(&slot, Some(3), Duration::ZERO), Some((7, false)));
-        slot.close(Instant::now());
+        slot.close(Duration::ZERO);
         assert_eq!(next(&slot, Some(3), Duration::from_secs(3_600)), Some((7, true)));
         assert_eq!(next(&slot, Some(7), Duration::ZERO), None);
     }
@@ -164,10 +171,10 @@ mod tests {
     fn closing_waits_for_those_who_work_and_cuts_their_patience() {
         let slot = Arc::new(Slot::default());
         let working = slot.work();
-        slot.close(Instant::now());
+        slot.close(Duration::ZERO);
         assert!(slot.patience(Duration::from_secs(3_600)).left().is_zero());
         drop(working);
-        slot.close(Instant::now() + Duration::from_secs(3_600));
+        slot.close(Duration::from_secs(3_600));
         assert_eq!(slot.lock().working, 0);
     }
 

@@ -56,7 +56,7 @@ fn a_program_that_fails_is_said_once_tried_again_and_said_when_it_works() {
     eventually("it is tried again", || {
         (status(&daemon)["metrics"]["anchor_failures"].as_u64() >= Some(2)).then_some(())
     });
-    assert_eq!(daemon.log().matches("no disk").count(), 1, "{}", daemon.log());
+    assert_eq!(daemon.log().matches("said: no disk").count(), 1, "{}", daemon.log());
     let text = daemon.tool(&["status"]).stdout;
     let text = String::from_utf8_lossy(&text);
     assert!(text.contains("failing since") && text.contains("said: no disk"), "{text}");
