@@ -450,6 +450,9 @@ fn the_shipped_files_anchors_are_what_is_printed() {
     let printed = config.to_toml();
     let anchors = printed.split_once("[[anchor]]").expect("anchors").1;
     // Every key of every type, with its default, in the same order.
-    assert_eq!(format!("[[anchor]]{anchors}").replace("\n\n", "\n").trim_end(), examples.join("\n"));
+    assert_eq!(
+        format!("[[anchor]]{anchors}").replace("\n\n", "\n").trim_end(),
+        examples.join("\n")
+    );
     assert_eq!(config.anchors.len(), 4);
 }

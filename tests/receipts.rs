@@ -46,12 +46,16 @@ fn receipts_are_those_of_lines_in_the_ledger_and_the_last_one_is_of_the_last_eve
         let Anchor::Receipt(receipt) = anchor else { panic!("no receipt: {anchor:?}") };
         let line = ledger.iter().find(|line| line["seq"] == receipt.seq).expect("in the ledger");
         let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
-        assert_eq!((line["mac"].as_str(), log_id), (Some(&*hex(&receipt.mac)), &*hex(&receipt.log_id)));
+        assert_eq!(
+            (line["mac"].as_str(), log_id),
+            (Some(&*hex(&receipt.mac)), &*hex(&receipt.log_id))
+        );
     }
     let last: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("json");
     let event = daemon.events().pop().expect("stored");
     assert_eq!((&last["seq"], &event["event"]["n"]), (&event["seq"], &3.into()));
-    let received: jiff::Timestamp = last["received"].as_str().expect("a time").parse().expect("RFC 3339");
+    let received: jiff::Timestamp =
+        last["received"].as_str().expect("a time").parse().expect("RFC 3339");
     assert!(received.as_second() > 1_700_000_000);
 }
 
@@ -60,12 +64,14 @@ fn a_line_that_a_crash_cut_does_not_spoil_the_next_one() {
     let daemon = Daemon::start();
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("receipts.jsonl");
-    fs::write(&path, "{\"auditlog_rec").expect("written");
-    assert!(emit(&daemon, &path, "{}").status.success());
-    let text = fs::read_to_string(&path).expect("text");
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!((lines.len(), lines[0]), (2, "{\"auditlog_rec"));
-    assert!(serde_json::from_str::<Value>(lines[1]).is_ok());
+    for (cut, left) in [("{\"auditlog_receipt\":1,\"log_id\":\"ab", ""), ("a remark", "a remark\n")]
+    {
+        fs::write(&path, format!("before\n{cut}")).expect("written");
+        assert!(emit(&daemon, &path, "{}").status.success());
+        let text = fs::read_to_string(&path).expect("text");
+        let rest = text.strip_prefix(&format!("before\n{left}")).expect("what was there");
+        assert_eq!((anchor::read(&text).expect("a receipt").len(), rest.lines().count()), (1, 1));
+    }
 }
 
 #[test]

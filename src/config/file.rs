@@ -187,7 +187,9 @@ fn unknown(origin: Origin, table: &str, name: &str, is_table: bool) -> ConfigErr
         None if top && TABLES.contains(&name) => {
             ("key", format!("; it is a table: write [{name}]"))
         }
-        None if top && is_table => ("table", did_you_mean(name, TABLES.into_iter().chain([ANCHOR]))),
+        None if top && is_table => {
+            ("table", did_you_mean(name, TABLES.into_iter().chain([ANCHOR])))
+        }
         None if top => ("key", did_you_mean(name, inside.chain(TABLES).chain([ANCHOR]))),
         None => ("key", did_you_mean(name, inside)),
     };

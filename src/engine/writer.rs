@@ -69,17 +69,7 @@ impl Writer {
         let (sealed_at, offset_ns) = (now.boot_ns, offset(now));
         let epoch_began = (ledger.epoch_lines() > 0).then_some(now.boot_ns);
         output.metrics.ledger_head.set(ledger.next_seq());
-        Self {
-            ledger,
-            own_peer,
-            clock,
-            limits,
-            queue,
-            output,
-            sealed_at,
-            epoch_began,
-            offset_ns,
-        }
+        Self { ledger, own_peer, clock, limits, queue, output, sealed_at, epoch_began, offset_ns }
     }
 
     /// Works until it is told to stop, or until the disk fails.

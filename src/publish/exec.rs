@@ -138,7 +138,10 @@ impl Running {
         // Seen, but not waited for: until then nobody else can get the group's number.
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         while asked.elapsed() < grace
-            && matches!(waitid(Id::Pid(group), flags), Ok(WaitStatus::StillAlive) | Err(Errno::EINTR))
+            && matches!(
+                waitid(Id::Pid(group), flags),
+                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR)
+            )
         {
             self.listen();
         }

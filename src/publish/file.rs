@@ -63,9 +63,11 @@ impl FileAnchor {
     }
 
     fn refuse_own(&self, found: &Path) -> io::Result<()> {
-        let inside = |dir: &Path| std::fs::canonicalize(dir).is_ok_and(|dir| found.starts_with(dir));
+        let inside =
+            |dir: &Path| std::fs::canonicalize(dir).is_ok_and(|dir| found.starts_with(dir));
         if inside(&self.paths.log_dir) || inside(&self.paths.state_dir) {
-            let text = format!("{found:?} is with the log itself, where it would vouch for nothing");
+            let text =
+                format!("{found:?} is with the log itself, where it would vouch for nothing");
             return Err(io::Error::other(text));
         }
         Ok(())

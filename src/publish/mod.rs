@@ -201,9 +201,8 @@ impl Publisher {
 
     /// How each anchor is, in the order of the configuration.
     pub fn status(&self) -> Vec<AnchorStatus> {
-        let read = |running: &Running| {
-            running.status.lock().unwrap_or_else(|e| e.into_inner()).clone()
-        };
+        let read =
+            |running: &Running| running.status.lock().unwrap_or_else(|e| e.into_inner()).clone();
         self.lock().iter().map(read).collect()
     }
 

@@ -12,7 +12,7 @@ use super::{Context, Delivered, Failure, Target};
 use crate::engine::Sealed;
 use crate::ledger::note::{KeyKind, Note, Signed, VerifierKey, VerifyError, parse_signatures};
 use crate::ledger::tree::Hash;
-use crate::ledger::Paths;
+use crate::ledger::{Paths, proof};
 
 /// The longest answer that is read, bytes.
 const MAX_ANSWER: u64 = 64 << 10;
@@ -57,7 +57,8 @@ impl WitnessAnchor {
     /// # Errors
     /// A sentence about the key.
     pub fn new(url: &str, vkey: &str, timeout: Duration, paths: Paths) -> Result<Self, String> {
-        let key: VerifierKey = vkey.parse().map_err(|e| format!("vkey {vkey:?} is refused: {e}"))?;
+        let key: VerifierKey =
+            vkey.parse().map_err(|e| format!("vkey {vkey:?} is refused: {e}"))?;
         if key.kind() != KeyKind::CosignatureV1 {
             return Err(format!(
                 "vkey {vkey:?} is of type Ed25519 (1), and a witness signs with type cosignature/v1 (4)"
@@ -74,7 +75,7 @@ impl WitnessAnchor {
         old: u64,
         context: &Context<'_>,
     ) -> Result<Answer, Failure> {
-        let body = request(old, &self.proof(old, sealed.size)?, &sealed.checkpoint);
+        let body = request(old, &self.proof(old, sealed)?, &sealed.checkpoint);
         let limit = context.slot.patience(self.timeout).left();
         let unreachable = |e: ureq::Error| failed(format!("it cannot be reached: {e}"));
         let post = self.agent.post(&self.url).config().timeout_global(Some(limit)).build();
@@ -101,11 +102,14 @@ impl WitnessAnchor {
         }
     }
 
-    fn proof(&self, old: u64, size: u64) -> Result<Vec<Hash>, Failure> {
-        if old == 0 || old == size {
+    fn proof(&self, old: u64, sealed: &Sealed) -> Result<Vec<Hash>, Failure> {
+        if old == 0 || old == sealed.size {
             return Ok(Vec::new());
         }
-        Err(failed(format!("no proof yet {:?}", self.paths)))
+        let proof = proof::consistency(&self.paths.log_dir, &sealed.log_id, old, sealed.size);
+        proof
+            .map(|proof| proof.path)
+            .map_err(|e| failed(format!("it cannot be shown that the log only grew: {e}")))
     }
 
     /// The checkpoint with the witness's cosignature, if that holds. Others that it may add are ignored.
@@ -139,7 +143,9 @@ fn contradiction(latest: u64, old: u64, size: u64) -> Result<(), Failure> {
         )));
     }
     if latest == old && old == size {
-        return Err(Failure::Contradiction(format!("it has cosigned another root of {size} lines")));
+        return Err(Failure::Contradiction(format!(
+            "it has cosigned another root of {size} lines"
+        )));
     }
     if latest == old {
         return Err(failed("it answers 409 with the size that it was given"));

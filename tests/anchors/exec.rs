@@ -12,9 +12,7 @@ use super::helpers::*;
 /// An anchor that runs a shell script.
 fn config(script: &str, timeout: u64) -> String {
     let command = json!(["/bin/sh", "-c", script]);
-    format!(
-        "[[anchor]]\ntype = \"exec\"\ncommand = {command}\ntimeout_seconds = {timeout}\n"
-    )
+    format!("[[anchor]]\ntype = \"exec\"\ncommand = {command}\ntimeout_seconds = {timeout}\n")
 }
 
 fn is_running(pid: &str) -> bool {

@@ -5,24 +5,17 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use serde::Serialize;
-
 use super::super::error::Error;
 use super::tally::Receipt;
-use crate::clock::{Clock, rfc3339};
+use crate::clock::Clock;
+use crate::ledger::anchor;
+use data_encoding::HEXLOWER;
+use nix::errno::Errno;
 
-/// A receipt as it is kept.
-#[derive(Serialize)]
-struct Line<'a> {
-    /// The version of this form.
-    auditlog_receipt: u32,
-    log_id: &'a str,
-    #[serde(flatten)]
-    receipt: &'a Receipt,
-    /// This process's clock when the daemon's answer came.
-    received: String,
-}
+/// Longer than a receipt's line.
+const LONGEST: u64 = 512;
+/// How each begins.
+const BEGINNING: &[u8] = b"{\"auditlog_receipt\":";
 
 /// The open file.
 pub(super) struct Receipts {
@@ -48,16 +41,13 @@ impl Receipts {
     }
 
     fn append(&mut self, log_id: Option<&str>, receipt: &Receipt) -> io::Result<()> {
-        let nameless = || io::Error::other("the daemon has not said which log it writes");
-        let line = Line {
-            auditlog_receipt: 1,
-            log_id: log_id.ok_or_else(nameless)?,
-            receipt,
-            received: rfc3339(Clock::System.now().wall_ns),
+        let kept = anchor::Receipt {
+            log_id: log_id.and_then(hex).ok_or_else(|| strange("which log it writes"))?,
+            seq: receipt.seq,
+            mac: hex(&receipt.mac).ok_or_else(|| strange("the line's mac"))?,
+            received_ns: Clock::System.now().wall_ns,
         };
-        let mut text = serde_json::to_vec(&line)?;
-        text.push(b'\n');
-        self.file.write_all(&text)
+        self.file.write_all(kept.to_line().as_bytes())
     }
 
     /// Makes them durable.
@@ -72,17 +62,33 @@ impl Receipts {
     }
 }
 
-/// What a crash left of a last line is ended, so that the next receipt has a line of its own.
+fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+fn strange(what: &str) -> io::Error {
+    io::Error::other(format!(
+        "the daemon did not say {what} as it should; it is of another version"
+    ))
+}
+
+/// The next receipt has a line of its own: of one that was cut when it was written nothing is left, for no
+/// command said that it is kept; another unfinished last line is ended.
 fn open(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    if file.metadata()?.is_file() && file.metadata()?.len() > 0 {
-        let mut last = [0];
-        let mut read = File::open(path)?;
-        read.seek(SeekFrom::End(-1))?;
-        read.read_exact(&mut last)?;
-        if last != *b"\n" {
-            file.write_all(b"\n")?;
-        }
+    let len = file.metadata()?.len();
+    if !file.metadata()?.is_file() || len == 0 {
+        return Ok(file);
+    }
+    let mut end = Vec::new();
+    let mut read = File::open(path)?;
+    read.seek(SeekFrom::Start(len.saturating_sub(LONGEST)))?;
+    read.read_to_end(&mut end)?;
+    let last = &end[memchr::memrchr(b'\n', &end).map_or(0, |lf| lf + 1)..];
+    if last.starts_with(BEGINNING) {
+        file.set_len(len - last.len() as u64)?;
+    } else if !last.is_empty() {
+        file.write_all(b"\n")?;
     }
     Ok(file)
 }
