@@ -6,6 +6,7 @@ mod context;
 mod emit;
 mod error;
 mod format;
+mod keys;
 mod output;
 mod progress;
 mod query;
@@ -66,6 +67,7 @@ enum Command {
     Show(show::Show),
     Status(status::Status),
     Verify(verify::Verify),
+    Keys(keys::Keys),
     Reindex(reindex::Reindex),
     Config(config::Config),
 }
@@ -95,6 +97,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Show(show) => show.run(context, &mut out),
         Command::Status(status) => status.run(context, &mut out),
         Command::Verify(verify) => verify.run(context, &mut out),
+        Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }
