@@ -67,6 +67,8 @@ pub(super) enum Error {
     NoLog { path: PathBuf },
     #[error("cannot read the key '{}': {source}", path.display())]
     KeyFile { path: PathBuf, source: io::Error },
+    #[error("cannot write the receipts to '{}': {source}", path.display())]
+    Receipts { path: PathBuf, source: io::Error },
     #[error("'{}' cannot be used: {source}", path.display())]
     Unusable { path: PathBuf, source: io::Error },
     #[error("{0}")]

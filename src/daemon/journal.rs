@@ -4,15 +4,19 @@
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::{Handle, Layer};
-use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 
 use crate::config::LogLevel;
 
-/// Changes the level of a running daemon.
-pub struct Journal(Handle<LevelFilter, Registry>);
+/// Where the messages go, and how to change their level.
+pub struct Journal {
+    level: Handle<LevelFilter, Registry>,
+    /// Whether that is journald; else it is standard error.
+    pub journald: bool,
+}
 
 /// Starts to log; once in a process.
 pub fn start(level: LogLevel) -> Journal {
@@ -20,21 +24,24 @@ pub fn start(level: LogLevel) -> Journal {
     let registry = tracing_subscriber::registry().with(filter);
     // systemd sets JOURNAL_STREAM when it has connected stderr to the journal.
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
-    match journal {
-        Some(journal) => registry.with(journal).init(),
+    let journald = journal.is_some();
+    // What libraries say through the crate `log` is left out: the rooms that use them say it once, in
+    // their own words.
+    let _first_in_this_process = match journal {
+        Some(journal) => set_global_default(registry.with(journal)),
         None => {
             let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             let plain = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi);
-            registry.with(plain.with_target(false)).init();
+            set_global_default(registry.with(plain.with_target(false)))
         }
-    }
-    Journal(handle)
+    };
+    Journal { level: handle, journald }
 }
 
 impl Journal {
     /// Logs at another level from now on.
     pub fn set_level(&self, level: LogLevel) {
-        if let Err(e) = self.0.reload(filter(level)) {
+        if let Err(e) = self.level.reload(filter(level)) {
             tracing::warn!("the log level could not be changed: {e}");
         }
     }

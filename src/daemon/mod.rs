@@ -25,6 +25,7 @@ use crate::ingest::{self, Limits, Peer, Socket, SocketError};
 use crate::ledger::open::Setup;
 use crate::ledger::{Host, LedgerError, Paths, keys};
 use crate::metrics::Metrics;
+use crate::publish::{self, BadAnchor, Publisher, PublisherSetup};
 use crate::record::Record;
 use auditor::{Sight, Watch};
 use reload::Reload;
@@ -41,6 +42,9 @@ pub enum DaemonError {
     /// The fields of the configuration.
     #[error("[fields] {0}")]
     Fields(#[from] FieldMapError),
+    /// The anchors of the configuration.
+    #[error(transparent)]
+    Anchor(#[from] BadAnchor),
     /// Something the system did not give.
     #[error("{what}: {source}")]
     System {
@@ -85,6 +89,7 @@ pub fn main(options: Options) -> ExitCode {
 fn check(sources: &Sources) -> Result<(), DaemonError> {
     let config = config::load(sources)?;
     config.field_map()?;
+    publish::check(&config)?;
     let _broken_pipe_is_no_error = write!(std::io::stdout(), "{}", config.to_toml());
     Ok(())
 }
@@ -122,7 +127,14 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         boot_id: host.boot_id.clone(),
         boottime_ns: clock.now().boot_ns,
     };
-    let ended = wake.clone();
+    let publisher = Arc::new(Publisher::new(PublisherSetup {
+        fs: disk.clone(),
+        paths: paths(&config),
+        journald: log.journald,
+        metrics: metrics.clone(),
+    }));
+    publisher.configure(&config.anchors)?;
+    let (ended, anchors) = (wake.clone(), publisher.clone());
     let setup = EngineSetup {
         ledger: Setup {
             fs: disk.clone(),
@@ -137,6 +149,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         index,
         clock: clock.clone(),
         metrics: metrics.clone(),
+        on_seal: Box::new(move |sealed| anchors.offer(sealed)),
         on_end: Box::new(move || ended.writer_ended()),
     };
     let (engine, about) = Engine::start(setup, started)?;
@@ -156,13 +169,12 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     let ingest = runtime.spawn(ingest::serve(socket, context, async {
         let _told_or_dropped = stopping.await;
     }));
-    let answer = answer(&config, &engine, metrics, rfc3339(clock.now().wall_ns));
+    let answer = answer(&config, &engine, &publisher, metrics, rfc3339(clock.now().wall_ns));
     runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
     tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
     signals::notify_ready();
-    let stop_seconds = config.stop_seconds;
-    let mut reload = Reload { sources, config, limits, log };
+    let mut reload = Reload { sources, config, limits, log, publisher: publisher.clone() };
     let reason = loop {
         match watch.look(clock.now()) {
             Sight::Nothing => {}
@@ -183,7 +195,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
 
     signals::notify_stopping();
     tracing::info!(reason, "stopping");
-    let deadline = Duration::from_secs(stop_seconds);
+    let deadline = Duration::from_secs(reload.config.stop_seconds);
     signals::exit_after(deadline);
     // Clients first, then the writer, then the index: nothing is taken in that is not committed.
     let _no_one_waits = stop_ingest.send(());
@@ -192,6 +204,8 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         tracing::warn!("some clients were still sending when the time to stop was half over");
     }
     engine.stop(reason, deadline / 4)?;
+    // The anchors have had the last checkpoint since the seal; now only they are waited for.
+    publisher.stop(deadline / 8);
     tracing::info!("stopped");
     Ok(())
 }
@@ -271,11 +285,13 @@ fn credential(name: &str) -> Option<PathBuf> {
 fn answer(
     config: &Config,
     engine: &Engine,
+    publisher: &Arc<Publisher>,
     metrics: Arc<Metrics>,
     started: String,
 ) -> Arc<control::Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
+    let publisher = publisher.clone();
     Arc::new(move |request, uid| match request {
         Request::Status => Reply::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -284,6 +300,7 @@ fn answer(
             log_id: log_id.clone(),
             socket: socket.clone(),
             index_error: index.error(),
+            anchors: publisher.status(),
             metrics: metrics.snapshot(),
         })),
         Request::Reindex => reindex(&index, uid),
