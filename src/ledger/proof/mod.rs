@@ -7,7 +7,7 @@ mod range;
 
 use super::tree::{Hash, node_hash};
 pub use build::{BuildError, Consistency, Inclusion, consistency, inclusion};
-pub use file::{FileError, TlogProof};
+pub use file::{FileError, MAX_FILE, TlogProof};
 pub use range::Range;
 
 /// The most hashes in a proof: one for each level of the largest tree.
