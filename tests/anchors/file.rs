@@ -16,12 +16,14 @@ fn config(path: &Path) -> String {
     format!("[[anchor]]\ntype = \"file\"\npath = \"{}\"\n", path.display())
 }
 
-/// A directory elsewhere, and a daemon with an anchor in it.
-fn daemon() -> (TempDir, std::path::PathBuf, Daemon) {
+/// A directory elsewhere, a daemon with an anchor in it, and the log's first checkpoint, which is there.
+fn daemon() -> (TempDir, std::path::PathBuf, Daemon, String) {
     let elsewhere = tempfile::tempdir().expect("a directory");
     let path = elsewhere.path().join("anchors.txt");
     let daemon = Daemon::start_with(&config(&path));
-    (elsewhere, path, daemon)
+    let born = checkpoint(&daemon);
+    delivered(&daemon, &born);
+    (elsewhere, path, daemon, born)
 }
 
 /// The notes of a file, each as it stands there.
@@ -36,7 +38,7 @@ fn notes(text: &str) -> Vec<String> {
 
 #[test]
 fn each_seal_adds_a_note_for_everybody_and_the_stop_the_last_one() {
-    let (_elsewhere, path, daemon) = daemon();
+    let (_elsewhere, path, daemon, born) = daemon();
     let first = seal(&daemon);
     delivered(&daemon, &first);
     let second = seal(&daemon);
@@ -45,7 +47,7 @@ fn each_seal_adds_a_note_for_everybody_and_the_stop_the_last_one() {
     assert!(stopped.status.success(), "{}", stopped.daemon.log());
     let last = checkpoint(&stopped.daemon);
     let text = fs::read_to_string(&path).expect("text");
-    assert_eq!(notes(&text), [first, second, last]);
+    assert_eq!(notes(&text), [born, first, second, last]);
     for note in notes(&text) {
         Note::parse(&note).expect("a signed note");
     }
@@ -54,7 +56,7 @@ fn each_seal_adds_a_note_for_everybody_and_the_stop_the_last_one() {
 
 #[test]
 fn what_it_has_is_known_after_a_restart_and_nothing_comes_twice() {
-    let (_elsewhere, path, daemon) = daemon();
+    let (_elsewhere, path, daemon, born) = daemon();
     let before = seal(&daemon);
     delivered(&daemon, &before);
     let daemon = Daemon::start_in(daemon.kill(), &config(&path));
@@ -62,7 +64,7 @@ fn what_it_has_is_known_after_a_restart_and_nothing_comes_twice() {
     let after = checkpoint(&daemon);
     assert!(size(&after) > size(&before));
     delivered(&daemon, &after);
-    assert_eq!(notes(&fs::read_to_string(&path).expect("text")), [before, after]);
+    assert_eq!(notes(&fs::read_to_string(&path).expect("text")), [born, before, after]);
     assert!(status(&daemon)["metrics"]["anchor_deliveries"].as_u64() >= Some(1));
     let text = daemon.tool(&["status"]).stdout;
     let text = String::from_utf8_lossy(&text);
@@ -107,6 +109,8 @@ fn a_fifo_without_a_reader_holds_nothing_up_and_is_written_once_there_is_one() {
 #[test]
 fn without_journald_the_journal_is_standard_error() {
     let daemon = Daemon::start_with("[[anchor]]\ntype = \"journal\"\n");
+    let born = checkpoint(&daemon);
+    delivered(&daemon, &born);
     let note = seal(&daemon);
     delivered(&daemon, &note);
     assert!(daemon.log().contains(&format!("{note}\n")), "{}", daemon.log());
@@ -118,5 +122,5 @@ fn without_journald_the_journal_is_standard_error() {
         Anchor::Checkpoint { checkpoint, .. } => checkpoint.size,
         Anchor::Receipt(_) => 0,
     });
-    assert_eq!(sizes.collect::<Vec<_>>(), [size(&note), size(&checkpoint(&stopped))]);
+    assert_eq!(sizes.collect::<Vec<_>>(), [size(&born), size(&note), size(&checkpoint(&stopped))]);
 }

@@ -40,14 +40,18 @@ fn read<T: DeserializeOwned>(name: &str) -> Vec<T> {
     text.lines().map(|line| serde_json::from_str(line).expect("a vector")).collect()
 }
 
-/// Some vectors have other bytes where a hash belongs, to be told apart only.
-fn hash(base64: &str) -> Hash {
-    let bytes = BASE64.decode(base64.as_bytes()).expect("base64");
-    bytes.try_into().unwrap_or_else(|bytes: Vec<u8>| leaf_hash(&bytes))
+/// `None` if it is no hash, which some vectors have in place of one.
+fn hash(base64: &str) -> Option<Hash> {
+    BASE64.decode(base64.as_bytes()).expect("base64").try_into().ok()
+}
+
+/// The same for a comparison that does not care what a root is.
+fn root(base64: &str) -> Hash {
+    hash(base64).unwrap_or_else(|| leaf_hash(base64.as_bytes()))
 }
 
 fn hashes(proof: Option<Vec<String>>) -> Vec<Hash> {
-    proof.unwrap_or_default().iter().map(|text| hash(text)).collect()
+    proof.unwrap_or_default().iter().map(|text| root(text)).collect()
 }
 
 fn leaves() -> Vec<Hash> {
@@ -61,14 +65,19 @@ fn inclusion_proofs_are_accepted_and_refused_as_published() {
     let leaves = leaves();
     let (mut accepted, mut refused, mut made) = (0, 0, 0);
     for case in read::<Inclusion>("inclusion.jsonl") {
-        let (leaf, root, path) = (hash(&case.leaf_hash), hash(&case.root), hashes(case.proof));
-        let (index, size) = (case.leaf_idx, case.tree_size);
-        let holds = verify_inclusion(&leaf, index, size, &path, &root);
+        let (index, size, path) = (case.leaf_idx, case.tree_size, hashes(case.proof));
+        let (leaf, root) = (hash(&case.leaf_hash), hash(&case.root));
+        let holds = leaf
+            .zip(root)
+            .is_some_and(|(leaf, root)| verify_inclusion(&leaf, index, size, &path, &root));
         assert_eq!(holds, !case.want_err, "{} of {index} in {size}", case.desc);
         *if holds { &mut accepted } else { &mut refused } += 1;
         if case.desc == "happy path" {
             let leaves = &leaves[..size as usize];
-            assert_eq!((tree(leaves).root(), inclusion(index as usize, leaves)), (root, path));
+            assert_eq!(
+                (tree(leaves).root(), inclusion(index as usize, leaves)),
+                (root.expect("a root"), path)
+            );
             made += 1;
         }
     }
@@ -80,7 +89,7 @@ fn consistency_proofs_are_accepted_and_refused_as_published() {
     let leaves = leaves();
     let (mut accepted, mut refused, mut made) = (0, 0, 0);
     for case in read::<Consistency>("consistency.jsonl") {
-        let (old_root, new_root) = (hash(&case.root1), hash(&case.root2));
+        let (old_root, new_root) = (root(&case.root1), root(&case.root2));
         let (old, new, path) = (case.size1, case.size2, hashes(case.proof));
         let holds = verify_consistency((old, &old_root), (new, &new_root), &path);
         assert_eq!(holds, !case.want_err, "{} from {old} to {new}", case.desc);

@@ -7,7 +7,7 @@ mod range;
 
 use super::tree::{Hash, node_hash};
 pub use build::{BuildError, Consistency, Inclusion, consistency, inclusion};
-pub use file::{FileError, TlogProof};
+pub use file::{FileError, MAX_FILE, TlogProof};
 pub use range::Range;
 
 /// The most hashes in a proof: one for each level of the largest tree.
@@ -32,14 +32,14 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], root:
 }
 
 /// Whether the tree of `new` (size and root) has that of `old` as its beginning (RFC 9162, section
-/// 2.1.4.2). A tree continues itself without a proof; from the empty tree there is none.
+/// 2.1.4.2). A tree continues itself without a proof; from the empty tree there is nothing to prove.
 pub fn verify_consistency(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> bool {
     let ((old_size, old_root), (new_size, new_root)) = (old, new);
-    if old_size == new_size {
-        return path.is_empty() && old_root == new_root;
-    }
     if old_size == 0 || old_size > new_size {
         return false;
+    }
+    if old_size == new_size {
+        return path.is_empty() && old_root == new_root;
     }
     // The largest perfect subtree that the old tree ends with; of a perfect old tree that is all of it.
     let (seed, path) = match (old_size.is_power_of_two(), path.split_first()) {
