@@ -14,7 +14,7 @@ use super::output::{Form, Look, Out};
 use super::progress::bar;
 use super::text::{count, visible};
 use crate::clock::rfc3339;
-use crate::engine::verify_all;
+use crate::engine::{Database, verify_all};
 use crate::ledger::Paths;
 use crate::ledger::verify::{Figures, Finding, Options, Report, Verdict};
 
@@ -71,27 +71,29 @@ struct Told<'a> {
 
 impl Verify {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
-        let (paths, database) = match &self.dir {
+        let (paths, path, fields) = match &self.dir {
             Some(dir) => {
                 let paths = Paths { log_dir: dir.clone(), state_dir: dir.clone() };
-                (paths, Some(dir.join("audit.db")).filter(|path| path.exists()))
+                (paths, dir.join("audit.db"), None)
             }
             None => {
                 let config = context.config()?;
                 let (log_dir, state_dir) = (config.log_dir.clone(), config.state_dir.clone());
-                (Paths { log_dir, state_dir }, Some(config.database()))
+                let fields = config.field_map()?;
+                (Paths { log_dir, state_dir }, config.database(), Some(fields))
             }
         };
+        let database = Database { path: &path, fields: fields.as_ref() };
         let genesis = self.genesis(&paths)?;
         let auditor_key = self.auditor_key.as_deref().map(key_file).transpose()?;
         let options = Options { paths, genesis, auditor_key };
         let bar = bar(Some(0), Duration::ZERO, BAR);
-        let report = verify_all(&options, database.as_deref(), &mut |done, total| {
+        let report = verify_all(&options, Some(database), &mut |done, total| {
             bar.set_length(total);
             bar.set_position(done);
         });
         bar.finish_and_clear();
-        let compared = database.is_some_and(|path| path.exists());
+        let compared = path.exists();
         self.tell(&report, compared, out)?;
         Ok(exit(report.verdict))
     }
