@@ -170,7 +170,8 @@ impl<'a> Check<'a> {
             (false, _) => self.found.tell(
                 Verdict::Tampered,
                 format!(
-                    "{what}, which the log has not: its end was cut off, or the rows were added"
+                    "{what}, which the log has not: its end was cut off, or the rows were added; copy the database \
+                     before `auditlog reindex` removes them"
                 ),
             ),
         }

@@ -31,7 +31,7 @@ impl Reader {
         let found = schema::log_id(&self.db).ok().flatten().unwrap_or_default();
         let made = self.compare_made(log_id).map_err(|e| self.error(e))?;
         if found != log_id {
-            if self.compare_made(&found).is_ok_and(|other| other.has_tables) {
+            if !made.has_tables && self.compare_made(&found).is_ok_and(|other| other.has_tables) {
                 let expected = log_id.to_owned();
                 return Err(IndexError::OtherLog { path: self.path.clone(), found, expected });
             }
@@ -56,7 +56,8 @@ impl Reader {
             let kind = known.unwrap_or("object");
             made.differences.push(format!("the {kind} {} was {what}", visible(name)));
         })?;
-        let statistics = "SELECT tbl, idx, stat FROM sqlite_stat1";
+        let statistics = "SELECT tbl, idx, group_concat(stat, ';')
+            FROM (SELECT * FROM sqlite_stat1 ORDER BY tbl, idx, stat) GROUP BY tbl, idx";
         let is_there = "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1' AND type = 'table'";
         if self.db.query_row(is_there, [], |_| Ok(())).optional()?.is_some() {
             compare(&self.db, &ours, statistics, &mut |((_, index), _), what| {
