@@ -16,6 +16,8 @@ pub enum Record {
         log_id: String,
         /// Hex of the Ed25519 public key that signs seal 0: what a verifier pins.
         genesis_pub: String,
+        /// The verifier key of checkpoints: through seal 0 the pinned genesis key vouches for it.
+        checkpoint_vkey: String,
         /// The ledger format's version.
         format: u32,
     },

@@ -4,12 +4,14 @@
 //! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
 //! where to go on; [`reader`] and [`verify`] never write.
 
+pub mod anchor;
 pub mod checkpoint;
 mod create;
 mod files;
 pub mod keys;
 pub mod line;
 mod log;
+pub mod note;
 pub mod open;
 pub mod reader;
 mod recovery;

@@ -54,7 +54,8 @@ impl Header {
     pub fn parse(line: &[u8]) -> Option<Self> {
         let header: Self = serde_json::from_slice(line).ok()?;
         let again = header.to_line();
-        (again.strip_suffix(b"\n") == Some(line) && header.tree().is_some()).then_some(header)
+        let right = header.auditlog == super::FORMAT && header.tree().is_some();
+        (right && again.strip_suffix(b"\n") == Some(line)).then_some(header)
     }
 
     /// The tree before the segment's first leaf; `None` if frontier and `first_seq` do not fit.
