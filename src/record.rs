@@ -116,8 +116,11 @@ pub enum Record {
         through_seq: u64,
         /// The tree's root over leaves [0, through_seq + 1), hex.
         root: String,
-        /// The rule that asked for it.
+        /// The rule that asked for it, for people.
         policy: String,
+        /// How long the rule keeps leaves at least: none that is gone was sealed later than this many
+        /// seconds before this record.
+        keep_seconds: u64,
     },
 }
 

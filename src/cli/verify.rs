@@ -86,7 +86,8 @@ impl Verify {
         let database = Database { path: &path, fields: fields.as_ref() };
         let genesis = self.genesis(&paths)?;
         let auditor_key = self.auditor_key.as_deref().map(key_file).transpose()?;
-        let options = Options { paths, genesis, auditor_key };
+        let auditor_key = auditor_key.map(Into::into);
+        let options = Options { genesis, auditor_key, ..Options::new(paths) };
         let bar = bar(Some(0), Duration::ZERO, BAR);
         let report = verify_all(&options, Some(database), &mut |done, total| {
             bar.set_length(total);
@@ -135,7 +136,7 @@ impl Verify {
 
 fn exit(verdict: Verdict) -> Exit {
     match verdict {
-        Verdict::OkUnanchored => Exit::Done,
+        Verdict::OkAnchored | Verdict::OkUnanchored => Exit::Done,
         Verdict::Tampered => Exit::Tampered,
         Verdict::Incomplete => Exit::Incomplete,
         Verdict::Unverifiable => Exit::Unverifiable,
@@ -159,7 +160,7 @@ fn key_file(path: &Path) -> Result<[u8; 32], Error> {
 fn sentence(report: &Report) -> String {
     let Figures { next_seq, last_ts_ns, first_ts_ns, .. } = &report.figures;
     let verdict = report.verdict.as_str();
-    if report.verdict == Verdict::OkUnanchored {
+    if report.verdict.is_ok() {
         let since = first_ts_ns.map(rfc3339).unwrap_or_default();
         let until = last_ts_ns.map(rfc3339).unwrap_or_default();
         return format!(
@@ -194,7 +195,7 @@ fn told(finding: &Finding) -> String {
 fn text(report: &Report, key_from_here: bool, compared: bool, look: &Look) -> String {
     use anstyle::{AnsiColor, Style};
     let color = match report.verdict {
-        Verdict::OkUnanchored => AnsiColor::Green,
+        Verdict::OkAnchored | Verdict::OkUnanchored => AnsiColor::Green,
         Verdict::Tampered => AnsiColor::Red,
         Verdict::Incomplete | Verdict::Unverifiable => AnsiColor::Yellow,
     };
@@ -252,7 +253,7 @@ mod tests {
             last_ts_ns: Some(1_000_000_000),
             ..Figures::default()
         };
-        let mut report = Report { verdict: Verdict::OkUnanchored, findings: Vec::new(), figures };
+        let mut report = Report { figures, ..Report::default() };
         for (n, verdict) in (1..).zip(findings) {
             let place = Place { file: "a.jsonl".into(), line: n, offset: 5, seq: 7 };
             let message = format!("wrong\u{1b} {n}");

@@ -60,6 +60,11 @@ impl Paths {
         self.state_dir.join("checkpoint")
     }
 
+    /// The last checkpoints that witnesses have cosigned, one of each.
+    pub fn cosigned(&self) -> PathBuf {
+        self.state_dir.join("checkpoint.cosigned")
+    }
+
     /// The seed of the key that signs checkpoints, hex.
     pub fn checkpoint_key(&self) -> PathBuf {
         self.state_dir.join("checkpoint.key")
