@@ -71,6 +71,9 @@ impl<'a> Check<'a> {
         if self.rows(&db, end, progress)? {
             self.used_maps(end, database.fields);
         }
+        if self.report.since.is_some() {
+            return Ok(());
+        }
         for said in db.integrity(MOST_TOLD)? {
             self.found.differ(&format!("the database is not consistent in itself: {said}"));
         }
@@ -86,6 +89,11 @@ impl<'a> Check<'a> {
     ) -> Result<bool, IndexError> {
         let (mut done, total) = (0, self.report.figures.bytes);
         let mut compared = Progress::default();
+        if let Some(since) = &self.report.since {
+            // What an earlier run has read of the log was compared by that run.
+            self.next = since.seq;
+            compared.skip_to(since.seq);
+        }
         while self.next < end {
             let snapshot = db.snapshot()?;
             if snapshot.indexed < end {
@@ -151,7 +159,7 @@ impl<'a> Check<'a> {
         snapshot: &Snapshot<'_>,
         seqs: Range<u64>,
     ) -> Result<(), IndexError> {
-        let deleted = seqs.end <= self.report.figures.first_seq;
+        let deleted = self.report.since.is_none() && seqs.end <= self.report.figures.first_seq;
         let Some(extent) = snapshot.leaves(leaf(seqs.start)..=leaf(seqs.end) - 1)? else {
             return Ok(());
         };
@@ -193,11 +201,13 @@ impl<'a> Check<'a> {
     /// Whether the maps with which the rows were made are ones that this host has used.
     fn used_maps(&mut self, end: u64, configured: Option<&FieldMap>) {
         if !self.maps.unnamed(end, configured).is_empty() {
-            // A reload may have come after the part that was compared.
-            while let Ok(lines) = self.ledger.read(self.next, u64::MAX, READ_BYTES)
-                && lines.next > self.next
+            // The record may stand before or behind the part that was compared.
+            self.maps.forget_names();
+            let mut next = 0;
+            while let Ok(lines) = self.ledger.read(next, u64::MAX, READ_BYTES)
+                && lines.next > next
             {
-                self.next = lines.next;
+                next = lines.next;
                 self.maps.records_in(&lines.bytes);
             }
         }

@@ -93,9 +93,16 @@ impl Maps {
         }
     }
 
-    /// The same for whole lines.
+    /// Starts over with what the ledger names.
+    pub fn forget_names(&mut self) {
+        self.named.clear();
+        self.in_force = None;
+    }
+
+    /// The same as [`Maps::note`] for whole lines.
     pub fn records_in(&mut self, lines: &[u8]) {
-        for text in lines.split(|b| *b == b'\n') {
+        let own = memchr::memmem::Finder::new(record::PREFIX);
+        for text in lines.split(|b| *b == b'\n').filter(|text| own.find(text).is_some()) {
             if let Ok(line) = line::parse(text)
                 && let Body::Event { event, .. } = line.body
             {

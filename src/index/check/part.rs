@@ -37,7 +37,7 @@ impl Progress {
             self.block(&block, snapshot, found)?;
         }
         let later = match snapshot.indexed > end {
-            true => (sql_int(snapshot.indexed) - 1 >> BLOCK_SHIFT) + 1,
+            true => ((sql_int(snapshot.indexed) - 1) >> BLOCK_SHIFT) + 1,
             false => self.blocks_from,
         };
         for keys in [i64::MIN..=-1, later..=i64::MAX] {

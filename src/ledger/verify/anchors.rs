@@ -151,7 +151,8 @@ impl<'a> Check<'a> {
         }
         let of = log_id.map_or("unknown".to_owned(), |id| HEXLOWER.encode(&id));
         let this = HEXLOWER.encode(&self.log_id);
-        let message = format!("{from}: the {what} is of another log ({of}), not of this one ({this})");
+        let message =
+            format!("{from}: the {what} is of another log ({of}), not of this one ({this})");
         Err(Finding::new(Verdict::Unverifiable, message))
     }
 
@@ -167,7 +168,9 @@ impl<'a> Check<'a> {
         if let Some((_, first)) = self.signed.get(&size).filter(|(other, _)| *other != root) {
             return Err(Finding::new(
                 Verdict::Tampered,
-                format!("{from} and {first} hold two different signed checkpoints of the same {size} leaves: the log has two histories"),
+                format!(
+                    "{from} and {first} hold two different signed checkpoints of the same {size} leaves: the log has two histories"
+                ),
             ));
         }
         self.signed.entry(size).or_insert((root, from));
@@ -232,7 +235,8 @@ impl<'a> Check<'a> {
         let Receipt { seq, mac, received_ns, .. } = *receipt;
         let when = rfc3339(received_ns);
         let tampered = |what: &str| {
-            let message = format!("{from}: a client got a receipt for seq {seq} at {when}, and {what}");
+            let message =
+                format!("{from}: a client got a receipt for seq {seq} at {when}, and {what}");
             Err(Finding::new(Verdict::Tampered, message))
         };
         match self.places.macs.get(&seq) {
