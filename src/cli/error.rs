@@ -10,6 +10,7 @@ use crate::control::ControlError;
 use crate::engine::FollowError;
 use crate::event::FieldMapError;
 use crate::index::IndexError;
+use crate::ledger::verify::ReadError;
 
 /// How a command ended, where nothing failed on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,10 @@ pub(super) enum Error {
     NoLog { path: PathBuf },
     #[error("cannot read the key '{}': {source}", path.display())]
     KeyFile { path: PathBuf, source: io::Error },
+    #[error("cannot use '{}' as an anchor: {source}", path.display())]
+    Anchor { path: PathBuf, source: ReadError },
+    #[error("cannot write the page '{}': {source}", path.display())]
+    Page { path: PathBuf, source: io::Error },
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

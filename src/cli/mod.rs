@@ -1,6 +1,7 @@
 //! The tool `auditlog`: one file a command.
 
 mod args;
+mod attest;
 mod config;
 mod context;
 mod emit;
@@ -40,9 +41,9 @@ Exit codes:
   1  nothing matched; emit: some events were rejected; config check: not valid
   2  the command line or the configuration is wrong
   3  something cannot be read or written, or the daemon cannot be reached
-  4  verify: TAMPERED
-  5  verify: INCOMPLETE
-  6  verify: UNVERIFIABLE
+  4  verify, attest: TAMPERED
+  5  verify, attest: INCOMPLETE
+  6  verify, attest: UNVERIFIABLE
 
 Which log: root works on the system's own (/run/auditd.sock, /var/lib/auditlogd), anybody else on
 one below $XDG_STATE_HOME/auditlogd; --root DIR takes the one below DIR, --root / the system's.";
@@ -66,6 +67,7 @@ enum Command {
     Show(show::Show),
     Status(status::Status),
     Verify(verify::Verify),
+    Attest(attest::Attest),
     Reindex(reindex::Reindex),
     Config(config::Config),
 }
@@ -95,6 +97,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Show(show) => show.run(context, &mut out),
         Command::Status(status) => status.run(context, &mut out),
         Command::Verify(verify) => verify.run(context, &mut out),
+        Command::Attest(attest) => attest.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }

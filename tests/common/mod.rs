@@ -3,6 +3,7 @@
 // Every test binary uses another part of this.
 #![allow(dead_code)]
 
+pub mod log;
 pub mod traffic;
 
 use std::fs::{self, File};

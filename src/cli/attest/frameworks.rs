@@ -19,12 +19,28 @@ pub(super) struct Line {
 
 /// All that the page maps.
 pub(super) const FRAMEWORKS: [Framework; 6] = [
-    Framework { name: "PCI DSS 4.0.1, Requirement 10", about: "Log and monitor all access to system components and cardholder data", lines: &PCI },
-    Framework { name: "SOC 2, common criteria CC7", about: "AICPA Trust Services Criteria, system operations", lines: &SOC2 },
+    Framework {
+        name: "PCI DSS 4.0.1, Requirement 10",
+        about: "Log and monitor all access to system components and cardholder data",
+        lines: &PCI,
+    },
+    Framework {
+        name: "SOC 2, common criteria CC7",
+        about: "AICPA Trust Services Criteria, system operations",
+        lines: &SOC2,
+    },
     Framework { name: "ISO/IEC 27001:2022, Annex A", about: "Technological controls", lines: &ISO },
     Framework { name: "HIPAA Security Rule", about: "45 CFR part 164, subpart C", lines: &HIPAA },
-    Framework { name: "Sarbanes-Oxley Act", about: "Records behind financial reporting in the United States", lines: &SOX },
-    Framework { name: "MiFID II", about: "Directive 2014/65/EU; check which technical standards are in force for your firm", lines: &MIFID },
+    Framework {
+        name: "Sarbanes-Oxley Act",
+        about: "Records behind financial reporting in the United States",
+        lines: &SOX,
+    },
+    Framework {
+        name: "MiFID II",
+        about: "Directive 2014/65/EU; check which technical standards are in force for your firm",
+        lines: &MIFID,
+    },
 ];
 
 const PCI: [Line; 9] = [

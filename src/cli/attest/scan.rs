@@ -41,6 +41,9 @@ pub(super) struct Scan {
     pub last_seals: Vec<Sealed>,
     /// The leaves of the period that are there.
     pub seqs: Option<(u64, u64)>,
+    /// The longest time without a line within the period, nanoseconds, and the leaf that ended it.
+    pub silence: Option<(i64, u64)>,
+    last_ts_ns: Option<i64>,
 }
 
 /// Events counted by name.
@@ -103,6 +106,12 @@ impl Scan {
     fn line(&mut self, line: &Line<'_>, fields: &FieldMap, own: &FieldMap) {
         let first = self.seqs.map_or(line.seq, |(first, _)| first);
         self.seqs = Some((first, line.seq));
+        if let Some(before) = self.last_ts_ns.replace(line.ts_ns) {
+            let silence = line.ts_ns.saturating_sub(before);
+            if self.silence.is_none_or(|(longest, _)| silence > longest) {
+                self.silence = Some((silence, line.seq));
+            }
+        }
         match line.body {
             Body::Seal(json) => {
                 if let Ok(seal) = seal::parse(json) {
@@ -159,10 +168,12 @@ impl Tally {
             self.without += 1;
             return;
         };
-        match self.names.get_mut(name) {
-            Some(events) => *events += 1,
-            None if self.names.len() < MOST_NAMES => drop(self.names.insert(name.to_owned(), 1)),
-            None => self.beyond += 1,
+        if let Some(events) = self.names.get_mut(name) {
+            *events += 1;
+        } else if self.names.len() < MOST_NAMES {
+            self.names.insert(name.to_owned(), 1);
+        } else {
+            self.beyond += 1;
         }
     }
 
