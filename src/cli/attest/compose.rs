@@ -115,11 +115,8 @@ impl<'a> Evidence<'a> {
             fact("Database", self.database()),
         ];
         if let Some((silence, seq)) = self.scan.silence {
-            let value = format!(
-                "{} seconds, ended by seq {}",
-                number(silence.unsigned_abs() / 1_000_000_000),
-                number(seq)
-            );
+            let seconds = silence.unsigned_abs() / 1_000_000_000;
+            let value = format!("{}, ended by seq {}", count(seconds, "second"), number(seq));
             facts.push(fact("Longest time without a line in the period", &value));
         }
         facts
@@ -148,6 +145,9 @@ impl<'a> Evidence<'a> {
         }
         if report.anchored.covered.is_none() {
             list.push("Whether the host was set back to an older state: no checkpoint that was kept elsewhere was given.".to_owned());
+        }
+        if self.unread().is_some() {
+            list.push("Everything behind the first line that does not hold.".to_owned());
         }
         if !self.target.database.exists() {
             list.push("The database: there is none here.".to_owned());

@@ -54,7 +54,7 @@ const PCI: [Line; 9] = [
         number: "10.2.2",
         asks: "Each entry says who, what kind, when, whether it succeeded, from where, and what it was about.",
         shows: "A time and the sending process, user and service as the kernel reported them, for each line. Who, what, outcome, origin and target, where the sender stated them.",
-        lacks: "That senders state them all, and truly. `[ingest] require` can refuse events without them.",
+        lacks: "That senders state them all, and truly. The setting “[ingest] require” can refuse events without them.",
     },
     Line {
         number: "10.3.1",

@@ -100,13 +100,24 @@ impl Evidence<'_> {
             let seqs = seqs(from, figures.next_seq);
             list.push(range(seqs, "warn", "Not sealed yet", why.to_owned()));
         }
+        if let Some((from, end)) = self.unread() {
+            let why = "Verification ended at the first line that does not hold.".to_owned();
+            list.push(range(seqs(from, end), "bad", "Not checked", why));
+        }
         list
+    }
+
+    /// Lines that are there and were not verified.
+    pub(super) fn unread(&self) -> Option<(u64, u64)> {
+        let (from, last) = (self.report.figures.next_seq, self.scan.seqs?.1);
+        (!self.report.verdict.is_ok() && last >= from).then_some((from, last + 1))
     }
 
     pub(super) fn receipts(&self) -> Vec<String> {
         let anchored = &self.report.anchored;
-        let checkpoints = (anchored.checkpoints > 0)
-            .then(|| format!("{} of the log as it is.", count(anchored.checkpoints, "checkpoint")));
+        let checkpoints = (anchored.checkpoints > 0).then(|| {
+            format!("The log fits {} kept elsewhere.", count(anchored.checkpoints, "checkpoint"))
+        });
         let receipts = anchored.last_receipt.map(|last| {
             format!(
                 "{} found in the log, the last for seq {}. A receipt vouches for its own line, and that the log reached it.",
