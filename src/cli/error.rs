@@ -10,6 +10,7 @@ use crate::control::ControlError;
 use crate::engine::FollowError;
 use crate::event::FieldMapError;
 use crate::index::IndexError;
+use crate::ledger::auditor::KeyError;
 use crate::ledger::verify::ReadError;
 
 /// How a command ended, where nothing failed on the way.
@@ -70,6 +71,12 @@ pub(super) enum Error {
     Anchor { path: PathBuf, source: ReadError },
     #[error("cannot write the page '{}': {source}", path.display())]
     Page { path: PathBuf, source: io::Error },
+    #[error("'{}' cannot be used: {source}", path.display())]
+    Unusable { path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    AuditorKey(#[from] KeyError),
+    #[error("cannot read the answer: {0}")]
+    Input(#[source] io::Error),
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

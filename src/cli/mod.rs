@@ -7,6 +7,7 @@ mod context;
 mod emit;
 mod error;
 mod format;
+mod keys;
 mod output;
 mod progress;
 mod query;
@@ -68,6 +69,7 @@ enum Command {
     Status(status::Status),
     Verify(verify::Verify),
     Attest(attest::Attest),
+    Keys(keys::Keys),
     Reindex(reindex::Reindex),
     Config(config::Config),
 }
@@ -98,6 +100,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Status(status) => status.run(context, &mut out),
         Command::Verify(verify) => verify.run(context, &mut out),
         Command::Attest(attest) => attest.run(context, &mut out),
+        Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }

@@ -1,11 +1,14 @@
 //! The daemon: what is started in which order, what signals do, and in which order it ends.
 
+mod announce;
+mod auditor;
 mod journal;
 mod options;
 mod reload;
 mod signals;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +26,7 @@ use crate::ledger::open::Setup;
 use crate::ledger::{Host, LedgerError, Paths, keys};
 use crate::metrics::Metrics;
 use crate::record::Record;
+use auditor::{Sight, Watch};
 use reload::Reload;
 use signals::Wake;
 
@@ -61,7 +65,12 @@ pub enum DaemonError {
 
 /// Runs `auditlogd` with these options, until it is told to stop.
 pub fn main(options: Options) -> ExitCode {
-    let result = if options.check { check(&options.sources()) } else { run(&options.sources()) };
+    let sources = options.sources();
+    let result = match (options.check, options.announce_keys) {
+        (true, _) => check(&sources),
+        (_, true) => draw_sheet(&sources),
+        _ => run(&sources),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -80,12 +89,18 @@ fn check(sources: &Sources) -> Result<(), DaemonError> {
     Ok(())
 }
 
+/// What [`announce`] runs in a process of its own.
+fn draw_sheet(sources: &Sources) -> Result<(), DaemonError> {
+    harden();
+    announce::draw(&paths(&config::load(sources)?), &host()?)
+}
+
 fn run(sources: &Sources) -> Result<(), DaemonError> {
     let config = config::load(sources)?;
     let fields = Arc::new(config.field_map()?);
     let log = journal::start(config.log_level);
     harden();
-    let disk = prepare_directories(&config)?;
+    let disk = Arc::new(prepare_directories(&config)?);
     let _lock = Lock::take(&config.state_dir, &config.log_dir)?;
     let runtime = runtime(config.ingest.threads)?;
     let (wake, woken) = signals::listen().map_err(system("signals could not be caught"))?;
@@ -111,11 +126,12 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     let ended = wake.clone();
     let setup = EngineSetup {
         ledger: Setup {
-            fs: Arc::new(disk),
+            fs: disk.clone(),
             paths: paths(&config),
             host,
             entropy: keys::os_entropy(),
             own_peer: Peer::of_self().map_err(system("who this process is cannot be told"))?.json,
+            credential: credential("auditlogd.auditor-key"),
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
@@ -126,8 +142,9 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     };
     let (engine, about) = Engine::start(setup, started)?;
     if about.created {
-        announce(&config);
+        announce::announce(&paths(&config));
     }
+    let mut watch = Watch::new(disk, paths(&config), about.created, clock.now());
 
     let (limits, limits_in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
     let context = ingest::Context {
@@ -148,10 +165,20 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     let stop_seconds = config.stop_seconds;
     let mut reload = Reload { sources, config, limits, log };
     let reason = loop {
-        match woken.next() {
-            Wake::Hangup => reload.run(&engine),
-            Wake::Stop(signal) => break signal,
-            Wake::WriterEnded => break "the writer ended",
+        match watch.look(clock.now()) {
+            Sight::Nothing => {}
+            Sight::Remind(whereabouts) => auditor::remind(&whereabouts),
+            Sight::Gone(record) => {
+                if engine.record_durably(record) {
+                    watch.settle(clock.now());
+                }
+            }
+        }
+        match woken.next(watch.patience()) {
+            None => {}
+            Some(Wake::Hangup) => reload.run(&engine),
+            Some(Wake::Stop(signal)) => break signal,
+            Some(Wake::WriterEnded) => break "the writer ended",
         }
     };
 
@@ -237,16 +264,9 @@ fn ingest_limits(config: &Config, fields: Arc<FieldMap>) -> Limits {
     }
 }
 
-/// What the owner of a new log has to know, once.
-fn announce(config: &Config) {
-    let paths = paths(config);
-    let genesis = std::fs::read_to_string(paths.genesis_pub()).unwrap_or_default();
-    tracing::warn!(
-        genesis_pub = genesis.trim(),
-        "a new log was created; note its genesis key somewhere else, and move {:?} off this host: \
-         until then whoever becomes root here can forge the log's open end",
-        paths.auditor_key()
-    );
+/// A credential of the service manager (systemd.exec(5), "Credentials"), whether or not it is there.
+fn credential(name: &str) -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(name))
 }
 
 fn answer(
