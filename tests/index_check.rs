@@ -250,7 +250,9 @@ fn a_database_that_is_behind_is_no_finding() {
     assert_ok(daemon.root(), "behind beside a live daemon");
     let log = daemon.kill();
     drop(other);
-    assert_ok(log.path(), "behind after a kill");
+    let (code, said) = verify(log.path());
+    assert_eq!(code, Some(0), "behind after a kill: {said}");
+    assert!(said.contains("it lacks the last 1"), "{said}");
 }
 
 /// Also if the test fails: its threads are waited for.

@@ -8,7 +8,7 @@ use super::frameworks::FRAMEWORKS;
 use super::page::{Entry, Fact, FindingRow, Page};
 use super::scan::Scan;
 use crate::cli::text::{count, visible};
-use crate::cli::verify::{Against, Target, sentence};
+use crate::cli::verify::{Against, Target, database, sentence};
 use crate::clock::rfc3339;
 use crate::ledger::verify::{Finding, Happening, Kind, Report, Verdict};
 
@@ -112,7 +112,7 @@ impl<'a> Evidence<'a> {
             fact("Seals", &format!("{} with root, chain and signature", number(figures.seals))),
             fact("Macs of single lines", &number(figures.macs)),
             fact("Lines after the last seal", &number(figures.open_lines)),
-            fact("Database", self.database()),
+            fact("Database", &database(self.report, self.target.database.exists())),
         ];
         if let Some((silence, seq)) = self.scan.silence {
             let seconds = silence.unsigned_abs() / 1_000_000_000;
@@ -120,16 +120,6 @@ impl<'a> Evidence<'a> {
             facts.push(fact("Longest time without a line in the period", &value));
         }
         facts
-    }
-
-    fn database(&self) -> &'static str {
-        match (self.target.database.exists(), self.report.verdict) {
-            (false, _) => "there is none here, so it was not compared",
-            (true, Verdict::Tampered) => "compared, unless the ledger itself was changed",
-            (true, _) => {
-                "every row compared with the ledger, in both directions, and its tables and indexes"
-            }
-        }
     }
 
     fn unchecked(&self) -> Vec<String> {
@@ -149,8 +139,8 @@ impl<'a> Evidence<'a> {
         if self.unread().is_some() {
             list.push("Everything behind the first line that does not hold.".to_owned());
         }
-        if !self.target.database.exists() {
-            list.push("The database: there is none here.".to_owned());
+        if self.report.database_end.is_none() {
+            list.push("The database, by which people search the log.".to_owned());
         }
         list.extend(report.anchored.unchecked.iter().map(|text| visible(text).into_owned()));
         list.push(

@@ -16,6 +16,7 @@ use crate::ledger::verify::{Anchored, Figures, Finding, Options, Prune, Report, 
 pub(super) use against::{Against, Target};
 use kept::Kept;
 pub(super) use sentence::sentence;
+pub(super) use text::database;
 
 const HELP: &str = "\
 Without DIR it checks the log of this host and the database against it, and takes the genesis key that
@@ -70,6 +71,7 @@ struct Told<'a> {
     sentence: String,
     genesis_key_from: Option<&'static str>,
     database_compared: bool,
+    database_end: Option<u64>,
     findings: &'a [Finding],
     findings_left_out: u64,
     figures: &'a Figures,
@@ -85,7 +87,7 @@ struct Circumstances {
     /// The key of checkpoints likewise.
     vkey_from_here: bool,
     /// There is a database.
-    compared: bool,
+    database: bool,
     /// `--quick` was asked for, and why the whole log was read all the same.
     whole: Option<&'static str>,
 }
@@ -115,7 +117,7 @@ impl Verify {
         let circumstances = Circumstances {
             key_from_here: target.key_from_here,
             vkey_from_here: self.against.vkey.is_none(),
-            compared: target.database.exists(),
+            database: target.database.exists(),
             whole: whole.filter(|_| report.verdict != Verdict::Tampered),
         };
         self.tell(&report, &circumstances, out)?;
@@ -137,7 +139,8 @@ impl Verify {
                     (false, true) => Some("given"),
                     (false, false) => None,
                 },
-                database_compared: how.compared,
+                database_compared: report.database_end.is_some(),
+                database_end: report.database_end,
                 findings: &report.findings,
                 findings_left_out: report.findings_left_out,
                 figures: &report.figures,

@@ -34,7 +34,8 @@ pub(super) fn check(
         let message = format!("the database could not be compared with the log: {e}");
         check.found.tell(verdict, message);
     }
-    let Check { found, .. } = check;
+    let Check { found, compared, next, .. } = check;
+    report.database_end = compared.then_some(next);
     found.into_report(report);
 }
 
@@ -46,13 +47,15 @@ struct Check<'a> {
     maps: Maps,
     /// The leaf up to which lines and rows were compared.
     next: u64,
+    /// Whether they were compared as far as there are any.
+    compared: bool,
 }
 
 impl<'a> Check<'a> {
     fn new(log_dir: &'a Path, report: &'a Report) -> Self {
         let ledger = Ledger::new(log_dir, &report.figures.log_id);
         let (found, maps) = (Findings::default(), Maps::default());
-        Self { log_dir, ledger, report, found, maps, next: 0 }
+        Self { log_dir, ledger, report, found, maps, next: 0, compared: false }
     }
 
     fn run(
@@ -68,7 +71,8 @@ impl<'a> Check<'a> {
         }
         // Rows that came after the ledger was read are not compared, and rows still to come are not missed.
         let end = self.report.figures.next_seq.min(db.indexed()?);
-        if self.rows(&db, end, progress)? {
+        self.compared = self.rows(&db, end, progress)?;
+        if self.compared {
             self.used_maps(end, database.fields);
         }
         if self.report.since.is_some() {
