@@ -6,6 +6,8 @@ mod common;
 use std::fs;
 
 use auditlogd::ledger::anchor;
+use auditlogd::ledger::keys::SignKey;
+use auditlogd::ledger::note::{KeyKind, VerifierKey};
 use auditlogd::ledger::seal::Reason;
 use auditlogd::ledger::verify::{Given, Kind, Options, Position, Verdict};
 use auditlogd::record::Record;
@@ -123,15 +125,14 @@ fn a_log_that_was_set_back_is_found_out_by_a_checkpoint_and_by_a_receipt() {
 
     // The daemon goes on after the rollback: another history of the same size.
     log.start();
-    log.events(5);
+    log.events(4);
     log.seal(Reason::Time);
     let other = log.checkpoint();
     expect(&run(&with_anchors(&log, &checkpoint)), Verdict::Tampered, "they were replaced");
     expect(&run(&with_anchors(&log, &receipt)), Verdict::Tampered, "another line stands there");
     log.events(1);
     let both = format!("{other}{checkpoint}");
-    let report = run(&with_anchors(&log, &both));
-    assert_eq!(report.verdict, Verdict::Tampered);
+    expect(&run(&with_anchors(&log, &both)), Verdict::Tampered, "the log has two histories");
 }
 
 fn copy(log: &Log) -> Vec<(std::path::PathBuf, Vec<u8>)> {
@@ -170,6 +171,44 @@ fn an_anchor_of_another_log_or_key_is_no_evidence_against_this_one() {
     let forged = other.checkpoint().replace(&name(&other.checkpoint()), &name(&log.checkpoint()));
     let report = run(&with_anchors(&log, &forged));
     expect(&report, Verdict::Unverifiable, "not signed by this log's key");
+}
+
+/// A checkpoint with the cosignature of a witness (c2sp.org/tlog-cosignature).
+fn cosigned(note: &str, witness: &VerifierKey, secret: &SignKey) -> String {
+    let (text, _) = note.split_once("\n\n").expect("a note");
+    let message = format!("cosignature/v1\ntime 1795224300\n{text}\n");
+    let time = 1_795_224_300u64.to_be_bytes();
+    let bytes = [&witness.id().0[..], &time, &secret.sign(message.as_bytes())].concat();
+    format!("{note}\u{2014} {} {}\n", witness.name(), data_encoding::BASE64.encode(&bytes))
+}
+
+#[test]
+fn a_checkpoint_that_a_witness_has_cosigned_is_an_anchor() {
+    let mut log = Log::new();
+    log.events(3);
+    log.seal(Reason::Time);
+    let secret = SignKey::from_seed(&[7; 32]).expect("a key");
+    let witness = VerifierKey::new("w.example/1", KeyKind::CosignatureV1, &secret.public());
+    let witness = witness.expect("a key");
+    let options = Options { witnesses: vec![witness.clone()], ..log.options() };
+    let report = run(&options);
+    assert_eq!(report.verdict, Verdict::OkUnanchored);
+    assert_eq!(
+        report.anchored.unchecked,
+        ["no checkpoint beside the log is cosigned by w.example/1"]
+    );
+    let note = cosigned(&log.checkpoint(), &witness, &secret);
+    log.events(1);
+    log.seal(Reason::Time);
+    fs::write(log.paths().cosigned(), &note).expect("writes");
+    let report = run(&options);
+    assert_eq!(report.verdict, Verdict::OkAnchored, "{:#?}", report.findings);
+    let covered = report.anchored.covered.expect("covered");
+    assert_eq!(covered.size, 5);
+    assert_eq!(covered.from, "the witness w.example/1 at 2026-11-21T01:25:00.000000000Z");
+    let forged = note.replace("w.example/1 ", "w.example/1 A");
+    fs::write(log.paths().cosigned(), forged).expect("writes");
+    assert_eq!(run(&options).verdict, Verdict::OkUnanchored);
 }
 
 #[test]
@@ -270,6 +309,17 @@ fn a_log_that_retention_pruned_is_whole_if_its_record_explains_it() {
 
     fs::remove_file(log.paths().seals()).expect("removes");
     expect(&log.verify(), Verdict::Unverifiable, "no seals.jsonl leads from the first seal");
+}
+
+#[test]
+fn a_log_that_begins_inside_of_an_epoch_lacks_lines() {
+    let mut log = Log::new();
+    log.events(10);
+    fs::remove_file(log.paths().active()).expect("removes");
+    let now = log.now();
+    log.ledger().open_segment(now).expect("opens");
+    log.seal(Reason::Time);
+    expect(&log.verify(), Verdict::Tampered, "inside of epoch 0: lines 0 to 10 are missing");
 }
 
 #[test]

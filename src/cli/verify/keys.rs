@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use data_encoding::HEXLOWER_PERMISSIVE;
+use zeroize::Zeroizing;
 
 use crate::cli::error::Error;
+use crate::ledger::auditor;
 use crate::ledger::note::VerifierKey;
-
-/// No key's file is longer.
-const MOST_BYTES: u64 = 4096;
 
 /// A key of 32 bytes: 64 hex digits, or a file with them.
 pub(super) fn key(text: &str) -> Result<[u8; 32], Error> {
@@ -44,27 +42,10 @@ pub(super) fn verifier_key_file(path: &Path) -> Result<VerifierKey, Error> {
 }
 
 fn parse(text: &str) -> Option<[u8; 32]> {
-    HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok()?.try_into().ok()
+    auditor::parse(text).map(|key| *key)
 }
 
-fn read(path: &Path) -> Result<zeroize::Zeroizing<String>, Error> {
-    use std::io::Read;
-    let mut text = zeroize::Zeroizing::new(String::with_capacity(MOST_BYTES as usize));
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text))
-        .map_err(|source| Error::KeyFile { path: path.into(), source })?;
-    Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_64_hex_digits_in_either_case() {
-        assert_eq!(parse(&"aB".repeat(32)), Some([0xab; 32]));
-        assert_eq!(parse(&format!("{}\n", "ab".repeat(32))), Some([0xab; 32]));
-        assert_eq!(parse(&"ab".repeat(31)), None);
-        assert_eq!(parse("genesis.pub"), None);
-    }
+fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
+    let text = std::fs::File::open(path).and_then(auditor::read_text);
+    text.map_err(|source| Error::KeyFile { path: path.into(), source })
 }

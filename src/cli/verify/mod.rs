@@ -19,33 +19,32 @@ pub(super) use sentence::sentence;
 pub(super) use text::database;
 
 const HELP: &str = "\
-Without DIR it checks the log of this host and the database against it, and takes the genesis key that
-the daemon left in its state directory. Whoever could change the log could change that one too: keep
-the key elsewhere, and give it. For a copy of a log in DIR (its segments, seals.jsonl, perhaps audit.db)
-the key has to be given.
+Without DIR it checks the log of this host and the database against it, and takes the genesis
+key that the daemon left in its state directory. Whoever could change the log could change that
+one too: keep the key elsewhere, and give it. For a copy of a log in DIR (its segments,
+seals.jsonl, perhaps audit.db) the key has to be given.
 
-Nothing on a host can show that the whole host was set back to an older state. What was kept elsewhere
-can: checkpoints (the file 'checkpoint' in the state directory, copied or published by an [[anchor]]) and
-receipts (auditlog emit --receipts). Give them with --anchor, in any text that they stand in. The auditor
-key proves every single line, and the last ones, which no seal covers yet.
+Nothing on a host can show that the whole host was set back to an older state. What was kept
+elsewhere can: checkpoints (the file 'checkpoint' in the state directory, copied or published
+by an [[anchor]]) and receipts (auditlog emit --receipts). Give them with --anchor, in any text
+that they stand in. The auditor key proves every single line, and the last ones, which no seal
+covers yet.
 
 Examples:
   auditlog verify
   auditlog verify --quick
-  auditlog verify --key 5f0c…e1 --anchor /media/usb/checkpoints --auditor-key /media/usb/auditor.key
-  auditlog verify ./copy-of-var-log-auditlogd --key genesis.pub
-  journalctl -t auditlogd -o cat | auditlog verify --anchor /dev/stdin
+  auditlog verify --key genesis.pub --anchor usb/checkpoints --auditor-key usb/auditor.key
+  auditlog verify ./copy-of-var-log-auditlogd --key 5f0c…e1
   auditlog verify --max-gap 15m
 
-Verdicts and exit codes:
-  0  OK, ANCHORED: everything holds, and a checkpoint that was kept off this host covers it up to seq N
-  0  OK, UNANCHORED: everything holds, and nothing off this host vouches for it
-  4  TAMPERED: there is evidence of change, and where
-  5  INCOMPLETE: a crash or an explained gap; no sign of tampering, but not the whole log
-  6  UNVERIFIABLE: it could not be checked: no key, a part cannot be read, or an anchor of something else
-Without a verdict:
+Exit codes:
+  0  OK, ANCHORED: everything holds; a checkpoint kept off this host covers it up to seq N
+     OK, UNANCHORED: everything holds, and nothing off this host vouches for it
   2  the command line or the configuration is wrong
-  3  the file of a key or an anchor cannot be read";
+  3  the file of a key or an anchor cannot be read
+  4  TAMPERED: there is evidence of change, and where
+  5  INCOMPLETE: a crash or a gap; no sign of tampering, but not the whole log
+  6  UNVERIFIABLE: no key, a part cannot be read, or an anchor of something else";
 
 /// Verify that nobody has changed the log
 ///

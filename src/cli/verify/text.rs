@@ -29,6 +29,12 @@ type Detail = (&'static str, String);
 
 fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
     let figures = &report.figures;
+    if figures.log_id.is_empty() {
+        // There is no log; the findings say all.
+        let mut lines = Vec::new();
+        findings(report, &mut lines);
+        return lines;
+    }
     let mut lines = vec![("log", figures.log_id.clone()), ("read", read(figures))];
     if let Some(since) = &report.since {
         let macs = if since.with_macs { "with" } else { "without" };

@@ -159,7 +159,8 @@ impl Chain<'_> {
         let position = Position {
             version: Position::version(),
             verified_ns: self.options.now_ns,
-            with_macs: self.options.auditor_key.is_some(),
+            with_macs: self.options.auditor_key.is_some()
+                && self.report.since.as_ref().is_none_or(|since| since.with_macs),
             log_id: self.report.figures.log_id.clone(),
             genesis: Hex(genesis),
             segment: self.segment.unwrap_or_default(),
@@ -199,12 +200,18 @@ impl Chain<'_> {
         if self.epoch_first == first_seq {
             return Ok(());
         }
-        Err(Finding {
-            verdict: Verdict::Unverifiable,
-            message: format!(
-                "the log begins at seq {first_seq}, and no seals.jsonl leads from the first seal to there"
-            ),
-            place: Some(self.place.clone()),
-        })
+        let next = self.seals.as_mut().map_or(Ok(None), Seals::peek)?;
+        if let Some(epoch) = next.map(|known| known.seal.epoch) {
+            return Err(self.tampered(format!(
+                "the log begins at seq {first_seq}, inside of epoch {epoch}: lines {} to {} are missing",
+                self.epoch_first,
+                first_seq - 1
+            )));
+        }
+        let message = format!(
+            "the log begins at seq {first_seq}, and no seals.jsonl leads from the first seal to there"
+        );
+        let place = Some(self.place.clone());
+        Err(Finding { verdict: Verdict::Unverifiable, message, place })
     }
 }
