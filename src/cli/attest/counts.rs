@@ -8,7 +8,7 @@ use crate::cli::text::{count, visible};
 use crate::cli::time;
 
 /// Names that a table of counts holds.
-const MOST_ROWS: usize = 50;
+const MOST_ROWS: usize = 25;
 
 const PRIORITIES: [&str; 9] = [
     "0 emergency",

@@ -38,8 +38,8 @@ Examples:
   auditlog attest --since 90d --key genesis.pub --anchor /media/usb/checkpoints -o evidence.html
   auditlog attest ./copy-of-the-log --key genesis.pub -o evidence.html
 
-Exit codes: as of auditlog verify
-  0  OK
+Exit codes:
+  0  OK (the verdicts are those of auditlog verify)
   2  the command line or the configuration is wrong
   3  the file of a key or an anchor cannot be read, or the page cannot be written
   4  TAMPERED
