@@ -67,8 +67,6 @@ pub(super) enum Error {
     NoLog { path: PathBuf },
     #[error("cannot read the key '{}': {source}", path.display())]
     KeyFile { path: PathBuf, source: io::Error },
-    #[error("cannot use '{}' as an anchor: {source}", path.display())]
-    Anchor { path: PathBuf, source: ReadError },
     #[error("cannot write the page '{}': {source}", path.display())]
     Page { path: PathBuf, source: io::Error },
     #[error("'{}' cannot be used: {source}", path.display())]
@@ -77,6 +75,8 @@ pub(super) enum Error {
     AuditorKey(#[from] KeyError),
     #[error("cannot read the answer: {0}")]
     Input(#[source] io::Error),
+    #[error("cannot use '{}' as an anchor: {source}", path.display())]
+    Anchor { path: PathBuf, source: ReadError },
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

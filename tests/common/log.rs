@@ -57,8 +57,8 @@ impl Log {
             paths: self.paths(),
             host: Host { name: "host".into(), boot_id },
             entropy: keys::os_entropy(),
-            own_peer: PEER.into(),
             credential: None,
+            own_peer: PEER.into(),
         };
         self.ledger = Some(open(setup, self.now()).expect("starts").ledger);
     }
