@@ -176,8 +176,16 @@ impl<'a> Evidence<'a> {
             }
             _ => "Counted in the lines as they are, as far as they could be read.",
         };
+        let figures = &self.report.figures;
+        let open = match (figures.open_lines, figures.macs) {
+            (open, 0) if open > 0 => {
+                let open = count(open, "line");
+                format!(" The last {open} of the log waited for a seal, and are not proven.")
+            }
+            _ => String::new(),
+        };
         format!(
-            "{} of clients and {} of the daemon itself{lines}; {} of lines that were refused. {source}",
+            "{} of clients and {} of the daemon itself{lines}; {} of lines that were refused. {source}{open}",
             count(scan.events, "event"),
             count(scan.own, "record"),
             count(scan.rejected, "record")
