@@ -37,6 +37,8 @@ pub enum Record {
         boot_id: String,
         /// CLOCK_BOOTTIME at the start, nanoseconds.
         boottime_ns: u64,
+        /// Which field map the index uses from here on: SHA-256 of its definition, hex.
+        field_map: String,
     },
     /// The daemon was asked to stop; nothing but the last seal follows.
     Stopped {
@@ -113,6 +115,8 @@ pub enum Record {
         applied: Vec<String>,
         /// Keys whose values changed and need a restart.
         restart: Vec<String>,
+        /// Which field map the index uses for events after this record: SHA-256 of its definition, hex.
+        field_map: String,
     },
     /// Segments were deleted by retention.
     Pruned {

@@ -67,8 +67,6 @@ pub(super) enum Error {
     NoLog { path: PathBuf },
     #[error("cannot read the key '{}': {source}", path.display())]
     KeyFile { path: PathBuf, source: io::Error },
-    #[error("cannot write the receipts to '{}': {source}", path.display())]
-    Receipts { path: PathBuf, source: io::Error },
     #[error("cannot {action} '{}': {source}", path.display())]
     File { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{0}")]

@@ -1,6 +1,7 @@
 //! The tool `auditlog`: one file a command.
 
 mod args;
+mod attest;
 mod config;
 mod context;
 mod emit;
@@ -44,9 +45,9 @@ Exit codes:
   1  nothing matched; emit: some events were rejected; config check: not valid
   2  the command line or the configuration is wrong
   3  something cannot be read or written, or the daemon cannot be reached
-  4  verify: TAMPERED; verify-proof: FALSE
-  5  verify: INCOMPLETE
-  6  verify, verify-proof: UNVERIFIABLE
+  4  verify, attest: TAMPERED; verify-proof: FALSE
+  5  verify, attest: INCOMPLETE
+  6  verify, attest, verify-proof: UNVERIFIABLE
 
 Which log: root works on the system's own (/run/auditd.sock, /var/lib/auditlogd), anybody else on
 one below $XDG_STATE_HOME/auditlogd; --root DIR takes the one below DIR, --root / the system's.";
@@ -72,6 +73,7 @@ enum Command {
     Verify(verify::Verify),
     Prove(prove::Prove),
     VerifyProof(verify_proof::VerifyProof),
+    Attest(attest::Attest),
     Keys(keys::Keys),
     Reindex(reindex::Reindex),
     Config(config::Config),
@@ -104,6 +106,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Verify(verify) => verify.run(context, &mut out),
         Command::Prove(prove) => prove.run(context, &mut out),
         Command::VerifyProof(proof) => proof.run(&mut out),
+        Command::Attest(attest) => attest.run(context, &mut out),
         Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),

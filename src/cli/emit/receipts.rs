@@ -27,7 +27,8 @@ pub(super) struct Receipts {
 impl Receipts {
     /// Opens the file for appending, creating it for its owner alone.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Receipts { path: path.into(), source };
+        let failed =
+            |source| Error::File { action: "write the receipts to", path: path.into(), source };
         let file = open(path).map_err(failed)?;
         Ok(Self { path: path.into(), file, error: None })
     }
@@ -58,7 +59,11 @@ impl Receipts {
             (None, Err(e)) if e.raw_os_error() == Some(Errno::EINVAL as i32) => Ok(()),
             (None, synced) => synced,
         };
-        synced.map_err(|source| Error::Receipts { path: self.path, source })
+        synced.map_err(|source| Error::File {
+            action: "write the receipts to",
+            path: self.path,
+            source,
+        })
     }
 }
 

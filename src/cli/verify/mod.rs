@@ -1,12 +1,10 @@
 //! `auditlog verify`: whether the log is what its daemon wrote.
 
+mod against;
 mod kept;
 mod keys;
 mod sentence;
 mod text;
-
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -14,16 +12,11 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::{Error, Exit};
 use super::output::{Form, Out, note};
-use super::progress::bar;
-use crate::engine::verify_all;
-use crate::ledger::Paths;
-use crate::ledger::note::VerifierKey;
-use crate::ledger::verify::{
-    Anchored, Figures, Finding, Given, Options, Prune, Report, Since, Verdict, read_anchors,
-};
+use crate::ledger::verify::{Anchored, Figures, Finding, Options, Prune, Report, Since, Verdict};
+pub(super) use against::{Against, Target};
 use kept::Kept;
-
-const BAR: &str = "{bar:30} {percent}% of {total_bytes}, {bytes_per_sec}, {eta} left";
+pub(super) use sentence::sentence;
+pub(super) use text::database;
 
 const HELP: &str = "\
 Without DIR it checks the log of this host and the database against it, and takes the genesis
@@ -59,27 +52,8 @@ Exit codes:
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(super) struct Verify {
-    /// A copy of a log in place of this host's own
-    #[arg(value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// The genesis public key, 64 hex digits, or a file with it
-    #[arg(long, value_name = "HEX|FILE")]
-    key: Option<String>,
-    /// A file with checkpoints or receipts that were kept off the host; may be repeated
-    #[arg(long = "anchor", value_name = "FILE")]
-    anchors: Vec<PathBuf>,
-    /// A witness whose cosignature of a checkpoint beside the log counts as an anchor; may be repeated
-    #[arg(long = "witness", value_name = "VKEY|FILE")]
-    witnesses: Vec<String>,
-    /// The key of checkpoints, for a log whose beginning was pruned; else leaf 0 names it
-    #[arg(long, value_name = "VKEY|FILE")]
-    vkey: Option<String>,
-    /// The auditor key: a file with 64 hex digits
-    #[arg(long, value_name = "FILE")]
-    auditor_key: Option<PathBuf>,
-    /// Say INCOMPLETE if nothing was written for longer (15m, 2h, 1d); on this host's log also until now
-    #[arg(long, value_name = "DURATION")]
-    max_gap: Option<String>,
+    #[command(flatten)]
+    against: Against,
     /// Read only what came since the last verification by this user
     #[arg(long)]
     quick: bool,
@@ -96,6 +70,7 @@ struct Told<'a> {
     sentence: String,
     genesis_key_from: Option<&'static str>,
     database_compared: bool,
+    database_end: Option<u64>,
     findings: &'a [Finding],
     findings_left_out: u64,
     figures: &'a Figures,
@@ -111,35 +86,20 @@ struct Circumstances {
     /// The key of checkpoints likewise.
     vkey_from_here: bool,
     /// There is a database.
-    compared: bool,
+    database: bool,
     /// `--quick` was asked for, and why the whole log was read all the same.
     whole: Option<&'static str>,
 }
 
 impl Verify {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
-        let (paths, database) = match &self.dir {
-            Some(dir) => {
-                let paths = Paths { log_dir: dir.clone(), state_dir: dir.clone() };
-                (paths, dir.join("audit.db"))
-            }
-            None => {
-                let config = context.config()?;
-                let (log_dir, state_dir) = (config.log_dir.clone(), config.state_dir.clone());
-                (Paths { log_dir, state_dir }, config.database())
-            }
-        };
-        let mut options = self.options(paths)?;
-        let kept = options.genesis.and_then(|genesis| Kept::of(context, &options.paths, &genesis));
+        let mut target = self.against.target(context)?;
+        let Options { genesis, paths, .. } = &target.options;
+        let kept = genesis.and_then(|genesis| Kept::of(context, paths, &genesis));
         if self.quick {
-            options.since = kept.as_ref().and_then(Kept::load);
+            target.options.since = kept.as_ref().and_then(Kept::load);
         }
-        let bar = bar(Some(0), Duration::ZERO, BAR);
-        let report = verify_all(&options, Some(&database), &mut |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        });
-        bar.finish_and_clear();
+        let report = target.verify();
         if let (Some(kept), Some(position)) = (&kept, report.position.as_ref())
             && report.verdict != Verdict::Tampered
             && let Err(e) = kept.save(position)
@@ -148,51 +108,19 @@ impl Verify {
             // Without --quick nobody has asked for it to be kept.
             note(format!("warning: how far this went could not be kept for --quick: {e}"));
         }
-        let whole = match (self.quick, &options.since, &report.since) {
+        let whole = match (self.quick, &target.options.since, &report.since) {
             (false, ..) | (.., Some(_)) => None,
             (true, None, None) => Some("no earlier verification of this log by this user is known"),
             (true, Some(_), None) => Some("what was verified last was pruned since"),
         };
         let circumstances = Circumstances {
-            key_from_here: self.dir.is_none() && self.key.is_none() && options.genesis.is_some(),
-            vkey_from_here: self.vkey.is_none(),
-            compared: database.exists(),
+            key_from_here: target.key_from_here,
+            vkey_from_here: self.against.vkey.is_none(),
+            database: target.database.exists(),
             whole: whole.filter(|_| report.verdict != Verdict::Tampered),
         };
         self.tell(&report, &circumstances, out)?;
         Ok(exit(report.verdict))
-    }
-
-    fn options(&self, paths: Paths) -> Result<Options, Error> {
-        let mut options = Options::new(paths);
-        options.live = self.dir.is_none();
-        options.genesis = match (&self.key, options.paths.genesis_pub()) {
-            (Some(text), _) => Some(keys::key(text)?),
-            // Never one from a copy: whoever made the copy chose it.
-            (None, path) if self.dir.is_none() && path.exists() => Some(keys::key_file(&path)?),
-            (None, _) => None,
-        };
-        options.checkpoint_key = match (&self.vkey, options.paths.checkpoint_vkey()) {
-            (Some(text), _) => Some(keys::verifier_key(text)?),
-            (None, path) if self.dir.is_none() && path.exists() => {
-                Some(keys::verifier_key_file(&path)?)
-            }
-            (None, _) => None,
-        };
-        options.auditor_key =
-            self.auditor_key.as_deref().map(keys::key_file).transpose()?.map(Into::into);
-        let witnesses = self.witnesses.iter().map(|text| keys::verifier_key(text));
-        options.witnesses = witnesses.collect::<Result<Vec<VerifierKey>, Error>>()?;
-        for path in &self.anchors {
-            let anchors = read_anchors(path)
-                .map_err(|source| Error::Anchor { path: path.clone(), source })?;
-            let from = path.display().to_string();
-            options
-                .anchors
-                .extend(anchors.into_iter().map(|anchor| Given { from: from.clone(), anchor }));
-        }
-        options.max_gap_ns = self.max_gap.as_deref().map(super::time::duration).transpose()?;
-        Ok(options)
     }
 
     fn tell(&self, report: &Report, how: &Circumstances, out: &mut Out) -> Result<(), Error> {
@@ -204,13 +132,14 @@ impl Verify {
             Form::Json => out.json(&Told {
                 verdict: report.verdict.as_str(),
                 exit_code: report.verdict.exit_code(),
-                sentence: sentence::sentence(report),
-                genesis_key_from: match (how.key_from_here, self.key.is_some()) {
+                sentence: sentence(report),
+                genesis_key_from: match (how.key_from_here, self.against.key.is_some()) {
                     (true, _) => Some("this_host"),
                     (false, true) => Some("given"),
                     (false, false) => None,
                 },
-                database_compared: how.compared,
+                database_compared: report.database_end.is_some(),
+                database_end: report.database_end,
                 findings: &report.findings,
                 findings_left_out: report.findings_left_out,
                 figures: &report.figures,
@@ -223,7 +152,8 @@ impl Verify {
     }
 }
 
-fn exit(verdict: Verdict) -> Exit {
+/// How the tool ends with this verdict.
+pub(super) fn exit(verdict: Verdict) -> Exit {
     match verdict {
         Verdict::OkAnchored | Verdict::OkUnanchored => Exit::Done,
         Verdict::Tampered => Exit::Tampered,

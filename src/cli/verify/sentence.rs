@@ -4,7 +4,7 @@ use crate::clock::rfc3339;
 use crate::ledger::verify::{Covered, Figures, Finding, Report};
 
 /// The verdict, with the first reason for it.
-pub(super) fn sentence(report: &Report) -> String {
+pub(in crate::cli) fn sentence(report: &Report) -> String {
     let verdict = report.verdict.as_str();
     if report.verdict.is_ok() {
         return holds(report);
@@ -56,7 +56,7 @@ fn time(ns: &Option<i64>) -> String {
 }
 
 /// A finding with its place.
-pub(super) fn told(finding: &Finding) -> String {
+pub(in crate::cli) fn told(finding: &Finding) -> String {
     let message = &finding.message;
     match &finding.place {
         Some(place) => format!(

@@ -58,15 +58,7 @@ fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
         lines.push(("key", key.into()));
     }
     anchors(report, how, &mut lines);
-    let database = match (how.compared, report.verdict) {
-        (false, _) => "there is none here, so it was not compared",
-        (true, Verdict::Tampered) => "compared, unless the ledger itself was changed",
-        (true, _) if report.since.is_some() => {
-            "the rows of what was read compared, in both directions"
-        }
-        (true, _) => "every row compared with the ledger, in both directions",
-    };
-    lines.push(("database", database.into()));
+    lines.push(("database", database(report, how.database)));
     let open = format!("{} after the last seal", count(figures.open_lines, "line"));
     lines.push(("open end", open));
     for prune in &report.prunes {
@@ -81,6 +73,24 @@ fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
     }
     findings(report, &mut lines);
     lines
+}
+
+/// What became of the comparison with the database, which is there or not.
+pub(in crate::cli) fn database(report: &Report, is_there: bool) -> String {
+    let compared = match report.since {
+        Some(_) => "the rows of what was read compared, in both directions",
+        None => "every row compared with the ledger, in both directions",
+    };
+    match (report.database_end, report.verdict) {
+        (Some(end), _) if end < report.figures.next_seq => {
+            let missing = count(report.figures.next_seq - end, "line");
+            format!("{compared}; it lacks the last {missing}, and catches up when the daemon runs")
+        }
+        (Some(_), _) => compared.into(),
+        (None, _) if !is_there => "there is none here, so it was not compared".into(),
+        (None, Verdict::Tampered) => "not compared, because of what is said above".into(),
+        (None, _) => "not compared".into(),
+    }
 }
 
 fn read(figures: &Figures) -> String {
@@ -143,7 +153,7 @@ mod tests {
     use super::*;
 
     const HOW: Circumstances =
-        Circumstances { key_from_here: false, vkey_from_here: true, compared: true, whole: None };
+        Circumstances { key_from_here: false, vkey_from_here: true, database: true, whole: None };
 
     #[test]
     fn the_sentence_comes_first_and_the_other_findings_after() {

@@ -133,6 +133,8 @@ pub struct Report {
     pub since: Option<Since>,
     /// What happened to the log, if it was asked for.
     pub history: Option<History>,
+    /// The leaf before which the database was compared with the log, if it was.
+    pub database_end: Option<u64>,
     /// Where a later run can go on from.
     #[serde(skip)]
     pub position: Option<Position>,
@@ -161,6 +163,7 @@ impl Default for Report {
             anchored: Anchored::default(),
             since: None,
             history: None,
+            database_end: None,
             position: None,
         }
     }
