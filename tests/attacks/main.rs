@@ -1,0 +1,9 @@
+//! Every known attack on sealed logs and every fault that looks like one, each a test of its number. An
+//! attack is played as its attacker would play it and is caught if `auditlog verify` says TAMPERED and
+//! where; a fault is clean if it raises no alarm.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod files;
+
+mod closed_lines;
