@@ -9,6 +9,7 @@ mod lock;
 mod rows;
 mod submit;
 mod verify;
+mod watch;
 mod writer;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::ledger::open::{Setup, open};
 use crate::metrics::Metrics;
 use crate::record::Record;
 use feed::Feed;
+use watch::Watch;
 use writer::Writer;
 
 /// What the writer is asked to do.
@@ -92,7 +94,8 @@ impl Engine {
     /// that a first sync succeeded.
     pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
         let own_peer = setup.ledger.own_peer.clone();
-        let opened = open(setup.ledger, setup.clock.now())?;
+        let now = setup.clock.now();
+        let opened = open(setup.ledger, now)?;
         let log_id = opened.ledger.log_id().to_owned();
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
         let (commands, queue) = channel();
@@ -100,7 +103,7 @@ impl Engine {
         let mut writer = Writer::new(
             opened.ledger,
             own_peer,
-            setup.clock,
+            Watch::new(setup.clock, now),
             setup.limits,
             queue,
             feed.clone(),

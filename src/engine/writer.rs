@@ -6,17 +6,15 @@ use std::time::Duration;
 
 use super::feed::Feed;
 use super::submit::{CommitFailed, Queued, Receipt};
+use super::watch::{Look, Watch};
 use super::{Command, Done};
-use crate::clock::{Clock, Now, rfc3339};
+use crate::clock::{Now, rfc3339};
 use crate::config;
 use crate::ledger::reader::Lines;
 use crate::ledger::seal::Reason;
 use crate::ledger::{ActiveFile, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::record::Record;
-
-/// A wall clock that moved this much against the boot clock since the last commit has stepped.
-const CLOCK_STEP_NS: i64 = 1_000_000_000;
 
 /// Why the writer ended early.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +32,7 @@ pub enum WriterError {
 pub(super) struct Writer {
     ledger: Ledger,
     own_peer: Arc<str>,
-    clock: Clock,
+    watch: Watch,
     limits: config::Ledger,
     queue: Receiver<Command>,
     feed: Arc<Feed>,
@@ -43,36 +41,22 @@ pub(super) struct Writer {
     sealed_at: u64,
     /// CLOCK_BOOTTIME of the open epoch's first commit.
     epoch_began: Option<u64>,
-    /// Wall clock minus boot clock at the last look.
-    offset_ns: i64,
 }
 
 impl Writer {
     pub fn new(
         ledger: Ledger,
         own_peer: Arc<str>,
-        clock: Clock,
+        watch: Watch,
         limits: config::Ledger,
         queue: Receiver<Command>,
         feed: Arc<Feed>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let now = clock.now();
-        let (sealed_at, offset_ns) = (now.boot_ns, offset(now));
-        let epoch_began = (ledger.epoch_lines() > 0).then_some(now.boot_ns);
+        let sealed_at = watch.now().boot_ns;
+        let epoch_began = (ledger.epoch_lines() > 0).then_some(sealed_at);
         metrics.ledger_head.set(ledger.next_seq());
-        Self {
-            ledger,
-            own_peer,
-            clock,
-            limits,
-            queue,
-            feed,
-            metrics,
-            sealed_at,
-            epoch_began,
-            offset_ns,
-        }
+        Self { ledger, own_peer, watch, limits, queue, feed, metrics, sealed_at, epoch_began }
     }
 
     /// Works until it is told to stop, or until the disk fails.
@@ -157,7 +141,7 @@ impl Writer {
 
     /// Stamp, sign, append, sync, publish.
     fn store(&mut self, batch: &[Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
-        let ts = self.prepare()?;
+        let ts = rfc3339(self.prepare()?.wall_ns);
         let first = self.ledger.next_seq();
         let mut receipts = Vec::with_capacity(batch.len());
         for queued in batch {
@@ -194,7 +178,7 @@ impl Writer {
 
     /// Commits the daemon's own records.
     pub fn write_own(&mut self, records: Vec<Record>) -> Result<(), LedgerError> {
-        let ts = self.prepare()?;
+        let ts = rfc3339(self.prepare()?.wall_ns);
         self.store_own(&ts, &records)
     }
 
@@ -209,25 +193,17 @@ impl Writer {
         Ok(())
     }
 
-    /// What comes before a commit: is the file still ours, did the clock step? Returns the commit's time
-    /// stamp.
-    fn prepare(&mut self) -> Result<String, LedgerError> {
-        let now = self.clock.now();
-        let mut records = Vec::new();
-        records.extend(self.mend_segment(now)?);
-        let step = offset(now) - self.offset_ns;
-        self.offset_ns = offset(now);
-        if step.abs() > CLOCK_STEP_NS {
-            let expected = rfc3339(now.wall_ns.saturating_sub(step));
-            let found = rfc3339(now.wall_ns);
-            tracing::warn!(%expected, %found, "the clock stepped");
-            records.insert(0, Record::ClockStep { expected, found, step_ns: step });
-        }
-        let ts = rfc3339(now.wall_ns);
+    /// What comes before a commit and before a seal: is the file still ours, did the clock step? Returns
+    /// the time to stamp it with.
+    fn prepare(&mut self) -> Result<Now, LedgerError> {
+        let Look { now, unstepped, step } = self.watch.look();
+        // Until the record of the step is written, time goes on as if there had been none.
+        let reopened = self.mend_segment(unstepped)?;
+        let records: Vec<_> = step.into_iter().chain(reopened).collect();
         if !records.is_empty() {
-            self.store_own(&ts, &records)?;
+            self.store_own(&rfc3339(now.wall_ns), &records)?;
         }
-        Ok(ts)
+        Ok(now)
     }
 
     /// Opens a new segment if the active file is not what it was left as; the record that says why.
@@ -259,10 +235,9 @@ impl Writer {
     }
 
     fn reopen(&mut self, done: &Done) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        if let Some(record) = self.mend_segment(now)? {
-            self.write_own(vec![record])?;
-        } else if self.ledger.epoch_lines() > 0 {
+        let segment = self.ledger.segment();
+        let now = self.prepare()?;
+        if self.ledger.segment() == segment && self.ledger.epoch_lines() > 0 {
             self.close_epoch(Reason::Rotate, now)?;
         }
         let _asker_may_be_gone = done.send(());
@@ -270,8 +245,9 @@ impl Writer {
     }
 
     fn stop(&mut self, reason: String) -> Result<(), LedgerError> {
-        self.write_own(vec![Record::Stopped { reason }])?;
-        self.close_epoch(Reason::Stop, self.clock.now())
+        let now = self.prepare()?;
+        self.store_own(&rfc3339(now.wall_ns), &[Record::Stopped { reason }])?;
+        self.close_epoch(Reason::Stop, now)
     }
 
     fn publish(&mut self, first: u64, bytes: Vec<u8>) {
@@ -280,7 +256,7 @@ impl Writer {
         self.metrics.bytes_appended.add(bytes.len() as u64);
         self.metrics.ledger_head.set(next);
         self.metrics.epoch.set(self.ledger.epoch());
-        self.epoch_began.get_or_insert(self.clock.now().boot_ns);
+        self.epoch_began.get_or_insert(self.watch.now().boot_ns);
         self.feed.publish(first, Lines { bytes, next });
     }
 
@@ -294,15 +270,17 @@ impl Writer {
     }
 
     fn seal_if_due(&mut self) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        if self.ledger.epoch_lines() >= self.limits.epoch_lines {
-            self.close_epoch(Reason::Size, now)
-        } else if now.boot_ns >= self.seal_due_at() {
-            let reason = if self.epoch_began.is_some() { Reason::Time } else { Reason::Idle };
-            self.close_epoch(reason, now)
+        let reason = if self.ledger.epoch_lines() >= self.limits.epoch_lines {
+            Reason::Size
+        } else if self.watch.now().boot_ns < self.seal_due_at() {
+            return Ok(());
+        } else if self.epoch_began.is_some() {
+            Reason::Time
         } else {
-            Ok(())
-        }
+            Reason::Idle
+        };
+        let now = self.prepare()?;
+        self.close_epoch(reason, now)
     }
 
     /// CLOCK_BOOTTIME at which the open epoch is closed if nothing else closes it.
@@ -315,14 +293,10 @@ impl Writer {
     }
 
     fn until_seal_is_due(&self) -> Duration {
-        Duration::from_nanos(self.seal_due_at().saturating_sub(self.clock.now().boot_ns))
+        Duration::from_nanos(self.seal_due_at().saturating_sub(self.watch.now().boot_ns))
     }
 }
 
 fn refuse(queued: Queued) {
     queued.tell(Err(CommitFailed));
-}
-
-fn offset(now: Now) -> i64 {
-    now.wall_ns.saturating_sub_unsigned(now.boot_ns)
 }

@@ -104,9 +104,9 @@ pub enum LedgerError {
     /// The key state cannot be used.
     #[error(transparent)]
     State(#[from] state::StateError),
-    /// There are segments, but no keys.
+    /// There are segments or seals, but no keys.
     #[error(
-        "{log_dir:?} holds a log but its key state {state:?} is missing; put it back from where it went, or move the log aside to start a new one"
+        "there is a log in {log_dir:?}, or its seals are in the state directory, but its key state {state:?} is missing; put it back from where it went, or move both directories aside to start a new log"
     )]
     StateMissing {
         /// The state file.

@@ -63,7 +63,7 @@ fn list(paths: &Paths) -> Result<Vec<Found>, LedgerError> {
 
 /// Without a state there may be no log, but for one whose creation was interrupted.
 fn discard_unborn(setup: &Setup, segments: &[Found]) -> Result<(), LedgerError> {
-    if segments.is_empty() {
+    if segments.is_empty() && !has_seals(setup) {
         return Ok(());
     }
     let (state, log_dir) = (setup.paths.state(), setup.paths.log_dir.clone());
@@ -82,4 +82,10 @@ fn is_unborn(setup: &Setup, segments: &[Found]) -> bool {
     only.path == setup.paths.active()
         && only.header.segment == 0
         && lines.is_ok_and(|lines| lines <= 2)
+        && !has_seals(setup)
+}
+
+/// Whether a seal was ever written, which no log without a state can have.
+fn has_seals(setup: &Setup) -> bool {
+    std::fs::metadata(setup.paths.seals()).is_ok_and(|meta| meta.len() > 0)
 }

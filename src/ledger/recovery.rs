@@ -57,7 +57,8 @@ impl Recovery {
         let usable = self.locate_tail()?;
         self.complete_seals()?;
         let epoch_lines = self.tail.lines;
-        let reason = if epoch_lines == 0 && self.damage.is_empty() {
+        // An epoch without lines says nothing by itself: whoever killed the daemon may have cut them.
+        let reason = if epoch_lines == 0 && self.damage.is_empty() && self.was_stopped() {
             Reason::Start
         } else {
             Reason::Recovered
@@ -87,6 +88,15 @@ impl Recovery {
             ledger.open_segment(now)?;
         }
         Ok(Opened { ledger, created: false, recovered: record })
+    }
+
+    /// Whether the last run ended with a stop: nothing but its seal can have been the last line.
+    fn was_stopped(&self) -> bool {
+        let last = self.state.seal.as_ref().and_then(|last| line::parse(&last.line).ok());
+        last.is_some_and(|line| match line.body {
+            Body::Seal(json) => seal::parse(json).is_ok_and(|seal| seal.reason == Reason::Stop),
+            Body::Event { .. } => false,
+        })
     }
 
     fn is_at_active(&self) -> bool {
