@@ -6,4 +6,9 @@
 mod common;
 mod files;
 
+mod clocks;
 mod closed_lines;
+mod keys_on_disk;
+mod running;
+mod starts;
+mod takeover;

@@ -111,7 +111,7 @@ impl Lab {
         self.root
     }
 
-    /// Starts; the record of a recovery is stored as the daemon does it and returned.
+    /// Starts, with the daemon's own records; returns the one of a recovery.
     pub fn open(&mut self) -> Option<Record> {
         let mut setup = setup(self.root.path(), Arc::new(Real::default()));
         setup.host.boot_id = format!("11111111-{}", self.boot);
@@ -120,6 +120,8 @@ impl Lab {
         if let Some(record) = &recovered {
             self.record(record);
         }
+        let (boot_id, boottime_ns) = (format!("11111111-{}", self.boot), self.clock.boot_ns);
+        self.record(&Record::Started { version: "test", boot_id, boottime_ns });
         recovered
     }
 
