@@ -4,11 +4,17 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod compressed;
+mod cuts;
 mod files;
+mod hostile_events;
 
 mod clocks;
 mod closed_lines;
 mod keys_on_disk;
+mod live_file;
+mod live_log;
 mod running;
 mod starts;
 mod takeover;
+mod unsealed;
