@@ -16,6 +16,8 @@ pub enum Record {
         log_id: String,
         /// Hex of the Ed25519 public key that signs seal 0: what a verifier pins.
         genesis_pub: String,
+        /// The verifier key of checkpoints: through seal 0 the pinned genesis key vouches for it.
+        checkpoint_vkey: String,
         /// The ledger format's version.
         format: u32,
     },
@@ -27,6 +29,8 @@ pub enum Record {
         boot_id: String,
         /// CLOCK_BOOTTIME at the start, nanoseconds.
         boottime_ns: u64,
+        /// Which field map the index uses from here on: SHA-256 of its definition, hex.
+        field_map: String,
     },
     /// The daemon was asked to stop; nothing but the last seal follows.
     Stopped {
@@ -103,6 +107,8 @@ pub enum Record {
         applied: Vec<String>,
         /// Keys whose values changed and need a restart.
         restart: Vec<String>,
+        /// Which field map the index uses for events after this record: SHA-256 of its definition, hex.
+        field_map: String,
     },
     /// Segments were deleted by retention.
     Pruned {
@@ -110,8 +116,11 @@ pub enum Record {
         through_seq: u64,
         /// The tree's root over leaves [0, through_seq + 1), hex.
         root: String,
-        /// The rule that asked for it.
+        /// The rule that asked for it, for people.
         policy: String,
+        /// How long the rule keeps leaves at least: none that is gone was sealed later than this many
+        /// seconds before this record.
+        keep_seconds: u64,
     },
 }
 

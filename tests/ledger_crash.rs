@@ -71,8 +71,11 @@ fn check(dir: &Path) -> Report {
         let bytes = data_encoding::HEXLOWER.decode(text.trim().as_bytes()).expect("hex");
         <[u8; 32]>::try_from(bytes).expect("32 bytes")
     };
-    let options =
-        verify::Options { paths, genesis: Some(hash(genesis)), auditor_key: Some(hash(auditor)) };
+    let options = verify::Options {
+        genesis: Some(hash(genesis)),
+        auditor_key: Some(hash(auditor).into()),
+        ..verify::Options::new(paths)
+    };
     verify(&options, &mut |_, _| {})
 }
 

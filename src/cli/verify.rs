@@ -14,7 +14,7 @@ use super::output::{Form, Look, Out};
 use super::progress::bar;
 use super::text::{count, visible};
 use crate::clock::rfc3339;
-use crate::engine::verify_all;
+use crate::engine::{Database, verify_all};
 use crate::ledger::Paths;
 use crate::ledger::verify::{Figures, Finding, Options, Report, Verdict};
 
@@ -71,27 +71,30 @@ struct Told<'a> {
 
 impl Verify {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
-        let (paths, database) = match &self.dir {
+        let (paths, path, fields) = match &self.dir {
             Some(dir) => {
                 let paths = Paths { log_dir: dir.clone(), state_dir: dir.clone() };
-                (paths, Some(dir.join("audit.db")).filter(|path| path.exists()))
+                (paths, dir.join("audit.db"), None)
             }
             None => {
                 let config = context.config()?;
                 let (log_dir, state_dir) = (config.log_dir.clone(), config.state_dir.clone());
-                (Paths { log_dir, state_dir }, Some(config.database()))
+                let fields = config.field_map()?;
+                (Paths { log_dir, state_dir }, config.database(), Some(fields))
             }
         };
+        let database = Database { path: &path, fields: fields.as_ref() };
         let genesis = self.genesis(&paths)?;
         let auditor_key = self.auditor_key.as_deref().map(key_file).transpose()?;
-        let options = Options { paths, genesis, auditor_key };
+        let auditor_key = auditor_key.map(Into::into);
+        let options = Options { genesis, auditor_key, ..Options::new(paths) };
         let bar = bar(Some(0), Duration::ZERO, BAR);
-        let report = verify_all(&options, database.as_deref(), &mut |done, total| {
+        let report = verify_all(&options, Some(database), &mut |done, total| {
             bar.set_length(total);
             bar.set_position(done);
         });
         bar.finish_and_clear();
-        let compared = database.is_some_and(|path| path.exists());
+        let compared = path.exists();
         self.tell(&report, compared, out)?;
         Ok(exit(report.verdict))
     }
@@ -133,7 +136,7 @@ impl Verify {
 
 fn exit(verdict: Verdict) -> Exit {
     match verdict {
-        Verdict::OkUnanchored => Exit::Done,
+        Verdict::OkAnchored | Verdict::OkUnanchored => Exit::Done,
         Verdict::Tampered => Exit::Tampered,
         Verdict::Incomplete => Exit::Incomplete,
         Verdict::Unverifiable => Exit::Unverifiable,
@@ -157,7 +160,7 @@ fn key_file(path: &Path) -> Result<[u8; 32], Error> {
 fn sentence(report: &Report) -> String {
     let Figures { next_seq, last_ts_ns, first_ts_ns, .. } = &report.figures;
     let verdict = report.verdict.as_str();
-    if report.verdict == Verdict::OkUnanchored {
+    if report.verdict.is_ok() {
         let since = first_ts_ns.map(rfc3339).unwrap_or_default();
         let until = last_ts_ns.map(rfc3339).unwrap_or_default();
         return format!(
@@ -192,7 +195,7 @@ fn told(finding: &Finding) -> String {
 fn text(report: &Report, key_from_here: bool, compared: bool, look: &Look) -> String {
     use anstyle::{AnsiColor, Style};
     let color = match report.verdict {
-        Verdict::OkUnanchored => AnsiColor::Green,
+        Verdict::OkAnchored | Verdict::OkUnanchored => AnsiColor::Green,
         Verdict::Tampered => AnsiColor::Red,
         Verdict::Incomplete | Verdict::Unverifiable => AnsiColor::Yellow,
     };
@@ -250,7 +253,7 @@ mod tests {
             last_ts_ns: Some(1_000_000_000),
             ..Figures::default()
         };
-        let mut report = Report { verdict: Verdict::OkUnanchored, findings: Vec::new(), figures };
+        let mut report = Report { figures, ..Report::default() };
         for (n, verdict) in (1..).zip(findings) {
             let place = Place { file: "a.jsonl".into(), line: n, offset: 5, seq: 7 };
             let message = format!("wrong\u{1b} {n}");

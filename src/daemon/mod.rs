@@ -106,6 +106,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         version: env!("CARGO_PKG_VERSION"),
         boot_id: host.boot_id.clone(),
         boottime_ns: clock.now().boot_ns,
+        field_map: fields.hash(),
     };
     let ended = wake.clone();
     let setup = EngineSetup {

@@ -52,8 +52,12 @@ impl Reload<'_> {
         }
         self.limits.send_replace(Arc::new(limits));
         self.log.set_level(new.log_level);
-        engine.configure(new.ledger.clone(), fields);
-        engine.record(Record::ConfigChanged { applied: changes.applied, restart: changes.restart });
+        let record = Record::ConfigChanged {
+            applied: changes.applied,
+            restart: changes.restart,
+            field_map: fields.hash(),
+        };
+        engine.configure(new.ledger.clone(), fields, record);
         self.config = new;
         Ok(())
     }

@@ -115,7 +115,8 @@ impl Feed {
     /// More lines that follow at once, if there are any and nothing else is to be done first.
     pub fn more(&self, next: u64) -> Option<Lines> {
         let mut state = self.lock();
-        if state.reset || state.past_deadline() {
+        let first = state.reset || state.fields.is_some() || state.segments_changed;
+        if first || state.past_deadline() {
             return None;
         }
         state.take_fresh(next)

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::feed::{Feed, Work};
-use super::rows;
+use super::rows::{self, Sink};
 use crate::config::Config;
 use crate::event::FieldMap;
-use crate::index::{IndexError, Options, Writer};
+use crate::index::{Batch, EventRow, IndexError, Options, SealRow, Writer};
 use crate::ledger::reader::{Lines, Reader};
 use crate::ledger::segment;
 use crate::metrics::Metrics;
@@ -134,11 +134,39 @@ pub fn reindex_offline(
     Ok(follower.next)
 }
 
+/// What a transaction has taken so far.
+struct Inserted<'b, 'w> {
+    batch: &'b mut Batch<'w>,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    rows: usize,
+    /// Known members of a wrong type.
+    mistyped: u64,
+}
+
+impl Sink for Inserted<'_, '_> {
+    fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
+        self.counts.rows += rows.len();
+        self.counts.mistyped += rows.iter().map(|row| u64::from(row.fields.mistyped)).sum::<u64>();
+        self.batch.events(rows)
+    }
+
+    fn seal(&mut self, row: &SealRow<'_>) -> Result<(), IndexError> {
+        self.counts.rows += 1;
+        self.batch.seal(row)
+    }
+}
+
 struct Follower<'a> {
     setup: &'a IndexSetup,
     log_id: &'a str,
     metrics: &'a Metrics,
     fields: Arc<FieldMap>,
+    /// Whether the database knows that what follows is read with `fields`.
+    fields_noted: bool,
     reader: Reader,
     database: Option<Writer>,
     /// The first leaf that is not in the database.
@@ -152,6 +180,7 @@ impl<'a> Follower<'a> {
             log_id,
             metrics,
             fields: setup.fields.clone(),
+            fields_noted: false,
             reader: Reader::new(&setup.log_dir, log_id),
             database: None,
             next: 0,
@@ -167,8 +196,13 @@ impl<'a> Follower<'a> {
             match feed.wait(self.next) {
                 Work::Fresh(lines) => self.insert(lines, feed)?,
                 Work::Read(to) => self.read(to)?,
-                Work::Segments => self.list_segments()?,
-                Work::Fields(fields) => self.fields = fields,
+                Work::Segments => {
+                    self.list_segments().inspect_err(|_| feed.segments_changed())?;
+                }
+                Work::Fields(fields) => {
+                    self.fields = fields;
+                    self.fields_noted = false;
+                }
                 Work::Reset => self.start_over()?,
                 Work::Close => return Ok(()),
             }
@@ -183,6 +217,7 @@ impl<'a> Follower<'a> {
             None => {
                 let path = &self.setup.database;
                 let writer = Writer::open(path, self.log_id, &self.setup.options)?;
+                self.fields_noted = false;
                 self.set_next(writer.indexed()?);
                 writer
             }
@@ -198,6 +233,7 @@ impl<'a> Follower<'a> {
             tracing::warn!("what was at {path:?} is now {aside:?}");
         }
         self.database = Some(writer);
+        self.fields_noted = false;
         self.metrics.index_rebuilds.add(1);
         self.set_next(0);
         self.list_segments()
@@ -205,22 +241,8 @@ impl<'a> Follower<'a> {
 
     /// Inserts fresh lines, and in the same transaction those that came meanwhile, up to the row limit.
     fn insert(&mut self, first: Lines, feed: &Feed) -> Result<(), FollowError> {
-        let (fields, log_id, limit) = (self.fields.clone(), self.log_id, self.setup.batch_rows);
-        let mut batch = self.database()?.begin()?;
-        let mut counts = rows::Counts::default();
-        let mut lines = first;
-        loop {
-            rows::insert(&mut batch, &lines.bytes, &fields, log_id, &mut counts)?;
-            if counts.rows >= limit {
-                break;
-            }
-            match feed.more(lines.next) {
-                Some(more) => lines = more,
-                None => break,
-            }
-        }
-        batch.commit(lines.next)?;
-        self.committed(lines.next, counts)
+        let limit = self.setup.batch_rows;
+        self.insert_with(first, |rows, next| if rows < limit { feed.more(next) } else { None })
     }
 
     /// Reads leaves below `to` from the segments.
@@ -234,15 +256,38 @@ impl<'a> Follower<'a> {
                 to => Err(FollowError::NotThere { from: self.next, to: to - 1 }),
             };
         }
-        let (fields, log_id) = (self.fields.clone(), self.log_id);
+        self.insert_with(lines, |_, _| None)
+    }
+
+    /// One transaction; `more` is told the rows and the leaf so far, and gives further lines for it.
+    fn insert_with(
+        &mut self,
+        first: Lines,
+        more: impl Fn(usize, u64) -> Option<Lines>,
+    ) -> Result<(), FollowError> {
+        self.database()?;
+        let (fields, log_id, from) = (self.fields.clone(), self.log_id, self.next);
+        let noted = self.fields_noted;
         let mut batch = self.database()?.begin()?;
-        let mut counts = rows::Counts::default();
-        rows::insert(&mut batch, &lines.bytes, &fields, log_id, &mut counts)?;
+        if !noted {
+            batch.field_map(from, fields.definition())?;
+        }
+        let mut inserted = Inserted { batch: &mut batch, counts: Counts::default() };
+        let mut lines = first;
+        loop {
+            rows::each(&lines.bytes, &fields, log_id, &mut inserted)?;
+            match more(inserted.counts.rows, lines.next) {
+                Some(further) => lines = further,
+                None => break,
+            }
+        }
+        let counts = inserted.counts;
         batch.commit(lines.next)?;
         self.committed(lines.next, counts)
     }
 
-    fn committed(&mut self, next: u64, counts: rows::Counts) -> Result<(), FollowError> {
+    fn committed(&mut self, next: u64, counts: Counts) -> Result<(), FollowError> {
+        self.fields_noted = true;
         self.metrics.members_mistyped.add(counts.mistyped);
         self.set_next(next);
         let database = self.database()?;
@@ -259,7 +304,7 @@ impl<'a> Follower<'a> {
         let next = self.next;
         let mut batch = self.database()?.begin()?;
         for found in &found {
-            rows::insert_segment(&mut batch, found)?;
+            batch.segment(&rows::segment(found))?;
         }
         Ok(batch.commit(next)?)
     }

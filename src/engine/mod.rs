@@ -22,7 +22,7 @@ pub use lock::{Lock, LockError};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
-pub use verify::verify_all;
+pub use verify::{Database, verify_all};
 pub use writer::WriterError;
 
 use crate::clock::Clock;
@@ -44,8 +44,8 @@ pub(crate) enum Command {
     Record(Record),
     /// Close the epoch, and open a new segment if the active file was renamed.
     Reopen(Done),
-    /// Use these limits from now on.
-    Configure(config::Ledger),
+    /// Use these limits and this vocabulary from now on, and write that in the log.
+    Configure(config::Ledger, Arc<FieldMap>, Record),
     /// Write that the daemon stops, seal, and end.
     Stop(String),
 }
@@ -153,10 +153,10 @@ impl Engine {
         self.commands.send(Command::Reopen(done)).is_ok() && wait.recv().is_ok()
     }
 
-    /// Puts new limits and a new vocabulary in force.
-    pub fn configure(&self, limits: config::Ledger, fields: Arc<FieldMap>) {
-        let _ended_writer_is_noticed_elsewhere = self.commands.send(Command::Configure(limits));
-        self.feed.set_fields(fields);
+    /// Puts new limits and a new vocabulary in force, with the record that says so.
+    pub fn configure(&self, limits: config::Ledger, fields: Arc<FieldMap>, record: Record) {
+        let command = Command::Configure(limits, fields, record);
+        let _ended_writer_is_noticed_elsewhere = self.commands.send(command);
     }
 
     /// Commits what was submitted, seals, lets the index catch up for at most `deadline`, and ends. Only

@@ -1,4 +1,4 @@
-//! From a ledger line to a row of the index.
+//! From a ledger line to a row of the index: for insertion, and again for verification.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -6,19 +6,18 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::event::{self, Event, FieldMap};
-use crate::index::{Batch, EventRow, IndexError, SealRow, SegmentRow};
+use crate::index::{EventRow, IndexError, SealRow, SegmentRow};
 use crate::ledger::line::{self, Body, Line};
 use crate::ledger::seal;
 use crate::ledger::segment::Found;
 use crate::record;
 
-/// What was inserted.
-#[derive(Default)]
-pub struct Counts {
-    /// Rows.
-    pub rows: usize,
-    /// Known members of a wrong type.
-    pub mistyped: u64,
+/// Where rows go.
+pub trait Sink {
+    /// Events in the order of the ledger, at most [`TOGETHER`].
+    fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError>;
+    /// A seal. Events before it may come after it.
+    fn seal(&mut self, row: &SealRow<'_>) -> Result<(), IndexError>;
 }
 
 /// The peer object of a line.
@@ -42,19 +41,19 @@ struct Parsed<'a> {
     fields: Event<'a>,
 }
 
-/// Rows that are handed to the database together.
+/// Rows that are handed on together.
 const TOGETHER: usize = 256;
 
 /// The daemon's own records speak the built-in vocabulary, whatever clients speak.
 static OWN_FIELDS: LazyLock<FieldMap> = LazyLock::new(FieldMap::builtin);
 
-/// Inserts whole lines, each with its LF. What is no ledger line is left out: it is for verification.
-pub fn insert(
-    batch: &mut Batch<'_>,
+/// Makes the rows of whole lines, each with its LF. What is no ledger line is left out: it is for
+/// verification.
+pub fn each(
     lines: &[u8],
     fields: &FieldMap,
     log_id: &str,
-    counts: &mut Counts,
+    sink: &mut impl Sink,
 ) -> Result<(), IndexError> {
     let mut events = Vec::with_capacity(TOGETHER);
     let mut rest = lines;
@@ -65,19 +64,18 @@ pub fn insert(
             tracing::warn!("a line of the ledger is not well-formed; run `auditlog verify`");
             continue;
         };
-        counts.rows += 1;
         match line.body {
             Body::Event { peer, event } => {
                 events.push(parse(line, peer, event, fields));
                 if events.len() == TOGETHER {
-                    insert_events(batch, &events, log_id, counts)?;
+                    give_events(&events, log_id, sink)?;
                     events.clear();
                 }
             }
-            Body::Seal(json) => insert_seal(batch, &line, text, json)?,
+            Body::Seal(json) => give_seal(&line, text, json, sink)?,
         }
     }
-    insert_events(batch, &events, log_id, counts)
+    give_events(&events, log_id, sink)
 }
 
 fn parse<'a>(line: Line<'a>, peer: &'a str, event: &'a str, fields: &FieldMap) -> Parsed<'a> {
@@ -93,15 +91,13 @@ fn parse<'a>(line: Line<'a>, peer: &'a str, event: &'a str, fields: &FieldMap) -
     }
 }
 
-fn insert_events(
-    batch: &mut Batch<'_>,
+fn give_events(
     events: &[Parsed<'_>],
     log_id: &str,
-    counts: &mut Counts,
+    sink: &mut impl Sink,
 ) -> Result<(), IndexError> {
     let rows: Vec<_> = events.iter().map(|event| event.row(log_id)).collect();
-    counts.mistyped += events.iter().map(|event| u64::from(event.fields.mistyped)).sum::<u64>();
-    batch.events(&rows)
+    sink.events(&rows)
 }
 
 impl Parsed<'_> {
@@ -140,15 +136,15 @@ fn unquote(json: &str) -> Cow<'_, str> {
     }
 }
 
-fn insert_seal(
-    batch: &mut Batch<'_>,
+fn give_seal(
     line: &Line<'_>,
     text: &[u8],
     json: &str,
+    sink: &mut impl Sink,
 ) -> Result<(), IndexError> {
     let Ok(seal) = seal::parse(json) else { return Ok(()) };
     let hex = |hash: &[u8; 32]| data_encoding::HEXLOWER.encode(hash);
-    batch.seal(&SealRow {
+    sink.seal(&SealRow {
         seq: line.seq,
         ts_ns: line.ts_ns,
         epoch: seal.epoch,
@@ -164,14 +160,12 @@ fn insert_seal(
     })
 }
 
-/// Inserts or updates what is known of a segment.
-pub fn insert_segment(batch: &mut Batch<'_>, found: &Found) -> Result<(), IndexError> {
-    let file = found.path.file_name().unwrap_or_default().to_string_lossy();
-    batch.segment(&SegmentRow {
+/// What the index knows of a segment: what its first line says.
+pub fn segment(found: &Found) -> SegmentRow<'_> {
+    SegmentRow {
         number: found.header.segment,
         first_seq: found.header.first_seq,
         opened: &found.header.opened,
         host: &found.header.host,
-        file: &file,
-    })
+    }
 }

@@ -97,7 +97,13 @@ impl Writer {
                 }
                 Command::Record(record) => self.write_own(vec![record])?,
                 Command::Reopen(done) => self.reopen(&done)?,
-                Command::Configure(limits) => self.limits = limits,
+                Command::Configure(limits, fields, record) => {
+                    self.limits = limits;
+                    // The index must not use a map that the ledger does not name, nor use the old one
+                    // for an event behind the record: verification relies on both.
+                    self.write_own(vec![record])?;
+                    self.feed.set_fields(fields);
+                }
                 Command::Stop(reason) => return self.stop(reason),
             }
             self.seal_if_due()?;
@@ -214,12 +220,12 @@ impl Writer {
             ActiveFile::Intact => return Ok(None),
             ActiveFile::Renamed => {
                 self.close_epoch(Reason::Rotate, now)?;
-                self.ledger.open_segment(now)?;
+                self.open_segment(now)?;
             }
             // The old file is not one to write a seal to: the new one begins with it.
             ActiveFile::Unlinked | ActiveFile::Resized { .. } => {
                 let rescued = self.ledger.rescue()?;
-                self.ledger.open_segment(now)?;
+                self.open_segment(now)?;
                 self.close_epoch(Reason::Rotate, now)?;
                 let said = match rescued {
                     Some(path) => format!("{found}; what was in it is now in {path:?}"),
@@ -229,9 +235,15 @@ impl Writer {
                 damage = Some(said);
             }
         }
-        self.feed.segments_changed();
         let (segment, reason) = (self.ledger.segment(), found.to_string());
         Ok(Some(Record::Reopened { segment, reason, damage }))
+    }
+
+    /// Opens a new segment; the index lists it before it takes a line of it.
+    fn open_segment(&mut self, now: Now) -> Result<(), LedgerError> {
+        self.ledger.open_segment(now)?;
+        self.feed.segments_changed();
+        Ok(())
     }
 
     fn reopen(&mut self, done: &Done) -> Result<(), LedgerError> {

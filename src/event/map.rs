@@ -1,6 +1,7 @@
 //! Where the known members are: lists of JSON pointers (RFC 6901), compiled into one tree of keys.
 
 use super::Column;
+use super::definition;
 use super::keys::fingerprint;
 
 /// The most pointers of one list.
@@ -84,6 +85,7 @@ pub struct FieldMap {
     pub(super) require: Vec<Column>,
     /// Whether the presence of some member decides the outcome.
     pub(super) failure_rule: bool,
+    pub(super) definition: String,
 }
 
 /// One key (or array index) on the way of some pointers.
@@ -160,7 +162,8 @@ impl FieldMap {
         if let Some(column) = require.iter().find(|c| !found[**c as usize]) {
             return Err(FieldMapError::RequiredNowhere { name: column.name() });
         }
-        Ok(Self { root, require, failure_rule: !failure_if_present.is_empty() })
+        let definition = definition::write(pointers, failure_if_present);
+        Ok(Self { root, require, failure_rule: !failure_if_present.is_empty(), definition })
     }
 
     /// The built-in vocabulary, nothing required: what the daemon's own records speak.
@@ -173,7 +176,8 @@ impl FieldMap {
             }
         }
         root.child_mut("event_type").reserved = true;
-        Self { root, require: Vec::new(), failure_rule: false }
+        let definition = definition::write(&builtin_pointers(), &[]);
+        Self { root, require: Vec::new(), failure_rule: false, definition }
     }
 }
 

@@ -4,6 +4,7 @@
 //! skipped. Strings without escapes are borrowed from the text.
 
 mod column;
+mod definition;
 mod keys;
 mod map;
 mod parse;
@@ -15,6 +16,7 @@ mod walk;
 use std::borrow::Cow;
 
 pub use column::Column;
+pub use definition::DefinitionError;
 pub use map::{FieldMap, FieldMapError, MAX_POINTERS, builtin_pointers};
 pub use parse::{MAX_DEPTH, admit, parse};
 pub use reject::{Reject, RejectCode};

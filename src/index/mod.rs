@@ -5,6 +5,7 @@
 //! whoever follows it hands over rows and says up to which leaf they reach. `docs/sqlite.md` is the
 //! page for people who query the file by hand.
 
+mod check;
 mod error;
 mod filter;
 mod insert;
@@ -12,14 +13,17 @@ mod reader;
 mod reset;
 mod row;
 mod schema;
+mod stored;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use check::{Difference, Extent, Found, Kind, Made, Part, Progress, Snapshot};
 pub use error::IndexError;
 pub use filter::{Filter, Order};
-pub use insert::{Batch, EventRow, SealRow, SegmentRow};
+pub use insert::Batch;
 pub use reader::Reader;
 pub use row::{Line, Row, Rows};
+pub use stored::{EventRow, SealRow, SegmentRow};
 pub use writer::{Options, WalState, Writer};

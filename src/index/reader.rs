@@ -14,8 +14,8 @@ const BUSY: Duration = Duration::from_secs(2);
 
 /// A read-only connection to an index. It never holds a transaction between two calls.
 pub struct Reader {
-    db: Connection,
-    path: PathBuf,
+    pub(super) db: Connection,
+    pub(super) path: PathBuf,
 }
 
 impl Reader {
@@ -115,31 +115,9 @@ impl Reader {
         self.query(&filter, Order::Newest, Some(1))?.next().transpose()
     }
 
-    /// All events from `from` in the ledger's order, as far as they are compared with it.
-    pub fn lines(&self, from: i64) -> Rows<'_, Line> {
-        self.lines_of(
-            "SELECT seq, ts_ns, mac, event FROM events WHERE seq >= ?1 ORDER BY seq",
-            from,
-        )
-    }
-
     /// All seals from `from` in the ledger's order; their mac is in the text.
     pub fn seal_lines(&self, from: i64) -> Rows<'_, Line> {
-        self.lines_of("SELECT seq, ts_ns, x'', line FROM seals WHERE seq >= ?1 ORDER BY seq", from)
-    }
-
-    /// Events that no query would find because somebody changed `blocks`. Reads all times: seconds for ten
-    /// million events.
-    pub fn strays(&self) -> Result<u64, IndexError> {
-        let strays: i64 = self.value(&format!(
-            "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM blocks b
-                WHERE b.block = e.seq >> {} AND e.ts_ns BETWEEN b.first_ts_ns AND b.last_ts_ns)",
-            schema::BLOCK_SHIFT
-        ))?;
-        Ok(u64::try_from(strays).unwrap_or_default())
-    }
-
-    fn lines_of(&self, sql: &'static str, from: i64) -> Rows<'_, Line> {
+        let sql = "SELECT seq, line FROM seals WHERE seq >= ?1 ORDER BY seq";
         let mut next = Some(from);
         Rows::new(move || {
             let read = |from| {
@@ -172,7 +150,7 @@ impl Reader {
         self.db.query_row(sql, [], |row| row.get(0)).map_err(|e| self.error(e))
     }
 
-    fn error(&self, error: rusqlite::Error) -> IndexError {
+    pub(super) fn error(&self, error: rusqlite::Error) -> IndexError {
         IndexError::sqlite(&self.path, error)
     }
 }

@@ -111,23 +111,18 @@ impl Row {
     }
 }
 
-/// What is compared with the ledger.
+/// A seal as the index holds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     /// The leaf's sequence number; negative only if somebody put it there.
     pub seq: i64,
-    /// When it was written, nanoseconds since 1970.
-    pub ts_ns: i64,
-    /// The line's mac: 32 bytes unless somebody changed it.
-    pub mac: Vec<u8>,
-    /// The event, or for a seal its whole line.
+    /// Its whole line.
     pub text: String,
 }
 
 impl Line {
     pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        let text = text(row, 3)?.unwrap_or_default();
-        Ok(Self { seq: row.get(0)?, ts_ns: row.get(1)?, mac: row.get(2)?, text })
+        Ok(Self { seq: row.get(0)?, text: text(row, 1)?.unwrap_or_default() })
     }
 }
 

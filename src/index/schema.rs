@@ -122,7 +122,7 @@ pub(super) fn check_contents(db: &Connection, path: &Path, log_id: &str) -> Resu
         }
     }
     let unique = "SELECT i.name FROM sqlite_schema s JOIN pragma_index_list(s.name) i
-        WHERE s.name IN ('events', 'seals', 'segments', 'blocks', 'meta') AND i.\"unique\"";
+        WHERE s.name IN ('events', 'seals', 'segments', 'blocks', 'field_maps', 'meta') AND i.\"unique\"";
     let unique: Option<String> = db
         .query_row(unique, [], |row| row.get(0))
         .optional()

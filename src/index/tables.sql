@@ -73,6 +73,10 @@ CREATE TABLE segments (
   number INTEGER PRIMARY KEY,
   first_seq INTEGER NOT NULL,
   opened TEXT NOT NULL,
-  host TEXT NOT NULL,
-  file TEXT NOT NULL
+  host TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE field_maps (
+  first_seq INTEGER PRIMARY KEY,
+  definition TEXT NOT NULL
 ) STRICT;

@@ -1,68 +1,205 @@
-//! Checkpoints: a C2SP tlog-checkpoint, which is a C2SP signed note with an Ed25519 signature.
+//! Checkpoints: what a log says of itself, as a signed note (c2sp.org/tlog-checkpoint).
+//!
+//! ```text
+//! <host>/auditlog/<log_id>     the origin, which is also the key's name
+//! <size>
+//! <base64 of the root>
+//! ```
+
+use std::fmt;
 
 use data_encoding::{BASE64, HEXLOWER};
-use sha2::{Digest, Sha256};
 
 use super::keys::{LogId, SignKey};
-use super::tree::Tree;
+use super::note::{KeyError, KeyKind, Note, NoteError, VerifierKey};
+use super::tree::{Hash, Tree};
 
-/// The signature algorithm's byte in key ids and verifier keys (C2SP signed-note, "Signature types").
-const ED25519: u8 = 1;
+/// What stands in an origin between the host and the log's id.
+pub const ORIGIN_PART: &str = "/auditlog/";
 
-/// Who the checkpoints are of: `<host>/auditlog/<log_id>`. A name on a note may hold neither spaces
-/// nor plus signs.
-pub fn origin(host: &str, log_id: &LogId) -> String {
-    let host: String =
-        host.chars().map(|c| if c.is_whitespace() || c == '+' { '-' } else { c }).collect();
-    format!("{host}/auditlog/{}", HEXLOWER.encode(log_id))
+/// A log's size and root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Who says so.
+    pub origin: String,
+    /// The number of leaves.
+    pub size: u64,
+    /// The tree's root over them.
+    pub root: Hash,
 }
 
-/// The note: origin, size, root, and the signature of them.
-pub fn sign(origin: &str, tree: &Tree, key: &SignKey) -> String {
-    let text = format!("{origin}\n{}\n{}\n", tree.size(), BASE64.encode(&tree.root()));
-    let mut signature = key_id(origin, &key.public()).to_vec();
-    signature.extend_from_slice(&key.sign(text.as_bytes()));
-    format!("{text}\n\u{2014} {origin} {}\n", BASE64.encode(&signature))
+/// Why a note's text is no checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Fewer than three lines, or an empty one.
+    #[error("a checkpoint is at least three lines: origin, size and root; none is empty")]
+    Lines,
+    /// The second line.
+    #[error("the second line of a checkpoint is the size, decimal, without leading zeros")]
+    Size,
+    /// The third line.
+    #[error("the third line of a checkpoint is the root, 32 bytes in base64")]
+    Root,
 }
 
-/// The verifier key that a witness or a reader is given: `<origin>+<key id>+<base64 of type and key>`.
-pub fn verifier_key(origin: &str, key: &SignKey) -> String {
-    let public = key.public();
-    let typed = [&[ED25519][..], &public].concat();
-    let id = HEXLOWER.encode(&key_id(origin, &public));
-    format!("{origin}+{id}+{}", BASE64.encode(&typed))
+impl Checkpoint {
+    /// Reads the text of a note, with its last newline. Extension lines may follow and mean nothing.
+    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
+        let text = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?;
+        let mut lines = text.split('\n');
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return Err(CheckpointError::Lines);
+        };
+        if origin.is_empty() || lines.any(str::is_empty) {
+            return Err(CheckpointError::Lines);
+        }
+        let size = parse_number(size).ok_or(CheckpointError::Size)?;
+        let root = parse_hash(root).ok_or(CheckpointError::Root)?;
+        Ok(Self { origin: origin.into(), size, root })
+    }
+
+    /// The log that the origin names; `None` if it is not of an auditlogd.
+    pub fn log_id(&self) -> Option<LogId> {
+        log_id(&self.origin)
+    }
 }
 
-fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
-    let hash = Sha256::new()
-        .chain_update(name)
-        .chain_update([b'\n', ED25519])
-        .chain_update(public)
-        .finalize();
-    [hash[0], hash[1], hash[2], hash[3]]
+/// The text of the note.
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}\n{}", self.origin, self.size, BASE64.encode(&self.root))
+    }
+}
+
+/// A number as C2SP texts have it: ASCII decimal without leading zeros.
+pub(super) fn parse_number(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let plain = digits && (text.len() == 1 || !text.starts_with('0'));
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// A hash as C2SP texts have it: 32 bytes in base64.
+pub(super) fn parse_hash(text: &str) -> Option<Hash> {
+    BASE64.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+fn log_id(origin: &str) -> Option<LogId> {
+    let (_, hex) = origin.rsplit_once(ORIGIN_PART)?;
+    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
+}
+
+/// Signs the checkpoints of one log.
+pub struct Signer {
+    key: SignKey,
+    verifier: VerifierKey,
+}
+
+impl Signer {
+    /// The signer of a log that begins on `host`, or that goes on with the key of `known`. The origin
+    /// stays the log's for good: it does not follow when the host is renamed. `known` may be any
+    /// text; if it is not the verifier key of `key` in this log, that is made anew from `host`.
+    pub fn new(key: SignKey, host: &str, log: &LogId, known: &str) -> Result<Self, KeyError> {
+        let public = key.public();
+        let known = known.trim_end().parse::<VerifierKey>().ok();
+        let fits = |key: &VerifierKey| key.public() == public && log_id(key.name()) == Some(*log);
+        let verifier = match known.filter(fits) {
+            Some(known) => known,
+            None => VerifierKey::new(&origin(host, log), KeyKind::Ed25519, &public)?,
+        };
+        Ok(Self { key, verifier })
+    }
+
+    /// What a reader or a witness has to know.
+    pub fn verifier_key(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    /// The seed of the key, for its file.
+    pub fn seed(&self) -> &[u8; 32] {
+        self.key.seed()
+    }
+
+    /// The signed checkpoint of `tree`.
+    pub fn sign(&self, tree: &Tree) -> Result<Note, NoteError> {
+        let origin = self.verifier.name().into();
+        let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root() };
+        let mut note = Note::new(&checkpoint.to_string())?;
+        note.sign(&self.verifier, &self.key);
+        Ok(note)
+    }
+}
+
+/// Who the checkpoints are of: `<host>/auditlog/<log_id>`. A key's name may hold neither spaces nor
+/// plus signs, and a note no control characters.
+fn origin(host: &str, log_id: &LogId) -> String {
+    let forbidden = |c: char| c.is_whitespace() || c.is_control() || c == '+';
+    let host: String = host.chars().map(|c| if forbidden(c) { '-' } else { c }).collect();
+    format!("{host}{ORIGIN_PART}{}", HEXLOWER.encode(log_id))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::note::Signed;
 
-    #[test]
-    fn a_checkpoint_has_the_form_of_a_signed_note() {
-        let key = SignKey::from_seed(&[1; 32]).expect("key");
-        let origin = origin("my host+1", &[0xaa; 16]);
-        assert_eq!(origin, format!("my-host-1/auditlog/{}", "aa".repeat(16)));
+    const LOG: LogId = [0xaa; 16];
+
+    fn signer(host: &str, known: &str) -> Signer {
+        Signer::new(SignKey::from_seed(&[1; 32]).expect("key"), host, &LOG, known).expect("signer")
+    }
+
+    fn tree() -> Tree {
         let mut tree = Tree::default();
         tree.push([2; 32]);
-        let note = sign(&origin, &tree, &key);
-        let (text, signatures) = note.split_once("\n\n").expect("two parts");
-        assert_eq!(text, format!("{origin}\n1\n{}", BASE64.encode(&[2; 32])));
-        let signature = signatures.strip_prefix(&format!("\u{2014} {origin} ")).expect("signer");
-        let signature = BASE64.decode(signature.trim_end().as_bytes()).expect("base64");
-        assert_eq!(signature.len(), 4 + 64);
-        let public = ed25519_dalek::VerifyingKey::from_bytes(&key.public()).expect("key");
-        let ed = ed25519_dalek::Signature::from_slice(&signature[4..]).expect("signature");
-        public.verify_strict(format!("{text}\n").as_bytes(), &ed).expect("verifies");
-        let vkey = verifier_key(&origin, &key);
-        assert!(vkey.contains(&format!("+{}+", HEXLOWER.encode(&signature[..4]))), "{vkey}");
+        tree
+    }
+
+    #[test]
+    fn a_checkpoint_reads_back_and_its_verifier_key_vouches_for_it() {
+        let signer = signer("my host+1", "");
+        let note = signer.sign(&tree()).expect("a note").to_string();
+        let origin = format!("my-host-1/auditlog/{}", "aa".repeat(16));
+        let text = format!("{origin}\n1\n{}\n", BASE64.encode(&[2; 32]));
+        assert!(note.starts_with(&format!("{text}\n\u{2014} {origin} ")), "{note}");
+        let note = Note::parse(&note).expect("parses");
+        assert_eq!(note.verify(signer.verifier_key()), Ok(Signed::Plain));
+        let checkpoint = Checkpoint::parse(note.text()).expect("a checkpoint");
+        assert_eq!(checkpoint, Checkpoint { origin, size: 1, root: [2; 32] });
+        assert_eq!(checkpoint.log_id(), Some(LOG));
+        assert_eq!(checkpoint.to_string(), text);
+    }
+
+    #[test]
+    fn the_origin_stays_when_the_host_is_renamed() {
+        let first = signer("old", "").verifier_key().to_string();
+        let again = signer("new", &format!("{first}\n"));
+        assert_eq!(again.verifier_key().to_string(), first);
+        let other_log = first.replace("aa", "bb");
+        for useless in ["", "x", &other_log] {
+            assert!(signer("new", useless).verifier_key().name().starts_with("new/"));
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_checkpoints_are_refused() {
+        let root = BASE64.encode(&[2; 32]);
+        let good = format!("o\n10\n{root}\n");
+        assert_eq!(Checkpoint::parse(&good).map(|c| c.size), Ok(10));
+        assert!(Checkpoint::parse(&format!("{good}an extension\n")).is_ok());
+        for bad in [
+            format!("\n10\n{root}\n"),
+            format!("o\n010\n{root}\n"),
+            format!("o\n+1\n{root}\n"),
+            format!("o\n\n{root}\n"),
+            format!("o\n18446744073709551616\n{root}\n"),
+            format!("o\n10\n{}\n", &root[..40]),
+            format!("o\n10\n{root}"),
+            format!("o\n10\n{root}\n\n"),
+            "o\n10\n".to_owned(),
+            String::new(),
+        ] {
+            assert!(Checkpoint::parse(&bad).is_err(), "{bad:?}");
+        }
     }
 }

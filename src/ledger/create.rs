@@ -6,7 +6,7 @@ use zeroize::Zeroize;
 
 use super::files::{create_segment, open_seals};
 use super::keys::{EpochSecret, LogId, SignKey};
-use super::log::{Epoch, EpochKeys, boot, hex};
+use super::log::{Epoch, EpochKeys, boot, hex, signer};
 use super::open::{Opened, Setup};
 use super::segment::Header;
 use super::state::{State, StateFile};
@@ -38,11 +38,11 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
         fs::replace(&*fs, &path, text.as_bytes(), access).map_err(LedgerError::io("written", &path))
     };
     let genesis_pub = hex32(&sign_key.public());
-    let origin = super::checkpoint::origin(&setup.host.name, &log_id);
-    let vkey = super::checkpoint::verifier_key(&origin, &checkpoint_key);
+    let signer = signer(&paths, checkpoint_key, &setup.host.name, &log_id, "")?;
+    let checkpoint_vkey = signer.verifier_key().to_string();
     put(paths.genesis_pub(), &format!("{genesis_pub}\n"), Access::Shared)?;
-    put(paths.checkpoint_vkey(), &format!("{vkey}\n"), Access::Shared)?;
-    let mut text = format!("{}\n", hex32(checkpoint_key.seed()));
+    put(paths.checkpoint_vkey(), &format!("{checkpoint_vkey}\n"), Access::Shared)?;
+    let mut text = format!("{}\n", hex32(signer.seed()));
     put(paths.checkpoint_key(), &text, Access::Private)?;
     text.zeroize();
     let mut text = format!("{}\n", hex32(&auditor_key));
@@ -65,7 +65,8 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
         sign_key,
         seal: None,
     };
-    let record = Record::LogCreated { log_id: hex(&log_id), genesis_pub, format: FORMAT };
+    let record =
+        Record::LogCreated { log_id: hex(&log_id), genesis_pub, checkpoint_vkey, format: FORMAT };
     let own_peer = setup.own_peer.clone();
     let mut ledger = Ledger {
         fs: setup.fs,
@@ -77,7 +78,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
         state,
         counter: 1,
         keys: EpochKeys { ratchet: Some(ratchet), ..EpochKeys::from(&first)? },
-        checkpoint_key,
+        signer,
         epoch: Epoch { number: 0, first_seq: 0, prev: [0; 32] },
         tree,
         segment,

@@ -7,7 +7,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::secret::Secret;
 use super::tree::Hash;
@@ -69,12 +69,25 @@ impl Ratchet {
         mac
     }
 
+    /// Hands out the key of the next line, for [`line_mac`], and goes on to the one after it.
+    pub fn step(&mut self) -> Zeroizing<Hash> {
+        let key = Zeroizing::new(*self.0);
+        let next = Zeroizing::new(self.hmac(b"ratchet"));
+        self.0.copy_from_slice(&*next);
+        key
+    }
+
     fn hmac(&self, message: &[u8]) -> Hash {
-        // HMAC takes keys of any length, so the error arm is never taken.
-        match Hmac::<Sha256>::new_from_slice(&*self.0) {
-            Ok(hmac) => hmac.chain_update(message).finalize().into_bytes().into(),
-            Err(_any_length_is_valid) => [0; 32],
-        }
+        line_mac(&self.0, message)
+    }
+}
+
+/// The mac of a line's bytes before its tail, with the key that [`Ratchet::step`] gave for it.
+pub fn line_mac(key: &Hash, line: &[u8]) -> Hash {
+    // HMAC takes keys of any length, so the error arm is never taken.
+    match Hmac::<Sha256>::new_from_slice(key) {
+        Ok(hmac) => hmac.chain_update(line).finalize().into_bytes().into(),
+        Err(_any_length_is_valid) => [0; 32],
     }
 }
 

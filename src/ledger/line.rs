@@ -111,11 +111,18 @@ pub fn parse(bytes: &[u8]) -> Result<Line<'_>, LineError> {
     if bytes.len() > MAX {
         return Err(LineError::TooLong);
     }
+    parse_text(std::str::from_utf8(bytes).map_err(|_| LineError::NotUtf8)?)
+}
+
+/// The same for text that is known to be UTF-8.
+pub fn parse_text(text: &str) -> Result<Line<'_>, LineError> {
+    if text.len() > MAX {
+        return Err(LineError::TooLong);
+    }
     let malformed = LineError::Malformed;
-    let split = bytes.len().checked_sub(TAIL).ok_or(malformed("mac"))?;
-    let (head, tail) = bytes.split_at(split);
-    let mac = parse_tail(tail).ok_or(malformed("mac"))?;
-    let head = std::str::from_utf8(head).map_err(|_| LineError::NotUtf8)?;
+    let split = text.len().checked_sub(TAIL).ok_or(malformed("mac"))?;
+    let (head, tail) = text.split_at_checked(split).ok_or(malformed("mac"))?;
+    let mac = parse_tail(tail.as_bytes()).ok_or(malformed("mac"))?;
 
     let rest = head.strip_prefix(r#"{"seq":"#).ok_or(malformed("seq"))?;
     let (seq, rest) = parse_number(rest).ok_or(malformed("seq"))?;
@@ -140,6 +147,26 @@ pub fn peek_seq(bytes: &[u8]) -> Option<u64> {
     let rest = bytes.strip_prefix(br#"{"seq":"#)?;
     let digits = rest.iter().position(|b| !b.is_ascii_digit())?;
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+}
+
+/// Whether what looks like a line is a seal's. Right for every line that [`parse`] takes.
+pub fn peek_is_seal(bytes: &[u8]) -> bool {
+    after_id(bytes).is_some_and(|rest| rest.starts_with(br#","seal":"#))
+}
+
+/// What follows the id of what looks like a line.
+fn after_id(bytes: &[u8]) -> Option<&[u8]> {
+    let rest = bytes.strip_prefix(br#"{"seq":"#)?;
+    let digits = rest.iter().position(|b| !b.is_ascii_digit())?;
+    let mut rest = rest[digits..].strip_prefix(br#","ts":""#)?.get(30..)?;
+    rest = rest.strip_prefix(br#"","id":""#)?;
+    loop {
+        let at = memchr::memchr2(b'"', b'\\', rest)?;
+        match rest[at] {
+            b'"' => return rest.get(at + 1..),
+            _ => rest = rest.get(at + 2..)?,
+        }
+    }
 }
 
 fn parse_tail(tail: &[u8]) -> Option<Hash> {
@@ -197,6 +224,10 @@ mod tests {
         let body = Body::Event { peer: r#"{"pid":1}"#, event: r#"{"x":[1, "}"]}"# };
         assert_eq!(line.body, body);
         assert_eq!(peek_seq(&bytes), Some(7));
+        assert!(!peek_is_seal(&bytes));
+        let mut seal = Vec::new();
+        push_seal(&mut seal, 7, TS, br#""\",\"peer\":\\""#, "{}");
+        assert!(peek_is_seal(&seal));
     }
 
     #[test]
@@ -227,6 +258,7 @@ mod tests {
         fn no_bytes_make_the_reader_panic(bytes: Vec<u8>) {
             let _ = parse(&bytes);
             let _ = peek_seq(&bytes);
+            let _ = peek_is_seal(&bytes);
         }
 
         #[test]

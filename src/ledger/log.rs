@@ -3,6 +3,7 @@
 //! disk is then unknown, and [`super::open`] finds out.
 
 use std::fmt;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,13 +11,14 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use super::checkpoint::Signer;
 use super::files::{append_seal, create_segment};
 use super::keys::{Entropy, EpochSecret, LogId, Ratchet, SignKey};
 use super::seal::{self, Hex, Reason, Seal};
 use super::segment::Header;
 use super::state::{LastSeal, State, StateFile};
 use super::tree::{Hash, Tree, leaf_hash};
-use super::{Host, LedgerError, Paths, checkpoint, line};
+use super::{Host, LedgerError, Paths, line};
 use crate::clock::{Now, rfc3339};
 use crate::fs::{self, Access, File, Fs};
 
@@ -31,7 +33,7 @@ pub struct Ledger {
     pub(super) state: StateFile,
     pub(super) counter: u64,
     pub(super) keys: EpochKeys,
-    pub(super) checkpoint_key: SignKey,
+    pub(super) signer: Signer,
     pub(super) epoch: Epoch,
     pub(super) tree: Tree,
     pub(super) segment: Segment,
@@ -317,12 +319,26 @@ impl Ledger {
     }
 
     fn publish_checkpoint(&self) -> Result<(), LedgerError> {
-        let origin = checkpoint::origin(&self.host.name, &self.log_id);
-        let note = checkpoint::sign(&origin, &self.tree, &self.checkpoint_key);
         let path = self.paths.checkpoint();
-        fs::replace(&*self.fs, &path, note.as_bytes(), Access::Shared)
-            .map_err(LedgerError::io("replaced", &path))
+        let replace = || {
+            let note = self.signer.sign(&self.tree).map_err(io::Error::other)?;
+            fs::replace(&*self.fs, &path, note.to_string().as_bytes(), Access::Shared)
+        };
+        replace().map_err(LedgerError::io("replaced", &path))
     }
+}
+
+/// What signs the checkpoints, with the verifier key as it is `known` so far.
+pub(super) fn signer(
+    paths: &Paths,
+    key: SignKey,
+    host: &str,
+    log_id: &LogId,
+    known: &str,
+) -> Result<Signer, LedgerError> {
+    let path = paths.checkpoint_key();
+    let signer = Signer::new(key, host, log_id, known).map_err(io::Error::other);
+    signer.map_err(LedgerError::io("used", &path))
 }
 
 /// How a boot id stands in the state file.

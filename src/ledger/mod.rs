@@ -4,12 +4,14 @@
 //! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
 //! where to go on; [`reader`] and [`verify`] never write.
 
+pub mod anchor;
 pub mod checkpoint;
 mod create;
 mod files;
 pub mod keys;
 pub mod line;
 mod log;
+pub mod note;
 pub mod open;
 pub mod reader;
 mod recovery;
@@ -56,6 +58,11 @@ impl Paths {
     /// The last checkpoint.
     pub fn checkpoint(&self) -> PathBuf {
         self.state_dir.join("checkpoint")
+    }
+
+    /// The last checkpoints that witnesses have cosigned, one of each.
+    pub fn cosigned(&self) -> PathBuf {
+        self.state_dir.join("checkpoint.cosigned")
     }
 
     /// The seed of the key that signs checkpoints, hex.

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use zeroize::Zeroize;
 
+use super::checkpoint::Signer;
 use super::files::{append_seal, create_segment, open_seals, set_aside};
-use super::keys::SignKey;
+use super::keys::{LogId, SignKey};
 use super::line::{self, Body};
-use super::log::{Epoch, EpochKeys, Segment, boot, hex};
+use super::log::{Epoch, EpochKeys, Segment, boot, hex, signer};
 use super::open::{Opened, Setup};
 use super::seal::{self, Reason};
 use super::segment::{self, Encoding, Found, Header};
@@ -289,12 +290,13 @@ impl Recovery {
     fn into_ledger(self, segment: Segment) -> Result<Ledger, LedgerError> {
         let Self { setup, state_file, state, tree, .. } = self;
         let seals = open_seals(&*setup.fs, &setup.paths)?;
+        let signer = open_signer(&setup, &state.log_id)?;
         let (first_seq, prev) = match &state.seal {
             Some(last) => (last.tree.size(), seal::hash(&last.line)),
             None => (0, [0; 32]),
         };
         Ok(Ledger {
-            checkpoint_key: read_key(&setup.paths.checkpoint_key())?,
+            signer,
             fs: setup.fs,
             paths: setup.paths,
             host: setup.host,
@@ -315,6 +317,21 @@ impl Recovery {
     fn state_older(&self, found: &Found) -> LedgerError {
         LedgerError::StateOlder { state: self.setup.paths.state(), segment: found.path.clone() }
     }
+}
+
+/// The signer of checkpoints; its verifier key is put back where that was lost.
+fn open_signer(setup: &Setup, log_id: &LogId) -> Result<Signer, LedgerError> {
+    let Setup { paths, host, .. } = setup;
+    let key = read_key(&paths.checkpoint_key())?;
+    let path = paths.checkpoint_vkey();
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    let signer = signer(paths, key, &host.name, log_id, &known)?;
+    let text = format!("{}\n", signer.verifier_key());
+    if known != text {
+        fs::replace(&*setup.fs, &path, text.as_bytes(), Access::Shared)
+            .map_err(LedgerError::io("written", &path))?;
+    }
+    Ok(signer)
 }
 
 /// Whether `segment` is not the file at the active path.

@@ -134,17 +134,27 @@ pub fn parse(json: &str) -> Result<Seal, SealError> {
 
 /// Whether the signature in a whole seal line is `public`'s.
 pub fn verify(line: &[u8], log_id: &LogId, public: &Hash) -> bool {
-    // The line ends in `,"sig":"` 128 hex digits `"}` and the 74-byte tail.
-    let Some(end) = line.len().checked_sub(line::TAIL + 2) else { return false };
-    let Some(start) = end.checked_sub(128) else { return false };
-    if &line[end..end + 2] != b"\"}" {
-        return false;
-    }
-    let Some(signed) = line[..start].strip_suffix(SIG.as_bytes()) else { return false };
-    let Ok(signature) = HEXLOWER.decode(&line[start..end]) else { return false };
+    let Some((signed, signature)) = split(line) else { return false };
+    let Ok(signature) = HEXLOWER.decode(signature) else { return false };
     let Ok(signature) = Signature::from_slice(&signature) else { return false };
     let Ok(key) = VerifyingKey::from_bytes(public) else { return false };
     key.verify_strict(&message(log_id, signed), &signature).is_ok()
+}
+
+/// What is signed of a whole seal line, and the signature's hex digits.
+fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    // The line ends in `,"sig":"` 128 hex digits `"}` and the 74-byte tail.
+    let rest = line.get(..line.len().checked_sub(line::TAIL)?)?.strip_suffix(b"\"}")?;
+    let (signed, signature) = rest.split_at_checked(rest.len().checked_sub(128)?)?;
+    Some((signed.strip_suffix(SIG.as_bytes())?, signature))
+}
+
+/// [`Reason::key_was_lost`] of what looks like a seal's whole line. Right for every seal that [`parse`]
+/// takes.
+pub fn peek_key_was_lost(line: &[u8]) -> bool {
+    split(line).is_some_and(|(signed, _)| {
+        signed.ends_with(br#""reason":"start""#) || signed.ends_with(br#""reason":"recovered""#)
+    })
 }
 
 /// What the next seal's `prev` says of this seal's whole line.

@@ -41,15 +41,22 @@ impl Tree {
 
     /// Appends a leaf.
     pub fn push(&mut self, leaf: Hash) {
-        let mut node = leaf;
-        for _ in 0..self.size.trailing_ones() {
+        self.push_subtree(0, leaf);
+    }
+
+    /// Appends 2^height leaves, given the root of the perfect subtree over them; the size before must be
+    /// a multiple of their number.
+    pub fn push_subtree(&mut self, height: u32, root: Hash) {
+        debug_assert_eq!(self.size.trailing_zeros().min(height), height, "subtrees are aligned");
+        let mut node = root;
+        for _ in 0..(self.size >> height).trailing_ones() {
             // One root for each bit of the size, so there is one here.
             if let Some(left) = self.frontier.pop() {
                 node = node_hash(&left, &node);
             }
         }
         self.frontier.push(node);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     /// The Merkle tree hash of all leaves; that of no leaf is SHA-256 of nothing.

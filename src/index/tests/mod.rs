@@ -107,6 +107,12 @@ fn put(writer: &mut Writer, seqs: std::ops::Range<u64>, indexed: u64) {
     batch.commit(indexed).expect("commits");
 }
 
+/// Every event, oldest first.
+fn all(reader: &Reader) -> Vec<Row> {
+    let rows = reader.query(&Filter::default(), Order::Oldest, None).expect("a query");
+    rows.map(|row| row.expect("a row")).collect()
+}
+
 fn seqs(reader: &Reader, filter: &Filter, order: Order, limit: Option<u64>) -> Vec<u64> {
     let rows = reader.query(filter, order, limit).expect("a query");
     rows.map(|row| row.expect("a row").seq).collect()

@@ -135,7 +135,9 @@ fn damage_that_shows_only_later_is_told_as_damage() {
     let half = bytes.len() / 2;
     bytes[half..].fill(0x55);
     fs::write(&place.path, bytes).unwrap();
-    let error = place.reader().lines(0).find_map(Result::err).expect("damage");
+    let reader = place.reader();
+    let rows = reader.query(&Filter::default(), Order::Oldest, None);
+    let error = rows.map_or_else(Some, |mut rows| rows.find_map(Result::err)).expect("damage");
     assert!(matches!(error, IndexError::Corrupt { .. }), "{error:?}");
 }
 

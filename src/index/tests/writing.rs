@@ -7,9 +7,9 @@ fn following_a_part_twice_leaves_the_same_rows() {
     let place = Place::new();
     let mut writer = place.writer();
     put(&mut writer, 0..100, 100);
-    let before: Vec<_> = place.reader().lines(0).map(Result::unwrap).collect();
+    let before = all(&place.reader());
     put(&mut writer, 50..100, 100);
-    let after: Vec<_> = place.reader().lines(0).map(Result::unwrap).collect();
+    let after = all(&place.reader());
     assert_eq!(before.len(), 100);
     assert_eq!(before, after);
 }
@@ -76,20 +76,15 @@ fn seals_and_segments_are_kept_and_replaced() {
             line,
         };
         batch.seal(&seal).expect("inserts");
-        let segment = SegmentRow {
-            number: 0,
-            first_seq: 0,
-            opened: "2026-11-21T01:23:45Z",
-            host: "h",
-            file: "audit.jsonl",
-        };
+        let segment =
+            SegmentRow { number: 0, first_seq: 0, opened: "2026-11-21T01:23:45Z", host: "h" };
         batch.segment(&segment).expect("inserts");
         batch.commit(6).expect("commits");
     }
     let db = place.other();
-    let sql = "SELECT ts || reason || (SELECT file FROM segments) FROM seals";
+    let sql = "SELECT ts || reason || (SELECT host FROM segments) FROM seals";
     let found: String = db.query_row(sql, [], |row| row.get(0)).expect("one row");
-    assert_eq!(found, "2026-11-21T01:23:45.000000000Zstopaudit.jsonl");
+    assert_eq!(found, "2026-11-21T01:23:45.000000000Zstoph");
     let lines: Vec<_> = place.reader().seal_lines(0).map(Result::unwrap).collect();
     assert_eq!((lines.len(), lines[0].text.as_str()), (1, line));
 }

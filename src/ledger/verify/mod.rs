@@ -1,246 +1,171 @@
-//! Verification: whether a log is what its daemon wrote (docs/ledger-format.md, "Verification"). It reads
-//! only, needs no secret, and works on a copy as well as beside a running daemon.
+//! Verification: whether a log is what its daemon wrote (docs/ledger-format.md, "Verifying"). It reads
+//! only, needs no secret, and works on a copy as well as beside a running daemon. It takes a few MiB of
+//! memory, however large the log is.
 
+mod anchors;
+mod blocks;
 mod chain;
+mod history;
+mod keyring;
+mod order;
+mod own;
+mod pipeline;
+mod position;
+mod range;
+mod report;
 mod seals;
+mod snapshot;
+mod worker;
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use super::segment::{self, Contents, Found};
+use zeroize::Zeroizing;
+
+pub use anchors::{Anchored, Covered, Given, KeyFrom, ReadError, read as read_anchors};
+pub use chain::Prune;
+pub use history::{Bounded, Happening, History, Kind, SealEntry};
+pub use position::Position;
+pub use report::{Figures, Finding, Place, Report, Since, Verdict};
+
+use super::Paths;
+use super::note::VerifierKey;
 use super::tree::Hash;
-use super::{Paths, line};
+use crate::clock::Clock;
 use chain::Chain;
+use pipeline::Source;
+use position::Resume;
+use snapshot::Snapshot;
+use worker::Terms;
 
 /// What is verified, and against what.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Where the segments and seals.jsonl are.
     pub paths: Paths,
     /// The pinned public key of seal 0.
     pub genesis: Option<Hash>,
     /// S_0, which also proves each line's mac.
-    pub auditor_key: Option<Hash>,
+    pub auditor_key: Option<Zeroizing<Hash>>,
+    /// What was kept off the host.
+    pub anchors: Vec<Given>,
+    /// Witnesses whose cosignatures of the log's own checkpoints count as anchors.
+    pub witnesses: Vec<VerifierKey>,
+    /// The key of checkpoints for a log whose leaf 0, which names it, was pruned.
+    pub checkpoint_key: Option<VerifierKey>,
+    /// A stretch without any line that is longer, in nanoseconds, makes the log incomplete.
+    pub max_gap_ns: Option<i64>,
+    /// Whether a daemon should be writing this log now.
+    pub live: bool,
+    /// When this is, nanoseconds since 1970.
+    pub now_ns: i64,
+    /// Whether the report tells the log's history.
+    pub history: bool,
+    /// Where an earlier verification of this log ended: what is before is not read again.
+    pub since: Option<Position>,
 }
 
-/// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Everything holds; nothing off the host vouches for it.
-    OkUnanchored,
-    /// It could not be checked.
-    Unverifiable,
-    /// A crash, or a missing part that is explained: no sign of tampering, but not the whole log.
-    Incomplete,
-    /// There is evidence of change.
-    Tampered,
-}
-
-impl Verdict {
-    /// The exit code of `auditlog verify`.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Verdict::OkUnanchored => 0,
-            Verdict::Tampered => 4,
-            Verdict::Incomplete => 5,
-            Verdict::Unverifiable => 6,
+impl Options {
+    /// The log at `paths`, against nothing.
+    pub fn new(paths: Paths) -> Self {
+        Self {
+            paths,
+            genesis: None,
+            auditor_key: None,
+            anchors: Vec::new(),
+            witnesses: Vec::new(),
+            checkpoint_key: None,
+            max_gap_ns: None,
+            live: false,
+            now_ns: Clock::System.now().wall_ns,
+            history: false,
+            since: None,
         }
-    }
-
-    /// The words in capitals that the sentence starts with.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Verdict::OkUnanchored => "OK, UNANCHORED",
-            Verdict::Tampered => "TAMPERED",
-            Verdict::Incomplete => "INCOMPLETE",
-            Verdict::Unverifiable => "UNVERIFIABLE",
-        }
-    }
-}
-
-/// Where something was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Place {
-    /// The file.
-    pub file: PathBuf,
-    /// Its line, from 1.
-    pub line: u64,
-    /// Bytes of its contents before that line.
-    pub offset: u64,
-    /// The leaf that the line is or should be.
-    pub seq: u64,
-}
-
-/// Something that matters for the verdict.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
-    /// What it makes of the verdict.
-    pub verdict: Verdict,
-    /// A sentence.
-    pub message: String,
-    /// Where.
-    pub place: Option<Place>,
-}
-
-/// What was read and checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Figures {
-    /// The log, 32 hex digits.
-    pub log_id: String,
-    /// Files.
-    pub segments: u64,
-    /// Bytes of their contents.
-    pub bytes: u64,
-    /// Event lines.
-    pub events: u64,
-    /// Seals whose root, chain and signature were checked.
-    pub seals: u64,
-    /// Macs checked, which needs the auditor key.
-    pub macs: u64,
-    /// The first leaf that is there.
-    pub first_seq: u64,
-    /// The leaf after the last one.
-    pub next_seq: u64,
-    /// Lines after the last seal, which only the auditor key can check.
-    pub open_lines: u64,
-    /// When the first line that is there was committed, nanoseconds since 1970.
-    pub first_ts_ns: Option<i64>,
-    /// When the last line was.
-    pub last_ts_ns: Option<i64>,
-}
-
-/// The result of a verification.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Report {
-    /// The worst of the findings.
-    pub verdict: Verdict,
-    /// Everything that matters, in the order of the log.
-    pub findings: Vec<Finding>,
-    /// What was read.
-    pub figures: Figures,
-}
-
-impl Report {
-    /// Adds a finding, which can only make the verdict worse.
-    pub fn add(&mut self, finding: Finding) {
-        self.verdict = self.verdict.max(finding.verdict);
-        self.findings.push(finding);
     }
 }
 
 /// Verifies a log; `progress` is told the bytes of files done and the bytes of all.
 pub fn verify(options: &Options, progress: &mut dyn FnMut(u64, u64)) -> Report {
     let mut chain = Chain::new(options);
-    // Seals first: while a daemon writes, a seal reaches its segment before it reaches seals.jsonl.
-    chain.known_seals = match seals::load(&options.paths.seals()) {
-        Ok(seals) => seals,
-        Err(finding) => {
-            chain.found(finding);
-            Vec::new()
-        }
-    };
-    if let Err(finding) = verify_segments(options, &mut chain, progress) {
-        chain.found(finding);
-    }
-    chain.finish()
+    let read = verify_segments(options, &mut chain, progress);
+    chain.finish(read)
 }
 
 fn verify_segments(
     options: &Options,
-    chain: &mut Chain,
+    chain: &mut Chain<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), Finding> {
+    chain.measure_seals()?;
     let dir = &options.paths.log_dir;
     let snapshot = Snapshot::take(dir).map_err(|e| unreadable(dir, &e))?;
-    let (total, mut done) = (snapshot.total, 0);
-    if snapshot.segments.is_empty() {
+    let (first, position) = first_to_read(options, &snapshot)?;
+    let Some((found, _)) = snapshot.segments.get(first) else {
         return Err(chain.nothing_found(dir));
-    }
-    let last = snapshot.segments.len() - 1;
-    for (n, (found, len)) in snapshot.segments.into_iter().enumerate() {
-        let (path, mut reader) =
-            open_again(dir, &found).map_err(|e| unreadable(&found.path, &e))?;
-        chain.begin(&found, &path)?;
-        let mut header = (&mut reader).take(chain.place.offset);
-        io::copy(&mut header, &mut io::sink()).map_err(|e| unreadable(&path, &e))?;
-        let mut tick = |bytes: u64| progress(done + bytes.min(len), total);
-        verify_segment(chain, reader, (n == last).then_some(len), &mut tick)?;
-        done += len;
-        progress(done, total);
-    }
-    Ok(())
+    };
+    chain.start(found, position)?;
+    let at = position.map(Position::at);
+    let source = Source { snapshot: &snapshot, first, at, keys: chain.keyring()? };
+    let terms = Terms {
+        log_id: chain.log_id(),
+        sizes: chain.places.sizes.clone(),
+        receipts: chain.places.receipts.clone(),
+        max_gap_ns: options.max_gap_ns,
+    };
+    let mut bar = Bar::new(&snapshot, first);
+    let no_thread = |e: io::Error| {
+        Finding::new(Verdict::Unverifiable, format!("no thread could be started: {e}"))
+    };
+    pipeline::run(source, &terms, no_thread, |item| {
+        let ended = matches!(item, pipeline::Item::End);
+        chain.join(item)?;
+        progress(bar.done(chain.place.offset, ended), bar.total);
+        Ok(())
+    })
 }
 
-/// The segments and their sizes at one moment.
-struct Snapshot {
-    segments: Vec<(Found, u64)>,
+/// The segment to begin with, and the position in it, if it was verified before.
+fn first_to_read<'o>(
+    options: &'o Options,
+    snapshot: &Snapshot,
+) -> Result<(usize, Option<&'o Position>), Finding> {
+    let Some(position) = options.since.as_ref().filter(|p| p.is_of(options.genesis)) else {
+        return Ok((0, None));
+    };
+    Ok(match position.find(snapshot)? {
+        Resume::At(n) => (n, Some(position)),
+        Resume::Whole => (0, None),
+    })
+}
+
+/// How much of the files is done.
+struct Bar {
     total: u64,
+    before: u64,
+    segments: std::vec::IntoIter<u64>,
+    current: u64,
 }
 
-impl Snapshot {
-    fn take(dir: &Path) -> io::Result<Self> {
-        let mut segments = Vec::new();
-        for found in segment::list(dir)? {
-            let len = std::fs::metadata(&found.path).map_or(0, |meta| meta.len());
-            segments.push((found, len));
-        }
-        let total = segments.iter().map(|(_, len)| len).sum();
-        Ok(Self { segments, total })
+impl Bar {
+    fn new(snapshot: &Snapshot, first: usize) -> Self {
+        let lens: Vec<u64> = snapshot.segments[first..].iter().map(|(_, len)| *len).collect();
+        let total = lens.iter().sum();
+        let mut segments = lens.into_iter();
+        let current = segments.next().unwrap_or_default();
+        Self { total, before: 0, segments, current }
     }
-}
 
-/// Opens a segment of the snapshot, which may have been renamed or compressed since.
-fn open_again(dir: &Path, wanted: &Found) -> io::Result<(PathBuf, BufReader<Contents>)> {
-    if segment::read_header(&wanted.path)
-        .is_ok_and(|f| f.is_some_and(|f| f.header == wanted.header))
-    {
-        return Ok((wanted.path.clone(), segment::open(&wanted.path)?));
-    }
-    let found = segment::list(dir)?.into_iter().find(|found| found.header == wanted.header);
-    let found = found.ok_or(io::ErrorKind::NotFound)?;
-    Ok((found.path.clone(), segment::open(&found.path)?))
-}
-
-/// Reads a segment's lines into the chain. The newest one is read up to `limit` bytes only, and its last
-/// line may be unfinished.
-fn verify_segment(
-    chain: &mut Chain,
-    mut reader: BufReader<Contents>,
-    limit: Option<u64>,
-    tick: &mut dyn FnMut(u64),
-) -> Result<(), Finding> {
-    let plain = reader.get_ref().encoding() == segment::Encoding::Plain;
-    let limit = limit.filter(|_| plain).unwrap_or(u64::MAX);
-    let mut line = Vec::with_capacity(1 << 16);
-    let mut next_tick = 0;
-    loop {
-        line.clear();
-        let room = (line::MAX as u64 + 1).min(limit - chain.place.offset);
-        let read = (&mut reader).take(room).read_until(b'\n', &mut line);
-        if let Err(e) = read {
-            let path = chain.place.file.clone();
-            return Err(chain.tampered(format!("{path:?} cannot be decompressed: {e}")));
+    /// After `offset` bytes of the contents of a segment, or at its end.
+    fn done(&mut self, offset: u64, ended: bool) -> u64 {
+        if !ended {
+            return self.before + offset.min(self.current);
         }
-        let Some(text) = line.strip_suffix(b"\n") else { break };
-        chain.line(text)?;
-        if chain.place.offset >= next_tick {
-            tick(chain.place.offset);
-            next_tick = chain.place.offset + (1 << 20);
-        }
-    }
-    let is_newest = limit != u64::MAX;
-    let may_be_unfinished = is_newest && line.len() <= line::MAX;
-    if !line.is_empty() && !may_be_unfinished {
-        return Err(chain.tampered("the segment ends in the middle of a line".into()));
-    }
-    match reader.into_inner().is_at_end() {
-        Ok(true) => Ok(()),
-        _ => Err(chain.tampered("something was appended to the compressed segment".into())),
+        self.before += self.current;
+        self.current = self.segments.next().unwrap_or_default();
+        self.before
     }
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Finding {
-    let message = format!("{path:?} cannot be read: {error}");
-    Finding { verdict: Verdict::Unverifiable, message, place: None }
+    Finding::new(Verdict::Unverifiable, format!("{path:?} cannot be read: {error}"))
 }

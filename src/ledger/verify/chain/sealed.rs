@@ -1,51 +1,94 @@
 //! What a seal must be, given all that came before it.
 
-use super::{Chain, Macs};
-use crate::ledger::keys::LogId;
-use crate::ledger::line::{self, Line};
-use crate::ledger::seal::{self, Reason, Seal};
+use super::Chain;
+use crate::ledger::seal::{self, Hex, Reason, Seal};
+use crate::ledger::tree::Hash;
+use crate::ledger::verify::order::When;
+use crate::ledger::verify::position::Position;
+use crate::ledger::verify::seals::Seals;
+use crate::ledger::verify::worker::SealLine;
 use crate::ledger::verify::{Finding, Verdict};
 
-impl Chain {
-    pub(super) fn seal(
-        &mut self,
-        line: &Line<'_>,
-        bytes: &[u8],
-        json: &str,
-    ) -> Result<(), Finding> {
-        let seal = seal::parse(json).map_err(|e| self.tampered(e.to_string()))?;
-        let log_id = self.log_id.unwrap_or_default();
+/// A seal whose form is right, with its line.
+pub struct Sealed<'a> {
+    pub seal: &'a Seal,
+    pub ts_ns: i64,
+    /// The whole line, without LF.
+    pub line: &'a [u8],
+    /// The key that its signature is known to be of.
+    pub signed_by: Option<Hash>,
+}
+
+impl Chain<'_> {
+    pub(super) fn seal(&mut self, line: &SealLine) -> Result<(), Finding> {
+        let seal = line.seal.as_ref().map_err(|e| self.tampered(e.to_string()))?;
+        let sealed =
+            Sealed { seal, ts_ns: line.ts_ns, line: &line.bytes, signed_by: line.signed_by };
         if seal.size != line.seq || seal.root.0 != self.tree.root() {
             return Err(self.tampered(format!(
                 "the lines before this seal are not the ones it was made for: one of {} to {} was changed, added or removed",
                 self.epoch_first, line.seq
             )));
         }
-        self.check_time(line.ts_ns, seal.reason.key_was_lost())?;
-        self.check_recovery(&seal);
-        self.chain_seal(&seal, bytes, &log_id, self.epoch_first)?;
-        self.check_known(&seal, bytes)?;
-        self.check_seal_mac(&seal, line, bytes, &log_id)?;
-        self.report.figures.seals += 1;
+        self.check_seal_time(&sealed)?;
+        self.check_recovery(seal);
+        self.chain_seal(&sealed, self.epoch_first)?;
+        self.check_known(&sealed)?;
+        if line.mac_holds == Some(false) {
+            return Err(self.tampered("the seal's mac is not the one its key gives"));
+        }
+        let figures = &mut self.report.figures;
+        figures.seals += 1;
+        figures.macs += u64::from(line.mac_holds.is_some());
         self.after_seal = true;
+        self.tree.push(line.leaf);
+        self.read(1, line.bytes.len() as u64 + 1, line.ts_ns, line.ts_ns);
+        if let Some(history) = &mut self.history {
+            history.sealed(&sealed);
+        }
+        self.keep_position(&sealed);
+        Ok(())
+    }
+
+    fn check_seal_time(&mut self, sealed: &Sealed<'_>) -> Result<(), Finding> {
+        let Some(last) = self.last_ts_ns else { return Ok(()) };
+        let when = When { ts_ns: sealed.ts_ns, step_ns: None };
+        let restarted = sealed.seal.reason.key_was_lost();
+        when.check(last, restarted).map_err(|message| self.tampered(message))?;
+        if when.is_gap(last, self.options.max_gap_ns) {
+            let why = match (sealed.seal.reason, self.last_reason) {
+                (Reason::Start, Some(Reason::Stop)) => "the daemon was stopped, and started again",
+                (Reason::Start | Reason::Recovered, _) if self.rebooted(sealed.seal) => {
+                    "the host was down"
+                }
+                (Reason::Start | Reason::Recovered, _) => {
+                    "the daemon had been killed or had crashed, and was started again"
+                }
+                _ => "nothing says why",
+            };
+            self.gap(when, why);
+        }
         Ok(())
     }
 
     /// Epoch, chain and signature of a seal.
-    fn chain_seal(
+    pub(super) fn chain_seal(
         &mut self,
-        seal: &Seal,
-        bytes: &[u8],
-        log_id: &LogId,
+        sealed: &Sealed<'_>,
         first_seq: u64,
     ) -> Result<(), Finding> {
+        let Sealed { seal, line, signed_by, .. } = sealed;
         if seal.epoch != self.epoch || seal.first_seq != first_seq || seal.prev.0 != self.prev {
             return Err(self.tampered(format!(
                 "the seal of epoch {} does not continue the seal before it",
                 seal.epoch
             )));
         }
-        if !self.next_pub.is_some_and(|key| seal::verify(bytes, log_id, &key)) {
+        // Without a pinned key the first seal of a pruned log is taken at its word; the verdict says so.
+        let signed = self
+            .next_pub
+            .is_none_or(|key| *signed_by == Some(key) || seal::verify(line, &self.log_id(), &key));
+        if !signed {
             return Err(self.tampered(format!(
                 "the seal of epoch {} is not signed with the key that was announced for it",
                 seal.epoch
@@ -58,11 +101,16 @@ impl Chain {
             return Err(self.tampered(format!("the seal of epoch {} is out of time", seal.epoch)));
         }
         self.last_boot = Some((seal.boot_id.clone(), seal.boottime_ns));
+        self.last_reason = Some(seal.reason);
         self.next_pub = Some(seal.next_pub.0);
-        self.prev = seal::hash(bytes);
+        self.prev = seal::hash(line);
         self.epoch += 1;
         self.epoch_first = seal.size + 1;
         Ok(())
+    }
+
+    fn rebooted(&self, seal: &Seal) -> bool {
+        self.last_boot.as_ref().is_some_and(|(boot, _)| *boot != seal.boot_id)
     }
 
     /// A seal that says that the daemon died is no sign of tampering, but lines may be missing.
@@ -70,14 +118,11 @@ impl Chain {
         if seal.reason != Reason::Recovered {
             return;
         }
-        let rebooted = self.last_boot.as_ref().is_some_and(|(boot, _)| *boot != seal.boot_id);
-        let (how, lines) = match rebooted {
-            true => ("the host went down", seal.size - seal.first_seq),
-            false => (
-                "the daemon was killed or crashed while the host ran on",
-                seal.size - seal.first_seq,
-            ),
+        let how = match self.rebooted(seal) {
+            true => "the host went down",
+            false => "the daemon was killed or crashed while the host ran on",
         };
+        let lines = seal.size.saturating_sub(seal.first_seq);
         let message = format!(
             "{how} in epoch {}: its {lines} lines are there, but whether more had been acknowledged only the receipts of clients can tell",
             seal.epoch
@@ -86,61 +131,72 @@ impl Chain {
         self.found(finding);
     }
 
-    fn check_known(&self, seal: &Seal, bytes: &[u8]) -> Result<(), Finding> {
-        match self.known_seals.get(seal.epoch as usize) {
-            Some(known) if known.line != bytes => {
-                Err(self
-                    .tampered(format!("seals.jsonl holds another seal of epoch {}", seal.epoch)))
+    /// The seal must be the one of its epoch in seals.jsonl, as far as that goes.
+    fn check_known(&mut self, sealed: &Sealed<'_>) -> Result<(), Finding> {
+        let epoch = sealed.seal.epoch;
+        while let Some(seals) = &mut self.seals {
+            match seals.next() {
+                // Where an earlier run ended, the file may have lagged behind the log.
+                Ok(Some(known)) if known.seal.epoch < epoch => {}
+                Ok(Some(known)) if known.line != sealed.line => {
+                    let message = format!("seals.jsonl holds another seal of epoch {epoch}");
+                    return Err(self.tampered(message));
+                }
+                Ok(_) => break,
+                Err(finding) => {
+                    self.found(finding);
+                    break;
+                }
             }
-            _ => Ok(()),
         }
-    }
-
-    /// The seal's mac, and the keys of the next epoch.
-    fn check_seal_mac(
-        &mut self,
-        seal: &Seal,
-        line: &Line<'_>,
-        bytes: &[u8],
-        log_id: &LogId,
-    ) -> Result<(), Finding> {
-        let Some(macs) = &mut self.auditor else { return Ok(()) };
-        let next = macs.secret.next(log_id, seal.epoch).and_then(|secret| {
-            Ok(Macs { ratchet: secret.ratchet(log_id, seal.epoch + 1)?, secret })
-        });
-        let mut next = next.map_err(|e| Finding {
-            verdict: Verdict::Unverifiable,
-            message: format!("no memory could be locked for keys: {e}"),
-            place: None,
-        })?;
-        let lost = seal.reason.key_was_lost();
-        let key = if lost { &mut next.ratchet } else { &mut macs.ratchet };
-        if key.mac(&bytes[..bytes.len() - line::TAIL]) != line.mac {
-            return Err(self.tampered("the seal's mac is not the one its key gives".into()));
-        }
-        self.auditor = Some(next);
-        self.report.figures.macs += 1;
         Ok(())
     }
 
+    fn keep_position(&mut self, sealed: &Sealed<'_>) {
+        let (seal, place) = (sealed.seal, &self.place);
+        let Some(genesis) = self.options.genesis else { return };
+        let (seals_epoch, seals_offset) = self.seals.as_ref().map_or((0, 0), Seals::at);
+        let position = Position {
+            version: Position::version(),
+            verified_ns: self.options.now_ns,
+            with_macs: self.options.auditor_key.is_some(),
+            log_id: self.report.figures.log_id.clone(),
+            genesis: Hex(genesis),
+            segment: self.segment.unwrap_or_default(),
+            line: place.line,
+            offset: place.offset,
+            seal_len: sealed.line.len() as u64 + 1,
+            size: self.tree.size(),
+            frontier: self.tree.frontier().iter().map(|hash| Hex(*hash)).collect(),
+            epoch: self.epoch,
+            prev: Hex(self.prev),
+            next_pub: seal.next_pub,
+            reason: seal.reason,
+            boot_id: seal.boot_id.clone(),
+            boottime_ns: seal.boottime_ns,
+            ts_ns: sealed.ts_ns,
+            seals_epoch,
+            seals_offset,
+            unexplained_start: self.unexplained_start,
+            checkpoint_key: self.places.key.as_ref().map(ToString::to_string),
+            covered: None,
+            findings: Vec::new(),
+        };
+        self.position = Some((position, self.report.findings.len()));
+    }
+
     /// The chain of the seals whose segments are gone, up to the one before leaf `first_seq`.
-    pub(super) fn walk_pruned_seals(
-        &mut self,
-        first_seq: u64,
-        log_id: &LogId,
-    ) -> Result<(), Finding> {
-        let known = std::mem::take(&mut self.known_seals);
-        let mut result = Ok(());
-        for entry in known.iter().take_while(|entry| entry.seal.size < first_seq) {
-            result = self.chain_seal(&entry.seal, &entry.line, log_id, entry.seal.first_seq);
-            if result.is_err() {
-                break;
-            }
+    pub(super) fn walk_pruned_seals(&mut self, first_seq: u64) -> Result<(), Finding> {
+        while let Some(seals) = &mut self.seals
+            && seals.peek()?.is_some_and(|known| known.seal.size < first_seq)
+            && let Some(known) = seals.next()?
+        {
+            let (seal, line) = (&known.seal, &known.line[..]);
+            let sealed = Sealed { seal, ts_ns: known.ts_ns, line, signed_by: None };
+            self.chain_seal(&sealed, seal.first_seq)?;
+            self.last_ts_ns = Some(known.ts_ns);
         }
-        let reached = self.epoch_first == first_seq;
-        self.known_seals = known;
-        result?;
-        if reached {
+        if self.epoch_first == first_seq {
             return Ok(());
         }
         Err(Finding {

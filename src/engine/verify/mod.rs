@@ -1,0 +1,35 @@
+//! Verification of everything on a host: the ledger, and the index against it in both directions.
+
+mod database;
+mod findings;
+mod maps;
+
+use std::path::Path;
+
+use crate::event::FieldMap;
+use crate::ledger::verify::{self, Options, Report, Verdict};
+
+/// The index that is verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Database<'a> {
+    /// The file; it need not be there.
+    pub path: &'a Path,
+    /// The field map of the configuration, if that is of the same host: what `auditlog reindex` would use.
+    pub fields: Option<&'a FieldMap>,
+}
+
+/// Verifies the ledger, and then the index if there is one.
+pub fn verify_all(
+    options: &Options,
+    database: Option<Database<'_>>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Report {
+    let mut report = verify::verify(options, progress);
+    if let Some(database) = database.filter(|database| database.path.exists())
+        && report.verdict < Verdict::Tampered
+        && !report.figures.log_id.is_empty()
+    {
+        database::check(&database, &options.paths.log_dir, &mut report, progress);
+    }
+    report
+}

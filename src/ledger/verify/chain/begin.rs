@@ -1,0 +1,159 @@
+//! Where the log begins, and where its segments do.
+
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+
+use super::Chain;
+use crate::ledger::keys::LogId;
+use crate::ledger::segment::Found;
+use crate::ledger::tree::Tree;
+use crate::ledger::verify::keyring::Keyring;
+use crate::ledger::verify::pipeline::At;
+use crate::ledger::verify::position::Position;
+use crate::ledger::verify::report::Since;
+use crate::ledger::verify::seals::{self, Seals};
+use crate::ledger::verify::{Finding, Place, Verdict};
+
+impl Chain<'_> {
+    /// Finds out where the log begins, from its first segment's header, or goes on from where an earlier
+    /// run ended.
+    pub fn start(&mut self, found: &Found, position: Option<&Position>) -> Result<(), Finding> {
+        let header = &found.header;
+        self.place = Place { file: found.path.clone(), line: 1, offset: 0, seq: header.first_seq };
+        let log_id = decode_id(&header.log_id)
+            .ok_or_else(|| self.tampered(format!("{:?} is no log id", header.log_id)))?;
+        self.log_id = Some(log_id);
+        self.report.figures.log_id = header.log_id.clone();
+        self.report.figures.first_seq = position.map_or(header.first_seq, Position::seq);
+        if let Some(position) = position {
+            self.resume(position)?;
+        } else {
+            self.start_whole(found)?;
+        }
+        self.places.pass(&self.tree, self.last_ts_ns);
+        Ok(())
+    }
+
+    fn start_whole(&mut self, found: &Found) -> Result<(), Finding> {
+        let header = &found.header;
+        self.open_seals(0, 0)?;
+        if header.first_seq > 0 {
+            self.tree = header.tree().unwrap_or_default();
+            self.unexplained_start = Some(header.first_seq);
+            self.walk_pruned_seals(header.first_seq)?;
+        } else if header.segment != 0 {
+            return Err(self.tampered("the first segment is not numbered 0"));
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, position: &Position) -> Result<(), Finding> {
+        self.open_seals(position.seals_epoch, position.seals_offset)?;
+        self.tree = position.tree().unwrap_or_default();
+        self.segment = Some(position.segment);
+        self.epoch = position.epoch;
+        self.epoch_first = position.size;
+        self.prev = position.prev.0;
+        self.next_pub = Some(position.next_pub.0);
+        self.last_boot = Some((position.boot_id.clone(), position.boottime_ns));
+        self.last_reason = Some(position.reason);
+        self.last_ts_ns = Some(position.ts_ns);
+        self.unexplained_start = position.unexplained_start;
+        self.places.key = position.checkpoint_key.as_ref().and_then(|key| key.parse().ok());
+        self.report.anchored.covered = position.covered.clone();
+        for finding in &position.findings {
+            self.found(finding.clone());
+        }
+        self.report.since = Some(Since {
+            seq: position.size,
+            verified_ns: position.verified_ns,
+            with_macs: position.with_macs,
+        });
+        // Unless there is a later seal, a later run goes on from the same one.
+        self.position = Some((position.clone(), self.report.findings.len()));
+        Ok(())
+    }
+
+    /// Looks how far seals.jsonl reaches. A live daemon writes a seal to its segment before it writes it
+    /// there, so this has to come before the segments are looked at.
+    pub fn measure_seals(&mut self) -> Result<(), Finding> {
+        self.seals_len = seals::len(&self.options.paths.seals())?;
+        Ok(())
+    }
+
+    pub(super) fn open_seals(&mut self, epoch: u64, offset: u64) -> Result<(), Finding> {
+        let path = self.options.paths.seals();
+        self.seals = Some(Seals::open(&path, self.seals_len, epoch, offset)?);
+        Ok(())
+    }
+
+    /// The line keys from where the log begins on.
+    pub fn keyring(&self) -> Result<Option<Keyring>, Finding> {
+        let (Some(key), Some(log_id)) = (&self.options.auditor_key, self.log_id) else {
+            return Ok(None);
+        };
+        let lost = self.last_reason.is_some_and(|reason| reason.key_was_lost());
+        Keyring::new(key, log_id, self.epoch, lost).map(Some).map_err(|e| {
+            Finding::new(Verdict::Unverifiable, format!("no memory could be locked for keys: {e}"))
+        })
+    }
+
+    /// The log, once it is known.
+    pub fn log_id(&self) -> LogId {
+        self.log_id.unwrap_or_default()
+    }
+
+    /// Goes on with a segment: its header must continue the last one.
+    pub fn begin(&mut self, found: &Found, path: &Path, at: Option<At>) -> Result<(), Finding> {
+        let header = &found.header;
+        self.report.figures.segments += 1;
+        if let Some(At { line, offset, seq }) = at {
+            self.place = Place { file: path.into(), line, offset, seq };
+            return Ok(());
+        }
+        self.place = Place { file: path.into(), line: 1, offset: 0, seq: header.first_seq };
+        if decode_id(&header.log_id) != self.log_id {
+            return Err(self.tampered(format!(
+                "the segment is of log {}, not of log {}",
+                header.log_id,
+                HEXLOWER.encode(&self.log_id())
+            )));
+        }
+        if let Some(last) = self.segment {
+            self.continue_with(header.segment, last, header.tree())?;
+        }
+        self.segment = Some(header.segment);
+        self.segment_roots.push((self.tree.size(), self.tree.root()));
+        self.place.line = 2;
+        self.place.offset = header.to_line().len() as u64;
+        Ok(())
+    }
+
+    fn continue_with(&mut self, number: u64, last: u64, tree: Option<Tree>) -> Result<(), Finding> {
+        if tree.as_ref() != Some(&self.tree) {
+            let (wanted, found) = (self.tree.size(), tree.map_or(0, |tree| tree.size()));
+            let message = if found > wanted {
+                format!("lines {wanted} to {} are missing before this segment", found - 1)
+            } else {
+                format!(
+                    "the segment begins at seq {found}, which does not continue the last one's {wanted}"
+                )
+            };
+            return Err(self.tampered(message));
+        }
+        if number <= last {
+            return Err(self.tampered(format!("segment {number} comes after segment {last}")));
+        }
+        if !self.after_seal {
+            let message = "the segment before was not closed with a seal: its file was deleted, truncated or damaged while it was written";
+            let finding = self.incomplete(message.into());
+            self.found(finding);
+        }
+        Ok(())
+    }
+}
+
+fn decode_id(hex: &str) -> Option<LogId> {
+    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
+}

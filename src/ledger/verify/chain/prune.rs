@@ -1,0 +1,98 @@
+//! What retention deleted, and whether its rule allowed it.
+
+use serde::Serialize;
+
+use super::Chain;
+use super::records::decode_hash;
+use crate::clock::rfc3339;
+use crate::ledger::verify::own::Data;
+use crate::ledger::verify::seals::Seals;
+use crate::ledger::verify::{Finding, Verdict};
+
+/// Prunes that a report holds.
+const MOST: usize = 1000;
+
+/// Segments were deleted by a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Prune {
+    /// The record that says so.
+    pub seq: u64,
+    /// When it was committed, nanoseconds since 1970.
+    pub ts_ns: i64,
+    /// The last leaf that it lets go.
+    pub through_seq: u64,
+    /// The rule, for people.
+    pub policy: String,
+    /// How many seconds the rule keeps leaves at least.
+    pub keep_seconds: u64,
+}
+
+impl Chain<'_> {
+    /// A `pruned` record: it must be whole, and of leaves before it with the root that they had.
+    pub(super) fn pruned(&mut self, seq: u64, ts_ns: i64, data: &Data) -> Result<(), Finding> {
+        let (Some(through_seq), Some(root), Some(policy), Some(keep_seconds)) =
+            (data.through_seq, &data.root, &data.policy, data.keep_seconds)
+        else {
+            return Err(
+                self.tampered("the record of a prune does not say what was deleted and why")
+            );
+        };
+        if through_seq >= seq {
+            let message = format!(
+                "the record says that leaves up to {through_seq} were pruned, but that is not before itself"
+            );
+            return Err(self.tampered(message));
+        }
+        let size = through_seq + 1;
+        let known = self.segment_roots.iter().find(|(at, _)| *at == size);
+        if known.is_some_and(|(_, known)| decode_hash(root) != Some(*known)) {
+            return Err(self.tampered(format!(
+                "the record of the prune up to seq {through_seq} names another root than those leaves had"
+            )));
+        }
+        if self.unexplained_start.is_some_and(|first| size >= first) {
+            self.unexplained_start = None;
+        }
+        let prune = Prune { seq, ts_ns, through_seq, policy: policy.clone(), keep_seconds };
+        if self.report.prunes.len() < MOST {
+            self.report.prunes.push(prune.clone());
+        }
+        self.prunes.push((prune, self.place.clone()));
+        Ok(())
+    }
+
+    /// Whether what was pruned was old enough. Its last leaf is a seal, which seals.jsonl still has, and
+    /// which the chain of seals has proved by now.
+    pub(super) fn check_prunes(&mut self) -> Result<(), Finding> {
+        let mut prunes = std::mem::take(&mut self.prunes);
+        prunes.sort_by_key(|(prune, _)| prune.through_seq);
+        let mut prunes = prunes.into_iter().peekable();
+        if prunes.peek().is_none() {
+            return Ok(());
+        }
+        let mut seals = Seals::open(&self.options.paths.seals(), self.seals_len, 0, 0)?;
+        while let Some(known) = seals.next()? {
+            let here = |(prune, _): &(Prune, _)| prune.through_seq <= known.seal.size;
+            while let Some((prune, place)) = prunes.next_if(here) {
+                let keep_ns = i128::from(prune.keep_seconds) * 1_000_000_000;
+                let age_ns = i128::from(prune.ts_ns) - i128::from(known.ts_ns);
+                if age_ns < keep_ns {
+                    let message = format!(
+                        "leaves up to seq {} were pruned at {}, but were sealed at {} only, and the rule ({}) keeps them for {} seconds",
+                        prune.through_seq,
+                        rfc3339(prune.ts_ns),
+                        rfc3339(known.ts_ns),
+                        prune.policy,
+                        prune.keep_seconds
+                    );
+                    let verdict = Verdict::Tampered;
+                    return Err(Finding { verdict, message, place: Some(place) });
+                }
+            }
+            if prunes.peek().is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! What the daemon's own records mean for the verdict.
+
+use data_encoding::HEXLOWER;
+
+use super::Chain;
+use crate::ledger::tree::Hash;
+use crate::ledger::verify::Finding;
+use crate::ledger::verify::own::{Data, Own};
+
+impl Chain<'_> {
+    pub(super) fn own_record(&mut self, seq: u64, ts_ns: i64, own: &Own) -> Result<(), Finding> {
+        match own.kind() {
+            "log_created" if seq == 0 => self.log_created(&own.data)?,
+            "pruned" => self.pruned(seq, ts_ns, &own.data)?,
+            "recovered" | "reopened" => {
+                if let Some(damage) = &own.data.damage {
+                    let message = format!("the daemon found and recorded: {damage}");
+                    let finding = self.incomplete(message);
+                    self.found(finding);
+                }
+            }
+            _ => {}
+        }
+        if let Some(history) = &mut self.history {
+            history.own(seq, ts_ns, own);
+        }
+        Ok(())
+    }
+
+    fn log_created(&mut self, data: &Data) -> Result<(), Finding> {
+        self.places.key = data.checkpoint_vkey.as_ref().and_then(|key| key.parse().ok());
+        let said = data.genesis_pub.as_deref().and_then(decode_hash);
+        match self.options.genesis {
+            Some(key) if said != Some(key) => Err(self.tampered(
+                "the log was not begun with the pinned genesis key: it is another log, or all of it was replaced",
+            )),
+            Some(_) => Ok(()),
+            // Not pinned: its own word still shows whether the log agrees with itself.
+            None => {
+                self.next_pub = said;
+                Ok(())
+            }
+        }
+    }
+}
+
+pub(super) fn decode_hash(hex: &str) -> Option<Hash> {
+    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
+}

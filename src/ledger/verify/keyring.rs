@@ -1,0 +1,68 @@
+//! The line keys, which follow one from the other: derived in the order of the log, used by any thread.
+
+use std::io;
+
+use zeroize::Zeroizing;
+
+use crate::ledger::keys::{EpochSecret, LogId, Ratchet};
+use crate::ledger::tree::Hash;
+use crate::ledger::{line, seal};
+
+/// The keys from some epoch on.
+pub struct Keyring {
+    log_id: LogId,
+    epoch: u64,
+    secret: EpochSecret,
+    ratchet: Ratchet,
+}
+
+/// A key for each line of a block.
+pub type LineKeys = Zeroizing<Vec<Hash>>;
+
+impl Keyring {
+    /// The keys from the start of `epoch` on; with `key_was_lost` its first key was used up by the seal
+    /// before it.
+    pub fn new(
+        auditor_key: &Hash,
+        log_id: LogId,
+        epoch: u64,
+        key_was_lost: bool,
+    ) -> io::Result<Self> {
+        let mut secret = EpochSecret::new(auditor_key)?;
+        for epoch in 0..epoch {
+            secret = secret.next(&log_id, epoch)?;
+        }
+        let mut ratchet = secret.ratchet(&log_id, epoch)?;
+        if key_was_lost {
+            ratchet.step();
+        }
+        Ok(Self { log_id, epoch, secret, ratchet })
+    }
+
+    /// The keys of the lines in `block`, in their order. What is no line of a log gets some key: it is
+    /// refused before the key matters.
+    pub fn keys_of(&mut self, block: &[u8]) -> io::Result<LineKeys> {
+        let mut keys =
+            Zeroizing::new(Vec::with_capacity(memchr::memchr_iter(b'\n', block).count()));
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', block) {
+            keys.push(self.key_of(&block[start..end])?);
+            start = end + 1;
+        }
+        Ok(keys)
+    }
+
+    fn key_of(&mut self, text: &[u8]) -> io::Result<Hash> {
+        if !line::peek_is_seal(text) {
+            return Ok(*self.ratchet.step());
+        }
+        let last = self.ratchet.step();
+        self.secret = self.secret.next(&self.log_id, self.epoch)?;
+        self.epoch += 1;
+        self.ratchet = self.secret.ratchet(&self.log_id, self.epoch)?;
+        match seal::peek_key_was_lost(text) {
+            true => Ok(*self.ratchet.step()),
+            false => Ok(*last),
+        }
+    }
+}
