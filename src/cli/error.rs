@@ -22,11 +22,11 @@ pub(super) enum Exit {
     Usage = 2,
     /// Something could not be read or written, or the daemon could not be reached.
     Io = 3,
-    /// `verify`: there is evidence of change.
+    /// `verify`: there is evidence of change; `verify-proof`: it does not hold.
     Tampered = 4,
     /// `verify`: not the whole log.
     Incomplete = 5,
-    /// `verify`: it could not be checked.
+    /// `verify`, `verify-proof`: it could not be checked.
     Unverifiable = 6,
 }
 
@@ -65,6 +65,10 @@ pub(super) enum Error {
     NoLog { path: PathBuf },
     #[error("cannot read the key '{}': {source}", path.display())]
     KeyFile { path: PathBuf, source: io::Error },
+    #[error("cannot {action} '{}': {source}", path.display())]
+    File { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    Proof(String),
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

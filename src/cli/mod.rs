@@ -8,6 +8,7 @@ mod error;
 mod format;
 mod output;
 mod progress;
+mod prove;
 mod query;
 mod record;
 mod reindex;
@@ -18,7 +19,9 @@ mod table;
 mod tail;
 mod text;
 mod time;
+mod verifier_key;
 mod verify;
+mod verify_proof;
 
 use std::process::ExitCode;
 
@@ -40,9 +43,9 @@ Exit codes:
   1  nothing matched; emit: some events were rejected; config check: not valid
   2  the command line or the configuration is wrong
   3  something cannot be read or written, or the daemon cannot be reached
-  4  verify: TAMPERED
+  4  verify: TAMPERED; verify-proof: FALSE
   5  verify: INCOMPLETE
-  6  verify: UNVERIFIABLE
+  6  verify, verify-proof: UNVERIFIABLE
 
 Which log: root works on the system's own (/run/auditd.sock, /var/lib/auditlogd), anybody else on
 one below $XDG_STATE_HOME/auditlogd; --root DIR takes the one below DIR, --root / the system's.";
@@ -66,6 +69,8 @@ enum Command {
     Show(show::Show),
     Status(status::Status),
     Verify(verify::Verify),
+    Prove(prove::Prove),
+    VerifyProof(verify_proof::VerifyProof),
     Reindex(reindex::Reindex),
     Config(config::Config),
 }
@@ -95,6 +100,8 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Show(show) => show.run(context, &mut out),
         Command::Status(status) => status.run(context, &mut out),
         Command::Verify(verify) => verify.run(context, &mut out),
+        Command::Prove(prove) => prove.run(context, &mut out),
+        Command::VerifyProof(proof) => proof.run(&mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }

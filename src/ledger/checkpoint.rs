@@ -202,4 +202,10 @@ mod tests {
             assert!(Checkpoint::parse(&bad).is_err(), "{bad:?}");
         }
     }
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text: String) {
+            let _ = Checkpoint::parse(&text);
+        }
+    }
 }

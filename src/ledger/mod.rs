@@ -13,6 +13,7 @@ pub mod line;
 mod log;
 pub mod note;
 pub mod open;
+pub mod proof;
 pub mod reader;
 mod recovery;
 pub mod seal;

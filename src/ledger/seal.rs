@@ -211,6 +211,22 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_readers_panic(text: String, bytes: Vec<u8>, cut in 0usize..900) {
+            let (whole, public, _) = sealed();
+            let _ = parse(&text);
+            proptest::prop_assert!(!verify(&bytes, &[9; 16], &public));
+            let cut = cut.min(whole.len() - 1);
+            proptest::prop_assert!(!verify(&whole[..cut], &[9; 16], &public));
+            // The tail is covered by the tree, not by the signature.
+            let changed = [&whole[..cut], &bytes].concat();
+            let signed = whole.len() - line::TAIL;
+            let unchanged = changed.len() == whole.len() && changed[..signed] == whole[..signed];
+            proptest::prop_assert!(unchanged || !verify(&changed, &[9; 16], &public));
+        }
+    }
+
     #[test]
     fn members_added_or_moved_are_refused() {
         let (bytes, _, _) = sealed();

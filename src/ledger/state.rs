@@ -269,6 +269,25 @@ mod tests {
         assert!(matches!(StateFile::load(&fs, &path), Err(StateError::Damaged(_))));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_with_a_right_checksum_make_the_reader_panic(
+            fields: Vec<u8>, size: u64, len: u16,
+        ) {
+            for body in [
+                [MAGIC, &fields[..]].concat(),
+                // Up to the seal: its length, two numbers and the tree's size.
+                [&encode(&state(1))[..112], &len.to_be_bytes(), &[0; 16], &size.to_be_bytes(), &fields].concat(),
+            ] {
+                let mut slot = body;
+                slot.resize(CHECKED, 0);
+                let checksum = Sha256::digest(&slot);
+                slot.extend_from_slice(&checksum);
+                proptest::prop_assert!(decode(&slot).is_ok());
+            }
+        }
+    }
+
     #[test]
     fn a_wiped_slot_holds_no_key() {
         let dir = tempfile::tempdir().expect("dir");

@@ -1,0 +1,129 @@
+//! Proofs made from a log's segments, plain or compressed, in one pass from the header before the leaf
+//! on, in constant memory.
+
+use std::io;
+use std::path::Path;
+
+use super::Range;
+use crate::ledger::line::peek_seq;
+use crate::ledger::reader::Reader;
+use crate::ledger::segment;
+use crate::ledger::tree::{Hash, Tree, leaf_hash};
+
+/// Bytes of lines read at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// A leaf and its proof of inclusion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inclusion {
+    /// The leaf's line, without LF.
+    pub line: Vec<u8>,
+    /// The siblings, from the leaf's up to the root's child.
+    pub path: Vec<Hash>,
+    /// The root of the tree that it is for, as these lines have it.
+    pub root: Hash,
+}
+
+/// A proof of consistency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consistency {
+    /// The hashes of RFC 6962, section 2.1.2.
+    pub path: Vec<Hash>,
+    /// The older tree's root, as these lines have it.
+    pub old_root: Hash,
+    /// The newer tree's root.
+    pub new_root: Hash,
+}
+
+/// Why no proof could be made from a log.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A file cannot be read.
+    #[error("the log cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// Retention deleted what is needed.
+    #[error("leaf {seq} is not in the log any more: the oldest segment begins with leaf {first}")]
+    Pruned {
+        /// The leaf that was asked for.
+        seq: u64,
+        /// The oldest leaf there is.
+        first: u64,
+    },
+    /// There is no segment of this log at all.
+    #[error("there is no segment of log {0}")]
+    NoLog(String),
+    /// The log is shorter, or has a gap.
+    #[error("the log has no leaf {0}, which this proof needs; run 'auditlog verify'")]
+    Missing(u64),
+}
+
+/// The proof that leaf `seq` is in the tree of `size` leaves, from the log `log_id` (32 hex digits).
+pub fn inclusion(
+    log_dir: &Path,
+    log_id: &str,
+    seq: u64,
+    size: u64,
+) -> Result<Inclusion, BuildError> {
+    let mut leaves = Leaves::from_segment_of(log_dir, log_id, seq)?;
+    leaves.read_to(seq, |_| {})?;
+    let before = leaves.tree.clone();
+    let mut line = Vec::new();
+    leaves.read_to(seq + 1, |found| line.extend_from_slice(found))?;
+    let mut range = Range::new(seq + 1);
+    leaves.read_to(size, |line| range.push(leaf_hash(line)))?;
+    Ok(Inclusion { line, path: range.inclusion(&before), root: leaves.tree.root() })
+}
+
+/// The proof that the tree of `new_size` leaves continues that of `old_size`, from the log `log_id`.
+pub fn consistency(
+    log_dir: &Path,
+    log_id: &str,
+    old_size: u64,
+    new_size: u64,
+) -> Result<Consistency, BuildError> {
+    let mut leaves = Leaves::from_segment_of(log_dir, log_id, old_size)?;
+    leaves.read_to(old_size, |_| {})?;
+    let old = leaves.tree.clone();
+    let mut range = Range::new(old_size);
+    leaves.read_to(new_size, |line| range.push(leaf_hash(line)))?;
+    let (old_root, new_root) = (old.root(), leaves.tree.root());
+    Ok(Consistency { path: range.consistency(&old), old_root, new_root })
+}
+
+/// The tree as it grows leaf by leaf.
+struct Leaves {
+    reader: Reader,
+    tree: Tree,
+}
+
+impl Leaves {
+    /// At the start of the last segment that does not begin after leaf `seq`.
+    fn from_segment_of(log_dir: &Path, log_id: &str, seq: u64) -> Result<Self, BuildError> {
+        let mut segments = segment::list(log_dir)?;
+        segments.retain(|found| found.header.log_id == log_id);
+        let first = segments.first().ok_or_else(|| BuildError::NoLog(log_id.into()))?;
+        let first = first.header.first_seq;
+        let found = segments.iter().rfind(|found| found.header.first_seq <= seq);
+        let tree = found.and_then(|found| found.header.tree());
+        let tree = tree.ok_or(BuildError::Pruned { seq, first })?;
+        Ok(Self { reader: Reader::new(log_dir, log_id), tree })
+    }
+
+    /// Goes on up to leaf `end`, showing each line without its LF.
+    fn read_to(&mut self, end: u64, mut line: impl FnMut(&[u8])) -> Result<(), BuildError> {
+        while self.tree.size() < end {
+            let lines = self.reader.read(self.tree.size(), end, READ_BYTES)?;
+            if lines.bytes.is_empty() {
+                return Err(BuildError::Missing(self.tree.size()));
+            }
+            for found in lines.bytes.split(|b| *b == b'\n').filter(|found| !found.is_empty()) {
+                if peek_seq(found) != Some(self.tree.size()) {
+                    return Err(BuildError::Missing(self.tree.size()));
+                }
+                line(found);
+                self.tree.push(leaf_hash(found));
+            }
+        }
+        Ok(())
+    }
+}
