@@ -5,7 +5,8 @@
 //! 3. [`ledger`] is what the writer writes: lines, keys, seals, the Merkle tree, segments; and how they are verified.
 //! 4. [`index`] is the SQLite database that follows the ledger.
 //! 5. [`control`] answers `auditlog status` and `auditlog reindex`.
-//! 6. [`daemon`] and [`cli`] put it together into the two programs.
+//! 6. [`publish`] carries each new checkpoint off the host: files, the journal, programs, witnesses.
+//! 7. [`daemon`] and [`cli`] put it together into the two programs.
 //!
 //! Below them: [`fs`] (the only way to the disk), [`config`], and the vocabulary [`event`],
 //! [`record`], [`json`], [`clock`], [`metrics`]. Imports go down only; `tests/layers.rs` holds the floors.
@@ -18,6 +19,7 @@ pub mod daemon;
 
 pub mod control;
 pub mod ingest;
+pub mod publish;
 
 pub mod engine;
 

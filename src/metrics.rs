@@ -1,4 +1,5 @@
-//! Counters that the rooms raise and `auditlog status` shows. They start at zero with the process.
+//! What `auditlog status` shows: counters that the rooms raise, which start at zero with the process, and
+//! how the anchors are.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -44,6 +45,25 @@ counters! {
     index_head,
     /// How often the index was emptied to be built anew.
     index_rebuilds,
+    /// Checkpoints that anchors took.
+    anchor_deliveries,
+    /// Tries at which an anchor took none.
+    anchor_failures,
+}
+
+/// How one anchor is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AnchorStatus {
+    /// Its name: `file /mnt/anchors.txt`.
+    pub anchor: String,
+    /// The size of the last checkpoint that it took, before a restart or after.
+    pub size: Option<u64>,
+    /// When that was, RFC 3339.
+    pub delivered: Option<String>,
+    /// Why the last try failed; null if it did not.
+    pub error: Option<String>,
+    /// When tries began to fail, RFC 3339.
+    pub failing_since: Option<String>,
 }
 
 /// One counter or gauge.

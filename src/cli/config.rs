@@ -9,6 +9,7 @@ use super::error::{Error, Exit};
 use super::output::{Out, note};
 use super::text::visible;
 use crate::config::load;
+use crate::publish;
 
 const HELP: &str = "\
 Examples:
@@ -45,14 +46,17 @@ enum Command {
 impl Config {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
         let Command::Check { file } = &self.command;
-        match load(&context.sources(file.clone())) {
+        let checked = load(&context.sources(file.clone()))
+            .map_err(|e| e.to_string())
+            .and_then(|config| publish::check(&config).map_err(|e| e.to_string()).map(|()| config));
+        match checked {
             Ok(config) => {
                 out.with(|writer, _| writer.write_all(config.to_toml().as_bytes()))?;
                 out.flush()?;
                 Ok(Exit::Done)
             }
             Err(error) => {
-                note(format!("error: {}", visible(&error.to_string())));
+                note(format!("error: {}", visible(&error)));
                 Ok(Exit::Nothing)
             }
         }

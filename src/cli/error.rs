@@ -69,6 +69,8 @@ pub(super) enum Error {
     File { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{0}")]
     Proof(String),
+    #[error("cannot write the receipts to '{}': {source}", path.display())]
+    Receipts { path: PathBuf, source: io::Error },
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

@@ -63,7 +63,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    Emit(emit::Emit),
+    Emit(Box<emit::Emit>),
     Query(query::Query),
     Tail(tail::Tail),
     Show(show::Show),

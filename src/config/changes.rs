@@ -22,7 +22,11 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
     let (restart, applied): (Vec<_>, Vec<_>) =
         KEYS.iter().filter(differs).partition(|key| key.restart);
     let paths = |keys: Vec<&Key>| keys.into_iter().map(|key| key.path()).collect();
-    Changes { applied: paths(applied), restart: paths(restart), in_force: reloaded(old, new) }
+    let mut applied: Vec<String> = paths(applied);
+    if old.anchors != new.anchors {
+        applied.push("anchor".into());
+    }
+    Changes { applied, restart: paths(restart), in_force: reloaded(old, new) }
 }
 
 /// The old configuration with what a reload can change.
@@ -32,6 +36,7 @@ fn reloaded(old: &Config, new: &Config) -> Config {
         stop_seconds: new.stop_seconds,
         fields: new.fields.clone(),
         ledger: new.ledger.clone(),
+        anchors: new.anchors.clone(),
         ingest: Ingest {
             queue_bytes: old.ingest.queue_bytes,
             threads: old.ingest.threads,

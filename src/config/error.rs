@@ -104,6 +104,9 @@ pub enum ConfigError {
         /// The path.
         path: PathBuf,
     },
+    /// The anchors do not go together.
+    #[error("{0}")]
+    Anchors(String),
     /// The pointers and the required columns do not go together.
     #[error("in [fields] and [ingest] together: {0}")]
     Fields(#[from] FieldMapError),

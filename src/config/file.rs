@@ -1,10 +1,11 @@
-//! One TOML file, as a list of keys with what was given for each.
+//! One TOML file, as a list of keys with what was given for each, and a list of anchors.
 
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::anchor::{self, Anchor, Problem};
 use super::error::{ConfigError, Origin, did_you_mean};
 use super::expand::expand;
 use super::key::{KEYS, Key, TABLES};
@@ -17,30 +18,43 @@ pub(super) struct Assignment {
     pub origin: Origin,
 }
 
+/// What a file holds.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub assignments: Vec<Assignment>,
+    pub anchors: Vec<Anchor>,
+}
+
 /// Reads the text of a file. `variable` gives the environment that strings may refer to.
 pub(super) fn read(
     path: &Path,
     text: &str,
     variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Assignment>, ConfigError> {
+) -> Result<Contents, ConfigError> {
     let reader = Reader { path, text, variable };
     let document = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         origin: reader.origin(error.span().map_or(0, |span| span.start)),
         message: error.message().lines().collect::<Vec<_>>().join(", "),
     })?;
-    let mut found = Vec::new();
+    let mut found = Contents::default();
     for (name, value) in in_order(document.get_ref()) {
         match value.get_ref() {
             DeValue::Table(inside) if TABLES.contains(&&**name.get_ref()) => {
                 for (inner, value) in in_order(inside) {
-                    found.push(reader.assignment(name.get_ref(), inner, value)?);
+                    found.assignments.push(reader.assignment(name.get_ref(), inner, value)?);
                 }
             }
-            _ => found.push(reader.assignment("", name, value)?),
+            _ if name.get_ref() == ANCHOR => {
+                found.anchors.extend(reader.anchors(name, value.get_ref())?);
+            }
+            _ => found.assignments.push(reader.assignment("", name, value)?),
         }
     }
     Ok(found)
 }
+
+/// The name of the anchors' tables.
+const ANCHOR: &str = "anchor";
 
 type Name<'i> = Spanned<std::borrow::Cow<'i, str>>;
 
@@ -80,6 +94,44 @@ impl Reader<'_> {
         }
     }
 
+    /// The `[[anchor]]` tables.
+    fn anchors(&self, name: &Name<'_>, value: &DeValue<'_>) -> Result<Vec<Anchor>, ConfigError> {
+        let origin = self.origin(name.span().start);
+        let tables = match value {
+            DeValue::Array(tables) => tables.iter().map(|table| table.get_ref().as_table()),
+            _ => return Err(not_anchors(origin)),
+        };
+        let tables: Option<Vec<_>> = tables.collect();
+        tables.ok_or_else(|| not_anchors(origin))?.into_iter().map(|t| self.anchor(t)).collect()
+    }
+
+    fn anchor(&self, table: &DeTable<'_>) -> Result<Anchor, ConfigError> {
+        let entries = in_order(table);
+        let line = |key: &str| {
+            let entry = entries.iter().find(|(name, _)| name.get_ref() == key);
+            self.origin(entry.or(entries.first()).map_or(0, |(name, _)| name.span().start))
+        };
+        let mut given = Vec::new();
+        for (name, value) in &entries {
+            let key = name.get_ref().to_string();
+            let value = self.given(value.get_ref()).map_err(|problem| ConfigError::Value {
+                origin: line(&key),
+                key: format!("{ANCHOR}.{key}"),
+                problem,
+            })?;
+            given.push((key, value));
+        }
+        anchor::parse(&given).map_err(|problem| match problem {
+            Problem::Unknown { key, hint } => {
+                let (origin, name) = (line(&key), format!("{ANCHOR}.{key}"));
+                ConfigError::Unknown { origin, what: "key", name, hint }
+            }
+            Problem::Value { key, problem } => {
+                ConfigError::Value { origin: line(key), key: format!("{ANCHOR}.{key}"), problem }
+            }
+        })
+    }
+
     fn given(&self, value: &DeValue<'_>) -> Result<Given, String> {
         Ok(match value {
             DeValue::String(text) => Given::Text(expand(text, self.variable)?),
@@ -102,6 +154,11 @@ impl Reader<'_> {
             other => Given::Other(article(other)),
         })
     }
+}
+
+fn not_anchors(origin: Origin) -> ConfigError {
+    let problem = "must be tables: write [[anchor]] before the keys of each".into();
+    ConfigError::Value { origin, key: ANCHOR.into(), problem }
 }
 
 fn article(value: &DeValue<'_>) -> &'static str {
@@ -130,8 +187,10 @@ fn unknown(origin: Origin, table: &str, name: &str, is_table: bool) -> ConfigErr
         None if top && TABLES.contains(&name) => {
             ("key", format!("; it is a table: write [{name}]"))
         }
-        None if top && is_table => ("table", did_you_mean(name, TABLES.into_iter())),
-        None if top => ("key", did_you_mean(name, inside.chain(TABLES))),
+        None if top && is_table => {
+            ("table", did_you_mean(name, TABLES.into_iter().chain([ANCHOR])))
+        }
+        None if top => ("key", did_you_mean(name, inside.chain(TABLES).chain([ANCHOR]))),
         None => ("key", did_you_mean(name, inside)),
     };
     let name = if top { name.to_string() } else { format!("{table}.{name}") };

@@ -19,15 +19,18 @@ const NOT_KEYS: [&str; 2] = ["AUDITLOGD_ROOT", "AUDITLOGD_CONFIG"];
 /// The first thing that is wrong, with its place.
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     let mut given = Vec::new();
+    let mut anchors = Vec::new();
     for path in files(sources)? {
         let text = std::fs::read_to_string(&path)
             .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let variable = |name: &str| sources.env.get(name)?.to_str().map(String::from);
-        given.extend(file::read(&path, &text, &variable)?);
+        let found = file::read(&path, &text, &variable)?;
+        given.extend(found.assignments);
+        anchors.extend(found.anchors);
     }
     given.extend(variables(sources)?);
 
-    let mut config = sources.layout()?.defaults();
+    let mut config = Config { anchors, ..sources.layout()?.defaults() };
     // A preset sets all of [fields], so it comes before the keys that change parts of it, whichever
     // layer each is from.
     let (presets, others): (Vec<_>, Vec<_>) =
@@ -113,6 +116,7 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
             return Err(ConfigError::SocketPath { what, key, path });
         }
     }
+    super::anchor::check_together(&config.anchors).map_err(ConfigError::Anchors)?;
     config.field_map()?;
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! The configuration: one struct with every key, and where its values come from.
 //!
 //! [`load`] puts them together: built-in defaults, then the TOML file, then `conf.d/*.toml` beside it
-//! sorted by name, then `AUDITLOGD_…` environment variables; the last one that speaks wins. A path in a
+//! sorted by name, then `AUDITLOGD_…` environment variables; the last one that speaks wins, but that the
+//! `[[anchor]]` tables of all files add up. A path in a
 //! file is taken as it is written, also under `--root`. `config/auditlogd.toml` documents every key.
 
+mod anchor;
 mod changes;
 mod error;
 mod expand;
@@ -16,6 +18,7 @@ mod value;
 
 use std::path::PathBuf;
 
+pub use anchor::Anchor;
 pub use changes::{Changes, changes};
 pub use error::{ConfigError, Origin};
 pub use layout::Sources;
@@ -50,6 +53,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// `[index]`
     pub index: Index,
+    /// `[[anchor]]`, those of all files
+    pub anchors: Vec<Anchor>,
 }
 
 /// `[ingest]`: what clients may send.
@@ -166,6 +171,7 @@ impl Config {
                 batch_bytes: 1 << 20,
             },
             index: Index { batch_rows: 5_000, queue_bytes: 32 << 20, cache_bytes: 64 << 20 },
+            anchors: Vec::new(),
         }
     }
 
@@ -189,6 +195,7 @@ impl Config {
             }
             out.push_str(&format!("{} = {}\n", key.name, key.show(&mut config)));
         }
+        out.extend(self.anchors.iter().map(anchor::to_toml));
         out
     }
 

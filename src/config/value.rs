@@ -82,7 +82,7 @@ impl Key {
     }
 }
 
-fn text(given: &Given) -> Result<&str, Problem> {
+pub(super) fn text(given: &Given) -> Result<&str, Problem> {
     match given {
         Given::Text(text) | Given::Variable(text) => Ok(text),
         other => Err(format!("must be a string in quotes, not {}", describe(other))),
@@ -98,7 +98,7 @@ fn describe(given: &Given) -> &'static str {
     }
 }
 
-fn number(given: &Given, least: u64, greatest: u64) -> Result<u64, Problem> {
+pub(super) fn number(given: &Given, least: u64, greatest: u64) -> Result<u64, Problem> {
     let range = format!("must be a whole number from {least} to {greatest}");
     let number = match given {
         Given::Integer(number) => *number,
@@ -112,7 +112,7 @@ fn number(given: &Given, least: u64, greatest: u64) -> Result<u64, Problem> {
 }
 
 /// A list; a single string is a list of one, and a variable is split at commas.
-fn list(given: &Given) -> Result<Vec<String>, Problem> {
+pub(super) fn list(given: &Given) -> Result<Vec<String>, Problem> {
     match given {
         Given::List(list) => Ok(list.clone()),
         Given::Text(text) => Ok(vec![text.clone()]),
@@ -124,7 +124,7 @@ fn list(given: &Given) -> Result<Vec<String>, Problem> {
     }
 }
 
-fn path<'t>(name: &str, text: &'t str) -> Result<&'t str, Problem> {
+pub(super) fn path<'t>(name: &str, text: &'t str) -> Result<&'t str, Problem> {
     if !Path::new(text).is_absolute() {
         return Err(format!("must be an absolute path, not {text:?}"));
     }

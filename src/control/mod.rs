@@ -45,6 +45,8 @@ pub struct Status {
     pub socket: String,
     /// What keeps the index from following the ledger, if something does.
     pub index_error: Option<String>,
+    /// The anchors, in the order of the configuration.
+    pub anchors: Vec<crate::metrics::AnchorStatus>,
     /// The counters.
     pub metrics: crate::metrics::Snapshot,
 }

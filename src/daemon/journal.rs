@@ -11,8 +11,12 @@ use tracing_subscriber::{Registry, fmt};
 
 use crate::config::LogLevel;
 
-/// Changes the level of a running daemon.
-pub struct Journal(Handle<LevelFilter, Registry>);
+/// Where the messages go, and how to change their level.
+pub struct Journal {
+    level: Handle<LevelFilter, Registry>,
+    /// Whether that is journald; else it is standard error.
+    pub journald: bool,
+}
 
 /// Starts to log; once in a process.
 pub fn start(level: LogLevel) -> Journal {
@@ -20,6 +24,7 @@ pub fn start(level: LogLevel) -> Journal {
     let registry = tracing_subscriber::registry().with(filter);
     // systemd sets JOURNAL_STREAM when it has connected stderr to the journal.
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    let journald = journal.is_some();
     match journal {
         Some(journal) => registry.with(journal).init(),
         None => {
@@ -28,13 +33,13 @@ pub fn start(level: LogLevel) -> Journal {
             registry.with(plain.with_target(false)).init();
         }
     }
-    Journal(handle)
+    Journal { level: handle, journald }
 }
 
 impl Journal {
     /// Logs at another level from now on.
     pub fn set_level(&self, level: LogLevel) {
-        if let Err(e) = self.0.reload(filter(level)) {
+        if let Err(e) = self.level.reload(filter(level)) {
             tracing::warn!("the log level could not be changed: {e}");
         }
     }

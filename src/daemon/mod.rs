@@ -22,6 +22,7 @@ use crate::ingest::{self, Limits, Peer, Socket, SocketError};
 use crate::ledger::open::Setup;
 use crate::ledger::{Host, LedgerError, Paths, keys};
 use crate::metrics::Metrics;
+use crate::publish::{self, BadAnchor, Publisher, PublisherSetup};
 use crate::record::Record;
 use reload::Reload;
 use signals::Wake;
@@ -37,6 +38,9 @@ pub enum DaemonError {
     /// The fields of the configuration.
     #[error("[fields] {0}")]
     Fields(#[from] FieldMapError),
+    /// The anchors of the configuration.
+    #[error(transparent)]
+    Anchor(#[from] BadAnchor),
     /// Something the system did not give.
     #[error("{what}: {source}")]
     System {
@@ -76,6 +80,7 @@ pub fn main(options: Options) -> ExitCode {
 fn check(sources: &Sources) -> Result<(), DaemonError> {
     let config = config::load(sources)?;
     config.field_map()?;
+    publish::check(&config)?;
     let _broken_pipe_is_no_error = write!(std::io::stdout(), "{}", config.to_toml());
     Ok(())
 }
@@ -108,10 +113,18 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         boottime_ns: clock.now().boot_ns,
         field_map: fields.hash(),
     };
-    let ended = wake.clone();
+    let disk: Arc<dyn Fs> = Arc::new(disk);
+    let publisher = Arc::new(Publisher::new(PublisherSetup {
+        fs: disk.clone(),
+        paths: paths(&config),
+        journald: log.journald,
+        metrics: metrics.clone(),
+    }));
+    publisher.configure(&config.anchors)?;
+    let (ended, anchors) = (wake.clone(), publisher.clone());
     let setup = EngineSetup {
         ledger: Setup {
-            fs: Arc::new(disk),
+            fs: disk,
             paths: paths(&config),
             host,
             entropy: keys::os_entropy(),
@@ -122,6 +135,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         index,
         clock: clock.clone(),
         metrics: metrics.clone(),
+        on_seal: Box::new(move |sealed| anchors.offer(sealed)),
         on_end: Box::new(move || ended.writer_ended()),
     };
     let (engine, about) = Engine::start(setup, started)?;
@@ -140,13 +154,12 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     let ingest = runtime.spawn(ingest::serve(socket, context, async {
         let _told_or_dropped = stopping.await;
     }));
-    let answer = answer(&config, &engine, metrics, rfc3339(clock.now().wall_ns));
+    let answer = answer(&config, &engine, &publisher, metrics, rfc3339(clock.now().wall_ns));
     runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
     tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
     signals::notify_ready();
-    let stop_seconds = config.stop_seconds;
-    let mut reload = Reload { sources, config, limits, log };
+    let mut reload = Reload { sources, config, limits, log, publisher: publisher.clone() };
     let reason = loop {
         match woken.next() {
             Wake::Hangup => reload.run(&engine),
@@ -157,7 +170,7 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
 
     signals::notify_stopping();
     tracing::info!(reason, "stopping");
-    let deadline = Duration::from_secs(stop_seconds);
+    let deadline = Duration::from_secs(reload.config.stop_seconds);
     signals::exit_after(deadline);
     // Clients first, then the writer, then the index: nothing is taken in that is not committed.
     let _no_one_waits = stop_ingest.send(());
@@ -166,6 +179,8 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         tracing::warn!("some clients were still sending when the time to stop was half over");
     }
     engine.stop(reason, deadline / 4)?;
+    // The anchors have had the last checkpoint since the seal; now only they are waited for.
+    publisher.stop(deadline / 8);
     tracing::info!("stopped");
     Ok(())
 }
@@ -252,11 +267,13 @@ fn announce(config: &Config) {
 fn answer(
     config: &Config,
     engine: &Engine,
+    publisher: &Arc<Publisher>,
     metrics: Arc<Metrics>,
     started: String,
 ) -> Arc<control::Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
+    let publisher = publisher.clone();
     Arc::new(move |request, uid| match request {
         Request::Status => Reply::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -265,6 +282,7 @@ fn answer(
             log_id: log_id.clone(),
             socket: socket.clone(),
             index_error: index.error(),
+            anchors: publisher.status(),
             metrics: metrics.snapshot(),
         })),
         Request::Reindex => reindex(&index, uid),

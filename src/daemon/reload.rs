@@ -9,6 +9,7 @@ use super::{DaemonError, ingest_limits, signals};
 use crate::config::{self, Config, Sources};
 use crate::engine::Engine;
 use crate::ingest::Limits;
+use crate::publish::Publisher;
 use crate::record::Record;
 
 /// What a reload changes.
@@ -19,6 +20,8 @@ pub struct Reload<'a> {
     pub config: Config,
     /// The limits of ingest.
     pub limits: watch::Sender<Arc<Limits>>,
+    /// The anchors.
+    pub publisher: Arc<Publisher>,
     /// The daemon's own messages.
     pub log: Journal,
 }
@@ -44,6 +47,7 @@ impl Reload<'_> {
         if changes.applied.is_empty() && changes.restart.is_empty() {
             return Ok(());
         }
+        self.publisher.configure(&new.anchors)?;
         if !changes.restart.is_empty() {
             tracing::warn!(
                 "changed, but in force only after a restart: {}",

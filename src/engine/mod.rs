@@ -34,7 +34,7 @@ use crate::metrics::Metrics;
 use crate::record::Record;
 use feed::Feed;
 use watch::Watch;
-use writer::Writer;
+use writer::{Output, Writer};
 
 /// What the writer is asked to do.
 pub(crate) enum Command {
@@ -67,9 +67,25 @@ pub struct EngineSetup {
     pub clock: Clock,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// Called with each new checkpoint, from the writer's thread: it must not block.
+    pub on_seal: OnSeal,
     /// Called from the writer's thread when it ends, whatever the reason.
     pub on_end: Box<dyn FnOnce() + Send>,
 }
+
+/// What the log has come to with a seal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The tree's size, the seal included.
+    pub size: u64,
+    /// The log's id, 32 hex digits.
+    pub log_id: String,
+    /// The checkpoint of that tree, a signed note.
+    pub checkpoint: String,
+}
+
+/// Called after a seal.
+pub type OnSeal = Box<dyn Fn(Sealed) + Send>;
 
 /// The running engine: a thread that writes, a thread that indexes.
 pub struct Engine {
@@ -106,9 +122,12 @@ impl Engine {
             Watch::new(setup.clock, now),
             setup.limits,
             queue,
-            feed.clone(),
-            setup.metrics.clone(),
+            Output { feed: feed.clone(), metrics: setup.metrics.clone(), on_seal: setup.on_seal },
         );
+        if !opened.created {
+            // Every start but the first seals.
+            writer.offer_checkpoint()?;
+        }
         writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
 
         let (ended, end) = sync_channel(1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::feed::Feed;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
-use super::{Command, Done};
+use super::{Command, Done, OnSeal, Sealed};
 use crate::clock::{Now, rfc3339};
 use crate::config;
 use crate::ledger::reader::Lines;
@@ -29,14 +29,23 @@ pub enum WriterError {
     Panicked,
 }
 
+/// Whom the writer tells what it did. None of them makes it wait.
+pub(super) struct Output {
+    /// The index.
+    pub feed: Arc<Feed>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// The anchors.
+    pub on_seal: OnSeal,
+}
+
 pub(super) struct Writer {
     ledger: Ledger,
     own_peer: Arc<str>,
     watch: Watch,
     limits: config::Ledger,
     queue: Receiver<Command>,
-    feed: Arc<Feed>,
-    metrics: Arc<Metrics>,
+    output: Output,
     /// CLOCK_BOOTTIME when the last seal was written.
     sealed_at: u64,
     /// CLOCK_BOOTTIME of the open epoch's first commit.
@@ -50,13 +59,12 @@ impl Writer {
         watch: Watch,
         limits: config::Ledger,
         queue: Receiver<Command>,
-        feed: Arc<Feed>,
-        metrics: Arc<Metrics>,
+        output: Output,
     ) -> Self {
         let sealed_at = watch.now().boot_ns;
         let epoch_began = (ledger.epoch_lines() > 0).then_some(sealed_at);
-        metrics.ledger_head.set(ledger.next_seq());
-        Self { ledger, own_peer, watch, limits, queue, feed, metrics, sealed_at, epoch_began }
+        output.metrics.ledger_head.set(ledger.next_seq());
+        Self { ledger, own_peer, watch, limits, queue, output, sealed_at, epoch_began }
     }
 
     /// Works until it is told to stop, or until the disk fails.
@@ -102,7 +110,7 @@ impl Writer {
                     // The index must not use a map that the ledger does not name, nor use the old one
                     // for an event behind the record: verification relies on both.
                     self.write_own(vec![record])?;
-                    self.feed.set_fields(fields);
+                    self.output.feed.set_fields(fields);
                 }
                 Command::Stop(reason) => return self.stop(reason),
             }
@@ -161,7 +169,7 @@ impl Writer {
         self.publish(first, bytes);
         let accepted =
             |queued: &Queued| queued.submission.items.iter().filter(|i| i.accepted).count();
-        self.metrics.events_stored.add(batch.iter().map(accepted).sum::<usize>() as u64);
+        self.output.metrics.events_stored.add(batch.iter().map(accepted).sum::<usize>() as u64);
         Ok(receipts)
     }
 
@@ -242,7 +250,7 @@ impl Writer {
     /// Opens a new segment; the index lists it before it takes a line of it.
     fn open_segment(&mut self, now: Now) -> Result<(), LedgerError> {
         self.ledger.open_segment(now)?;
-        self.feed.segments_changed();
+        self.output.feed.segments_changed();
         Ok(())
     }
 
@@ -264,12 +272,12 @@ impl Writer {
 
     fn publish(&mut self, first: u64, bytes: Vec<u8>) {
         let next = self.ledger.next_seq();
-        self.metrics.commits.add(1);
-        self.metrics.bytes_appended.add(bytes.len() as u64);
-        self.metrics.ledger_head.set(next);
-        self.metrics.epoch.set(self.ledger.epoch());
+        self.output.metrics.commits.add(1);
+        self.output.metrics.bytes_appended.add(bytes.len() as u64);
+        self.output.metrics.ledger_head.set(next);
+        self.output.metrics.epoch.set(self.ledger.epoch());
         self.epoch_began.get_or_insert(self.watch.now().boot_ns);
-        self.feed.publish(first, Lines { bytes, next });
+        self.output.feed.publish(first, Lines { bytes, next });
     }
 
     fn close_epoch(&mut self, reason: Reason, now: Now) -> Result<(), LedgerError> {
@@ -278,6 +286,16 @@ impl Writer {
         self.publish(first, line);
         self.sealed_at = now.boot_ns;
         self.epoch_began = None;
+        self.offer_checkpoint()
+    }
+
+    /// Hands the checkpoint of the tree to the anchors; right after a seal only.
+    pub fn offer_checkpoint(&self) -> Result<(), LedgerError> {
+        (self.output.on_seal)(Sealed {
+            size: self.ledger.next_seq(),
+            log_id: self.ledger.log_id().to_owned(),
+            checkpoint: self.ledger.checkpoint()?,
+        });
         Ok(())
     }
 

@@ -318,13 +318,18 @@ impl Ledger {
         line
     }
 
+    /// The checkpoint of the tree as it is, a signed note; the same bytes each time.
+    pub fn checkpoint(&self) -> Result<String, LedgerError> {
+        let note = self.signer.sign(&self.tree).map_err(io::Error::other);
+        let note = note.map_err(LedgerError::io("signed for", &self.paths.checkpoint()))?;
+        Ok(note.to_string())
+    }
+
     fn publish_checkpoint(&self) -> Result<(), LedgerError> {
         let path = self.paths.checkpoint();
-        let replace = || {
-            let note = self.signer.sign(&self.tree).map_err(io::Error::other)?;
-            fs::replace(&*self.fs, &path, note.to_string().as_bytes(), Access::Shared)
-        };
-        replace().map_err(LedgerError::io("replaced", &path))
+        let note = self.checkpoint()?;
+        fs::replace(&*self.fs, &path, note.as_bytes(), Access::Shared)
+            .map_err(LedgerError::io("replaced", &path))
     }
 }
 

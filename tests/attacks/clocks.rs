@@ -43,10 +43,7 @@ fn step_before(next: Next, step: i64) {
     let active = crate::common::lab::paths(root.path()).active();
     match next {
         Next::Event => drop(running.store("{\"n\":2}").expect("stored")),
-        Next::SealThatIsDue | Next::IdleSeal => {
-            running.pass(24 * HOUR, 24 * HOUR as u64);
-            running.look();
-        }
+        Next::SealThatIsDue | Next::IdleSeal => running.pass_until_sealed(10),
         Next::Reload => assert!(running.reopen()),
         Next::Rotation => {
             std::fs::rename(&active, active.with_extension("jsonl-1")).expect("renames");

@@ -147,8 +147,7 @@ fn row_17_lay_hands_on_the_live_file_before_a_seal_that_is_due() {
                 File::options().write(true).truncate(true).open(&active).expect("truncates");
             }
         }
-        running.pass(3600, 3600);
-        running.look();
+        running.pass_until_sealed(10);
         running.stop().expect("stops well");
         let segments = segments(root.path());
         assert_eq!(segments.len(), 2, "{how}");

@@ -1,27 +1,27 @@
 //! The daemon's engine within this process, with the test's own clock and disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auditlogd::clock::{Clock, Now};
-use auditlogd::config::{self, Config, Sources};
+use auditlogd::config::{self, Sources};
 use auditlogd::engine::{
     CommitFailed, Engine, EngineSetup, IndexSetup, Item, Receipt, Submission, WriterError,
 };
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::LedgerError;
 use auditlogd::metrics::Metrics;
-use auditlogd::record::Record;
 
+use crate::common::eventually;
 use crate::common::lab::{self, PEER};
 
 /// A running engine.
 pub struct Running {
     engine: Engine,
     clock: Arc<Mutex<Now>>,
-    config: Config,
+    seals: PathBuf,
 }
 
 impl Running {
@@ -38,12 +38,14 @@ impl Running {
         now: Now,
     ) -> Result<Self, LedgerError> {
         let sources = Sources { root: Some(root.into()), ..Sources::default() };
-        let config = config::load(&sources).expect("the defaults");
+        let mut config = config::load(&sources).expect("the defaults");
+        (config.ledger.epoch_seconds, config.ledger.idle_seconds) = (1, 1);
         let fields = Arc::new(config.field_map().expect("the defaults"));
         let clock = Arc::new(Mutex::new(now));
         let mut ledger = lab::setup(root, fs);
         ledger.host.boot_id = format!("11111111-{boot}");
         let boot_id = ledger.host.boot_id.clone();
+        let seals = ledger.paths.seals();
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
@@ -51,11 +53,12 @@ impl Running {
             index: IndexSetup::new(&config, fields, None),
             clock: Clock::Manual(clock.clone()),
             metrics: Arc::new(Metrics::default()),
+            on_seal: Box::new(|_| {}),
             on_end: Box::new(|| {}),
         };
-        let started = Record::Started { version: "test", boot_id, boottime_ns: now.boot_ns };
+        let started = lab::started(boot_id, now);
         let (engine, _) = Engine::start(setup, started)?;
-        Ok(Self { engine, clock, config })
+        Ok(Self { engine, clock, seals })
     }
 
     /// Moves the clocks: the wall clock by `wall`, the boot clock by `boot` seconds.
@@ -92,10 +95,15 @@ impl Running {
         self.engine.reopen()
     }
 
-    /// Lets the writer look at the clock, as it does by itself when a seal is due.
-    pub fn look(&self) {
-        let fields = Arc::new(self.config.field_map().expect("the defaults"));
-        self.engine.configure(self.config.ledger.clone(), fields);
+    /// Moves both clocks on until a seal is due, and waits for it; in such an engine one is due each second.
+    pub fn pass_until_sealed(&self, seconds: u64) {
+        let count = || {
+            let seals = std::fs::read(&self.seals).expect("reads");
+            seals.iter().filter(|byte| **byte == b'\n').count()
+        };
+        let before = count();
+        self.pass(seconds as i64, seconds);
+        eventually("a seal is written", || (count() > before).then_some(()));
     }
 
     pub fn stop(self) -> Result<(), WriterError> {

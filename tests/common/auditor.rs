@@ -37,8 +37,9 @@ impl Auditor {
 
     /// Verifies the log below `root` within this process.
     pub fn check(&self, root: &Path, macs: Macs) -> Report {
-        let auditor_key = (macs == Macs::Checked).then_some(self.auditor);
-        let options = Options { paths: paths(root), genesis: Some(self.genesis), auditor_key };
+        let auditor_key = (macs == Macs::Checked).then_some(self.auditor.into());
+        let genesis = Some(self.genesis);
+        let options = Options { genesis, auditor_key, ..Options::new(paths(root)) };
         verify::verify(&options, &mut |_, _| {})
     }
 

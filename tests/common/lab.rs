@@ -68,6 +68,12 @@ pub fn event(name: impl std::fmt::Display) -> String {
     format!(r#"{{"name":"{name}"}}"#)
 }
 
+/// The record of a start.
+pub fn started(boot_id: String, now: Now) -> Record {
+    let field_map = "0".repeat(64);
+    Record::Started { version: "test", boot_id, boottime_ns: now.boot_ns, field_map }
+}
+
 /// A log, open or not.
 pub struct Lab {
     root: TempDir,
@@ -120,8 +126,8 @@ impl Lab {
         if let Some(record) = &recovered {
             self.record(record);
         }
-        let (boot_id, boottime_ns) = (format!("11111111-{}", self.boot), self.clock.boot_ns);
-        self.record(&Record::Started { version: "test", boot_id, boottime_ns });
+        let boot_id = format!("11111111-{}", self.boot);
+        self.record(&started(boot_id, self.clock));
         recovered
     }
 

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::framer::Framer;
-use super::tally::{Rejected, Tally};
+use super::tally::{Added, Receipt, Rejected, Tally};
 
 /// Asks for acknowledgements.
 const HELLO: &[u8] = b"{\"auditlog\":{\"ack\":true}}\n";
@@ -38,6 +38,8 @@ pub(super) enum End {
 pub(super) enum Notice<'a> {
     /// An event was refused; `line` is its number in the input.
     Rejected { line: u64, rejected: &'a Rejected },
+    /// The daemon acknowledged; the receipt is of the last event so far.
+    Acknowledged { log_id: Option<&'a str>, receipt: &'a Receipt },
     /// More was read or answered.
     Progress { bytes_read: u64, tally: &'a Tally },
 }
@@ -192,8 +194,12 @@ impl<'a> Exchange<'a> {
         let mut start = 0;
         while let Some(lf) = memchr::memchr(b'\n', &self.replies[start..]) {
             match self.tally.add(&self.replies[start..start + lf]) {
-                Ok(None) => {}
-                Ok(Some(rejected)) => {
+                Ok(Added::Greeting | Added::Error) => {}
+                Ok(Added::Ack(receipt)) => {
+                    let log_id = self.tally.log_id.as_deref();
+                    notify(Notice::Acknowledged { log_id, receipt: &receipt });
+                }
+                Ok(Added::Rejected(rejected)) => {
                     let line = self.framer.input_line(rejected.line);
                     notify(Notice::Rejected { line, rejected: &rejected });
                 }
@@ -228,7 +234,7 @@ mod tests {
         let end = exchange
             .run(&AtomicBool::new(false), &mut |notice| match notice {
                 Notice::Rejected { line, .. } => refused.push(line),
-                Notice::Progress { .. } => {}
+                Notice::Progress { .. } | Notice::Acknowledged { .. } => {}
             })
             .expect("readable input");
         let sums = (exchange.tally.accepted, exchange.tally.rejected, exchange.resend_from());

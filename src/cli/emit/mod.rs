@@ -4,13 +4,15 @@ mod event;
 mod exchange;
 mod framer;
 mod progress;
+mod receipts;
 mod tally;
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -18,6 +20,7 @@ use serde::Serialize;
 use self::event::EventArgs;
 use self::exchange::{End, Exchange, Notice};
 use self::progress::Progress;
+use self::receipts::Receipts;
 use super::context::Context;
 use super::error::{Error, Exit};
 use super::output::Out;
@@ -29,12 +32,21 @@ Examples:
   auditlog emit --type backup.done --set host=db1 --set size:=1048576
   auditlog emit < events.jsonl
   journalctl -o json -f | auditlog emit -
+  auditlog emit --receipts /mnt/elsewhere/receipts.jsonl < events.jsonl
 
 Exit codes:
   0  every event is on disk
   1  some events were rejected: each is named with its line and the reason
   2  the command line or the configuration is wrong
-  3  the daemon cannot be reached, or was lost before it had acknowledged everything";
+  3  the daemon cannot be reached, or was lost before it had acknowledged everything; or the
+     receipts cannot be written
+
+Receipts: each acknowledgement of the daemon names the last line that is on disk and its mac. A
+file of them, kept where nobody who takes over this host can change it, later shows that these
+lines were in the log, and are in it as they were:
+  auditlog verify --anchor receipts.jsonl
+A receipt vouches for its own line and for the log having reached it; acknowledgements are
+cumulative, so not every event has one of its own.";
 
 /// Write events to the log
 ///
@@ -54,6 +66,10 @@ pub(super) struct Emit {
     /// How to say what became of the events; json has the receipt
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
+    /// Append the receipt of each acknowledgement to FILE, and sync it before the command says that it
+    /// is done
+    #[arg(long, value_name = "FILE")]
+    receipts: Option<PathBuf>,
     #[command(flatten)]
     event: EventArgs,
 }
@@ -81,6 +97,8 @@ impl Emit {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
         let event = self.event()?;
         let path = &context.config()?.socket;
+        // Before anything is sent: an event without the receipt that was asked for is not what was asked.
+        let mut receipts = self.receipts.as_deref().map(Receipts::open).transpose()?;
         let unreachable = |source| Error::Unreachable { path: path.clone(), source };
         let socket = UnixStream::connect(path).map_err(unreachable)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -95,10 +113,16 @@ impl Emit {
         let mut progress = Progress::new(input.filter(|_| !self.quiet), event.is_some());
         let end = exchange.run(&stop, &mut |notice| match notice {
             Notice::Rejected { line, rejected } => progress.rejected(line, rejected),
+            Notice::Acknowledged { log_id, receipt } => {
+                let kept = receipts.as_mut().is_none_or(|receipts| receipts.keep(log_id, receipt));
+                stop.fetch_or(!kept, Relaxed);
+            }
             Notice::Progress { bytes_read, tally } => progress.tick(bytes_read, tally.accepted),
         });
         progress.finish();
+        let kept = receipts.map_or(Ok(()), Receipts::finish);
         self.report(&exchange, &end, out)?;
+        kept.map_err(|error| not_kept(&error, &exchange))?;
         self.verdict(&exchange, end, event.is_some(), path)
     }
 
@@ -176,6 +200,17 @@ impl Emit {
             ),
         }))
     }
+}
+
+/// The events are on disk, but what was asked for is not there.
+fn not_kept(error: &Error, exchange: &Exchange<'_>) -> Error {
+    let tally = exchange.tally();
+    Error::Emit(format!(
+        "{error}; {} events are acknowledged all the same and {} rejected: send on from input line {}",
+        tally.accepted,
+        tally.rejected,
+        exchange.resend_from()
+    ))
 }
 
 impl Report<'_> {

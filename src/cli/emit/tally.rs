@@ -36,6 +36,19 @@ pub(super) struct Rejected {
     pub message: String,
 }
 
+/// What a reply was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// The answer to the hello.
+    Greeting,
+    /// Events are on disk; the receipt is of the last of them.
+    Ack(Receipt),
+    /// An event is not.
+    Rejected(Rejected),
+    /// The daemon takes no more.
+    Error,
+}
+
 /// Proof that a line is in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Receipt {
@@ -70,29 +83,36 @@ impl Tally {
         self.answered
     }
 
-    /// Adds a reply; what it refuses is given back.
-    pub(super) fn add(&mut self, reply: &[u8]) -> Result<Option<Rejected>, NotAReply> {
+    /// Adds a reply and says what it was.
+    pub(super) fn add(&mut self, reply: &[u8]) -> Result<Added, NotAReply> {
         let reply: Reply = serde_json::from_slice(reply).map_err(|_| NotAReply)?;
         match reply {
-            Reply { ack: Some(ack), .. } => self.ack(ack),
+            Reply { ack: Some(ack), .. } => Ok(Added::Ack(self.ack(ack))),
             Reply { reject: Some(rejected), .. } => {
                 self.refuse(rejected.line);
-                return Ok(Some(rejected));
+                Ok(Added::Rejected(rejected))
             }
-            Reply { auditlog: Some(hello), .. } => self.log_id = Some(hello.log_id),
-            Reply { error: Some(error), .. } => self.error = Some(error),
-            _ => return Err(NotAReply),
+            Reply { auditlog: Some(hello), .. } => {
+                self.log_id = Some(hello.log_id);
+                Ok(Added::Greeting)
+            }
+            Reply { error: Some(error), .. } => {
+                self.error = Some(error);
+                Ok(Added::Error)
+            }
+            _ => Err(NotAReply),
         }
-        Ok(None)
     }
 
-    fn ack(&mut self, ack: Ack) {
+    fn ack(&mut self, ack: Ack) -> Receipt {
         let above = self.refused_ahead.split_off(&(ack.line + 1));
         let refused = std::mem::replace(&mut self.refused_ahead, above).len() as u64;
         self.accepted += ack.line.saturating_sub(self.answered).saturating_sub(refused);
         self.answered = self.answered.max(ack.line);
-        self.receipt = Some(Receipt { seq: ack.seq, mac: ack.mac });
+        let receipt = Receipt { seq: ack.seq, mac: ack.mac };
+        self.receipt = Some(receipt.clone());
         self.advance();
+        receipt
     }
 
     fn refuse(&mut self, line: u64) {

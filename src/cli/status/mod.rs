@@ -1,5 +1,7 @@
 //! `auditlog status`: how the daemon is, and what is on disk.
 
+mod anchors;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -22,6 +24,7 @@ const HELP: &str = "\
 Examples:
   auditlog status
   auditlog status --format json | jq .daemon.metrics.index_head
+  auditlog status --format json | jq '.daemon.anchors[] | select(.error)'
 
 Exit codes:
   0  the daemon answered
@@ -142,6 +145,7 @@ fn daemon_lines(
             (None, _) => format!("{} behind", count(behind, "line")),
         },
     );
+    anchors::lines(daemon, look, line);
     line(
         "clients",
         format!(
@@ -251,6 +255,7 @@ mod tests {
             log_id: "0f".into(),
             socket: "/run/auditd.sock".into(),
             index_error: Some("locked\u{1b}".into()),
+            anchors: Vec::new(),
             metrics,
         };
         Report {
