@@ -108,7 +108,10 @@ fn row_19_events_that_try_to_inject() {
 /// No program that splits lines elsewhere than at LF sees other lines than the daemon wrote.
 fn splits_into_the_same_lines(daemon: &Daemon) {
     let text = std::fs::read_to_string(daemon.segment()).expect("utf-8");
-    let elsewhere = |c: char| c != '\n' && (c.is_control() || "\u{2028}\u{2029}".contains(c));
+    let elsewhere = |c: char| match c {
+        '\n' | '\t' => false,
+        other => other.is_control() || "\u{2028}\u{2029}".contains(other),
+    };
     assert_eq!(text.find(elsewhere), None, "a character at which somebody may split a line");
     assert!(text.lines().all(|line| line.len() <= 65_535));
     if let Ok(output) = std::process::Command::new("python3")
