@@ -9,7 +9,7 @@
 //! 7. [`daemon`] and [`cli`] put it together into the two programs.
 //!
 //! Below them: [`fs`] (the only way to the disk), [`config`], and the vocabulary [`event`],
-//! [`record`], [`json`], [`clock`], [`metrics`]. Imports go down only; `tests/layers.rs` holds the floors.
+//! [`record`], [`json`], [`clock`], [`keysheet`], [`metrics`]. Imports go down only; `tests/layers.rs` holds the floors.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -32,5 +32,6 @@ pub mod fs;
 pub mod clock;
 pub mod event;
 pub mod json;
+pub mod keysheet;
 pub mod metrics;
 pub mod record;

@@ -20,6 +20,14 @@ pub enum Record {
         checkpoint_vkey: String,
         /// The ledger format's version.
         format: u32,
+        /// Where the auditor key was put: `file`, in the state directory, or `credential`, only where it
+        /// came from.
+        auditor_key: &'static str,
+    },
+    /// The auditor key is no longer in the state directory.
+    AuditorKeyRemoved {
+        /// When this run of the daemon last saw it there, RFC 3339.
+        last_seen: Option<String>,
     },
     /// The daemon is ready to take events.
     Started {
@@ -136,6 +144,11 @@ impl Record {
             Record::LogCreated { .. } => {
                 ("auditlogd.log_created", "notice", "a new log was created".into())
             }
+            Record::AuditorKeyRemoved { .. } => (
+                "auditlogd.auditor_key_removed",
+                "notice",
+                "the auditor key was taken off the host".into(),
+            ),
             Record::Started { .. } => {
                 ("auditlogd.started", "notice", "the audit log daemon started".into())
             }

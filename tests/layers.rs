@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and its floor; the vocabulary on floor 0 is small enough to use itself.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("daemon", 5),
     ("cli", 5),
     ("ingest", 4),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("event", 0),
     ("record", 0),
     ("json", 0),
+    ("keysheet", 0),
     ("clock", 0),
     ("metrics", 0),
     ("lib", 6),

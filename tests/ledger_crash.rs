@@ -27,7 +27,8 @@ fn now(n: u64) -> Now {
 
 fn setup(dir: &Path, fs: Arc<dyn Fs>) -> Setup {
     let host = Host { name: "host".into(), boot_id: "11111111-2222".into() };
-    Setup { fs, paths: paths(dir), host, entropy: keys::os_entropy(), own_peer: PEER.into() }
+    let (paths, entropy) = (paths(dir), keys::os_entropy());
+    Setup { fs, paths, host, entropy, own_peer: PEER.into(), credential: None }
 }
 
 /// What was synced before the fault.

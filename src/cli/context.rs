@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::Error;
 use crate::config::{self, Config, Sources};
+use crate::ledger::Paths;
 
 /// Where a daemon of the whole system listens.
 const SYSTEM_SOCKET: &str = "/run/auditd.sock";
@@ -75,6 +76,11 @@ impl Context {
         let config = config::load(&self.sources(None)).map_err(Error::Config)?;
         Ok(self.config.get_or_init(|| config))
     }
+}
+
+/// Where the ledger of this configuration is.
+pub(super) fn paths(config: &Config) -> Paths {
+    Paths { log_dir: config.log_dir.clone(), state_dir: config.state_dir.clone() }
 }
 
 /// Whether there is a log of the whole system, and `path` is not of it.

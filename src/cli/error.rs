@@ -10,6 +10,7 @@ use crate::control::ControlError;
 use crate::engine::FollowError;
 use crate::event::FieldMapError;
 use crate::index::IndexError;
+use crate::ledger::auditor::KeyError;
 
 /// How a command ended, where nothing failed on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,12 @@ pub(super) enum Error {
     Proof(String),
     #[error("cannot write the receipts to '{}': {source}", path.display())]
     Receipts { path: PathBuf, source: io::Error },
+    #[error("'{}' cannot be used: {source}", path.display())]
+    Unusable { path: PathBuf, source: io::Error },
+    #[error("{0}")]
+    AuditorKey(#[from] KeyError),
+    #[error("cannot read the answer: {0}")]
+    Input(#[source] io::Error),
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

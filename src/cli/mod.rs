@@ -6,6 +6,7 @@ mod context;
 mod emit;
 mod error;
 mod format;
+mod keys;
 mod output;
 mod progress;
 mod prove;
@@ -71,6 +72,7 @@ enum Command {
     Verify(verify::Verify),
     Prove(prove::Prove),
     VerifyProof(verify_proof::VerifyProof),
+    Keys(keys::Keys),
     Reindex(reindex::Reindex),
     Config(config::Config),
 }
@@ -102,6 +104,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Verify(verify) => verify.run(context, &mut out),
         Command::Prove(prove) => prove.run(context, &mut out),
         Command::VerifyProof(proof) => proof.run(&mut out),
+        Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }

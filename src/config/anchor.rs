@@ -55,8 +55,9 @@ impl fmt::Display for Anchor {
             Anchor::Exec { command, .. } => write!(f, "exec {}", command.join(" ")),
             // Name and key id; the key itself says nothing more to a person.
             Anchor::Witness { vkey, .. } => {
-                let shown = vkey.rsplit_once('+').map_or(&**vkey, |(shown, _)| shown);
-                write!(f, "witness {shown}")
+                let mut parts = vkey.split('+');
+                let (name, id) = (parts.next().unwrap_or_default(), parts.next());
+                write!(f, "witness {name}+{}", id.unwrap_or_default())
             }
         }
     }
@@ -180,4 +181,19 @@ pub(super) fn to_toml(anchor: &Anchor) -> String {
         ),
     };
     format!("\n[[anchor]]\n{body}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_witness_is_named_by_name_and_key_id_whatever_stands_in_the_key() {
+        let witness = |vkey: &str| {
+            let (url, vkey) = ("https://w".into(), vkey.into());
+            Anchor::Witness { url, vkey, timeout_seconds: 1 }.to_string()
+        };
+        assert_eq!(witness("w.example/1+987aef4a+BND+lG+By"), "witness w.example/1+987aef4a");
+        assert_eq!(witness("w"), "witness w+");
+    }
 }

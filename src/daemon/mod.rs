@@ -1,11 +1,14 @@
 //! The daemon: what is started in which order, what signals do, and in which order it ends.
 
+mod announce;
+mod auditor;
 mod journal;
 mod options;
 mod reload;
 mod signals;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +27,7 @@ use crate::ledger::{Host, LedgerError, Paths, keys};
 use crate::metrics::Metrics;
 use crate::publish::{self, BadAnchor, Publisher, PublisherSetup};
 use crate::record::Record;
+use auditor::{Sight, Watch};
 use reload::Reload;
 use signals::Wake;
 
@@ -65,7 +69,12 @@ pub enum DaemonError {
 
 /// Runs `auditlogd` with these options, until it is told to stop.
 pub fn main(options: Options) -> ExitCode {
-    let result = if options.check { check(&options.sources()) } else { run(&options.sources()) };
+    let sources = options.sources();
+    let result = match (options.check, options.announce_keys) {
+        (true, _) => check(&sources),
+        (_, true) => draw_sheet(&sources),
+        _ => run(&sources),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -85,12 +94,18 @@ fn check(sources: &Sources) -> Result<(), DaemonError> {
     Ok(())
 }
 
+/// What [`announce`] runs in a process of its own.
+fn draw_sheet(sources: &Sources) -> Result<(), DaemonError> {
+    harden();
+    announce::draw(&paths(&config::load(sources)?), &host()?)
+}
+
 fn run(sources: &Sources) -> Result<(), DaemonError> {
     let config = config::load(sources)?;
     let fields = Arc::new(config.field_map()?);
     let log = journal::start(config.log_level);
     harden();
-    let disk = prepare_directories(&config)?;
+    let disk = Arc::new(prepare_directories(&config)?);
     let _lock = Lock::take(&config.state_dir, &config.log_dir)?;
     let runtime = runtime(config.ingest.threads)?;
     let (wake, woken) = signals::listen().map_err(system("signals could not be caught"))?;
@@ -113,7 +128,6 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
         boottime_ns: clock.now().boot_ns,
         field_map: fields.hash(),
     };
-    let disk: Arc<dyn Fs> = Arc::new(disk);
     let publisher = Arc::new(Publisher::new(PublisherSetup {
         fs: disk.clone(),
         paths: paths(&config),
@@ -124,11 +138,12 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     let (ended, anchors) = (wake.clone(), publisher.clone());
     let setup = EngineSetup {
         ledger: Setup {
-            fs: disk,
+            fs: disk.clone(),
             paths: paths(&config),
             host,
             entropy: keys::os_entropy(),
             own_peer: Peer::of_self().map_err(system("who this process is cannot be told"))?.json,
+            credential: credential("auditlogd.auditor-key"),
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
@@ -140,8 +155,9 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     };
     let (engine, about) = Engine::start(setup, started)?;
     if about.created {
-        announce(&config);
+        announce::announce(&paths(&config));
     }
+    let mut watch = Watch::new(disk, paths(&config), about.created, clock.now());
 
     let (limits, limits_in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
     let context = ingest::Context {
@@ -161,10 +177,20 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     signals::notify_ready();
     let mut reload = Reload { sources, config, limits, log, publisher: publisher.clone() };
     let reason = loop {
-        match woken.next() {
-            Wake::Hangup => reload.run(&engine),
-            Wake::Stop(signal) => break signal,
-            Wake::WriterEnded => break "the writer ended",
+        match watch.look(clock.now()) {
+            Sight::Nothing => {}
+            Sight::Remind(whereabouts) => auditor::remind(&whereabouts),
+            Sight::Gone(record) => {
+                if engine.record_durably(record) {
+                    watch.settle(clock.now());
+                }
+            }
+        }
+        match woken.next(watch.patience()) {
+            None => {}
+            Some(Wake::Hangup) => reload.run(&engine),
+            Some(Wake::Stop(signal)) => break signal,
+            Some(Wake::WriterEnded) => break "the writer ended",
         }
     };
 
@@ -252,16 +278,9 @@ fn ingest_limits(config: &Config, fields: Arc<FieldMap>) -> Limits {
     }
 }
 
-/// What the owner of a new log has to know, once.
-fn announce(config: &Config) {
-    let paths = paths(config);
-    let genesis = std::fs::read_to_string(paths.genesis_pub()).unwrap_or_default();
-    tracing::warn!(
-        genesis_pub = genesis.trim(),
-        "a new log was created; note its genesis key somewhere else, and move {:?} off this host: \
-         until then whoever becomes root here can forge the log's open end",
-        paths.auditor_key()
-    );
+/// A credential of the service manager (systemd.exec(5), "Credentials"), whether or not it is there.
+fn credential(name: &str) -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(|dir| Path::new(&dir).join(name))
 }
 
 fn answer(

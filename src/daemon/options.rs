@@ -31,6 +31,10 @@ pub struct Options {
     /// Validate the configuration, print what would be in force, and end
     #[arg(long)]
     pub check: bool,
+    /// Draw the sheet with the keys of the log that was just created, and end: the daemon runs itself
+    /// with this, so that it never has the auditor key in memory again
+    #[arg(long, hide = true)]
+    pub announce_keys: bool,
 }
 
 impl Options {

@@ -1,7 +1,7 @@
 //! Signals in, notifications to the service manager out.
 
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -34,10 +34,18 @@ impl Waker {
 pub struct Woken(Receiver<Wake>);
 
 impl Woken {
-    /// Waits for the next event.
-    pub fn next(&self) -> Wake {
-        // The signal thread holds a sender for as long as the process lives.
-        self.0.recv().unwrap_or(Wake::WriterEnded)
+    /// Waits for the next event, for so long at most; `None` if there was none.
+    pub fn next(&self, patience: Option<Duration>) -> Option<Wake> {
+        let woken = match patience {
+            Some(patience) => self.0.recv_timeout(patience),
+            None => self.0.recv().map_err(RecvTimeoutError::from),
+        };
+        match woken {
+            Ok(wake) => Some(wake),
+            Err(RecvTimeoutError::Timeout) => None,
+            // The signal thread holds a sender for as long as the process lives.
+            Err(RecvTimeoutError::Disconnected) => Some(Wake::WriterEnded),
+        }
     }
 }
 

@@ -40,8 +40,8 @@ use writer::{Output, Writer};
 pub(crate) enum Command {
     /// Put events into the ledger.
     Append(submit::Queued),
-    /// Put one of the daemon's own records into it.
-    Record(Record),
+    /// Put one of the daemon's own records into it, and tell whoever waits for that.
+    Record(Record, Option<Done>),
     /// Close the epoch, and open a new segment if the active file was renamed.
     Reopen(Done),
     /// Use these limits and this vocabulary from now on, and write that in the log.
@@ -162,14 +162,24 @@ impl Engine {
 
     /// Writes one of the daemon's own records.
     pub fn record(&self, record: Record) {
-        let _ended_writer_is_noticed_elsewhere = self.commands.send(Command::Record(record));
+        let _ended_writer_is_noticed_elsewhere = self.commands.send(Command::Record(record, None));
+    }
+
+    /// Writes one of the daemon's own records; returns when it is durable, or `false` if the writer has
+    /// ended.
+    pub fn record_durably(&self, record: Record) -> bool {
+        self.wait_for(|done| Command::Record(record, Some(done)))
     }
 
     /// Closes the epoch and opens a new segment if the active file was renamed; returns when that is
     /// durable, or `false` if the writer has ended.
     pub fn reopen(&self) -> bool {
+        self.wait_for(Command::Reopen)
+    }
+
+    fn wait_for(&self, command: impl FnOnce(Done) -> Command) -> bool {
         let (done, wait) = sync_channel(1);
-        self.commands.send(Command::Reopen(done)).is_ok() && wait.recv().is_ok()
+        self.commands.send(command(done)).is_ok() && wait.recv().is_ok()
     }
 
     /// Puts new limits and a new vocabulary in force, with the record that says so.

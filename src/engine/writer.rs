@@ -103,7 +103,12 @@ impl Writer {
                     (batch, next) = self.gather(first);
                     self.commit(batch)?;
                 }
-                Command::Record(record) => self.write_own(vec![record])?,
+                Command::Record(record, done) => {
+                    self.write_own(vec![record])?;
+                    if let Some(done) = done {
+                        let _asker_may_be_gone = done.send(());
+                    }
+                }
                 Command::Reopen(done) => self.reopen(&done)?,
                 Command::Configure(limits, fields, record) => {
                     self.limits = limits;

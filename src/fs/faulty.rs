@@ -83,6 +83,15 @@ impl Fs for Faulty {
         Ok(Box::new(FaultyFile { file, plan: self.plan.clone() }))
     }
 
+    fn create_new(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        let file = self.plan.step(|| self.real.create_new(path, access), || Ok(()))?;
+        Ok(Box::new(FaultyFile { file, plan: self.plan.clone() }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.plan.step(|| self.real.remove(path), || Ok(()))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.plan.step(|| self.real.rename(from, to), || Ok(()))
     }

@@ -26,6 +26,10 @@ pub trait Fs: Send + Sync {
     fn open_append(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>>;
     /// Opens for writing at given offsets, creating the file where it is missing.
     fn open_slots(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>>;
+    /// Creates a file that must not be there yet; no link is followed.
+    fn create_new(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>>;
+    /// Takes the file's name away.
+    fn remove(&self, path: &Path) -> io::Result<()>;
     /// Renames within one directory, replacing what has the name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the directory's entries durable.

@@ -25,17 +25,25 @@ impl Real {
     }
 
     fn open(&self, path: &Path, access: Access, append: bool) -> io::Result<Box<dyn File>> {
+        let mut options = OpenOptions::new();
+        options.write(true).append(append).custom_flags(nix::libc::O_NOFOLLOW);
+        match options.open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self.create(path, access, options),
+            opened => Ok(Box::new(RealFile(opened?))),
+        }
+    }
+
+    fn create(
+        &self,
+        path: &Path,
+        access: Access,
+        mut options: OpenOptions,
+    ) -> io::Result<Box<dyn File>> {
         let mode = match access {
             Access::Private => 0o600,
             Access::Shared => 0o640,
         };
-        let mut options = OpenOptions::new();
-        options.write(true).append(append).mode(mode).custom_flags(nix::libc::O_NOFOLLOW);
-        match options.open(path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            opened => return Ok(Box::new(RealFile(opened?))),
-        }
-        let file = options.create_new(true).open(path)?;
+        let file = options.create_new(true).mode(mode).open(path)?;
         // The umask may have taken away more than we mean.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         self.give_to_group(path, access)?;
@@ -78,6 +86,16 @@ impl Fs for Real {
 
     fn open_slots(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         self.open(path, access, false)
+    }
+
+    fn create_new(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        let mut options = OpenOptions::new();
+        options.write(true);
+        self.create(path, access, options)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

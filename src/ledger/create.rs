@@ -1,9 +1,11 @@
 //! A new log: keys, segment, first record, in that order.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
+use super::auditor::{self, Whereabouts};
 use super::files::{create_segment, open_seals};
 use super::keys::{EpochSecret, LogId, SignKey};
 use super::log::{Epoch, EpochKeys, boot, hex, signer};
@@ -11,9 +13,9 @@ use super::open::{Opened, Setup};
 use super::segment::Header;
 use super::state::{State, StateFile};
 use super::tree::Tree;
-use super::{FORMAT, Ledger, LedgerError};
+use super::{FORMAT, Ledger, LedgerError, Paths};
 use crate::clock::{Now, rfc3339};
-use crate::fs::{self, Access};
+use crate::fs::{self, Access, Fs};
 use crate::record::Record;
 
 /// Creates keys, segment and first record, then the state file, whose first valid slot is what makes
@@ -25,8 +27,12 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     let keys = || LedgerError::io("given keys", &state_dir);
     let mut log_id: LogId = [0; 16];
     (setup.entropy)(&mut log_id).map_err(keys())?;
-    let mut auditor_key = [0; 32];
-    (setup.entropy)(&mut auditor_key).map_err(keys())?;
+    let given = setup.credential.as_deref().map(auditor::from_credential).transpose()?.flatten();
+    let mut auditor_key = Zeroizing::new([0; 32]);
+    match &given {
+        Some(key) => auditor_key.copy_from_slice(&**key),
+        None => (setup.entropy)(&mut *auditor_key).map_err(keys())?,
+    }
     let secret = EpochSecret::new(&auditor_key).map_err(keys())?;
     let sign_key = SignKey::generate(&mut setup.entropy).map_err(keys())?;
     let checkpoint_key = SignKey::generate(&mut setup.entropy).map_err(keys())?;
@@ -42,17 +48,13 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     let checkpoint_vkey = signer.verifier_key().to_string();
     put(paths.genesis_pub(), &format!("{genesis_pub}\n"), Access::Shared)?;
     put(paths.checkpoint_vkey(), &format!("{checkpoint_vkey}\n"), Access::Shared)?;
-    let mut text = format!("{}\n", hex32(signer.seed()));
-    put(paths.checkpoint_key(), &text, Access::Private)?;
-    text.zeroize();
-    let mut text = format!("{}\n", hex32(&auditor_key));
-    put(paths.auditor_key(), &text, Access::Private)?;
-    text.zeroize();
-    auditor_key.zeroize();
+    put(paths.checkpoint_key(), &secret_line(signer.seed()), Access::Private)?;
+    let opened = rfc3339(now.wall_ns);
+    let auditor_key_in = leave(&auditor_key, given.is_some(), &*fs, &paths, &opened)?;
+    drop(auditor_key);
 
     let mut state = StateFile::create(&*fs, &paths.state())?;
     let tree = Tree::default();
-    let opened = rfc3339(now.wall_ns);
     let header = Header::new(&log_id, &setup.host.name, 0, &tree, opened.clone());
     let segment = create_segment(&*fs, &paths, &header)?;
     let seals = open_seals(&*fs, &paths)?;
@@ -65,8 +67,13 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
         sign_key,
         seal: None,
     };
-    let record =
-        Record::LogCreated { log_id: hex(&log_id), genesis_pub, checkpoint_vkey, format: FORMAT };
+    let record = Record::LogCreated {
+        log_id: hex(&log_id),
+        genesis_pub,
+        checkpoint_vkey,
+        format: FORMAT,
+        auditor_key: auditor_key_in,
+    };
     let own_peer = setup.own_peer.clone();
     let mut ledger = Ledger {
         fs: setup.fs,
@@ -92,6 +99,42 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     state.write(&first)?;
     ledger.state = state;
     Ok(Opened { ledger, created: true, recovered: None })
+}
+
+/// Leaves the auditor key in its file, or says that it came from a credential; where it is now, for leaf 0.
+fn leave(
+    key: &[u8; 32],
+    given: bool,
+    fs: &dyn Fs,
+    paths: &Paths,
+    created: &str,
+) -> Result<&'static str, LedgerError> {
+    let file = paths.auditor_key();
+    if given {
+        // One that a creation left when it was interrupted belongs to no log.
+        discard(fs, &file)?;
+        Whereabouts::Credential { created: created.to_owned() }.note(fs, paths)?;
+        return Ok("credential");
+    }
+    discard(fs, &paths.auditor_handover())?;
+    fs::replace(fs, &file, secret_line(key).as_bytes(), Access::Private)
+        .map_err(LedgerError::io("written", &file))?;
+    Ok("file")
+}
+
+/// A secret as its file holds it.
+fn secret_line(bytes: &[u8; 32]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(65));
+    data_encoding::HEXLOWER.encode_append(bytes, &mut text);
+    text.push('\n');
+    text
+}
+
+fn discard(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
+    match fs.remove(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(LedgerError::io("removed", path)),
+    }
 }
 
 fn hex32(bytes: &[u8; 32]) -> String {

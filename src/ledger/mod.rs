@@ -5,6 +5,7 @@
 //! where to go on; [`reader`] and [`verify`] never write.
 
 pub mod anchor;
+pub mod auditor;
 pub mod checkpoint;
 mod create;
 mod files;
@@ -85,6 +86,11 @@ impl Paths {
     pub fn auditor_key(&self) -> PathBuf {
         self.state_dir.join("auditor.key")
     }
+
+    /// What became of S_0, once it is not there any more.
+    pub fn auditor_handover(&self) -> PathBuf {
+        self.state_dir.join("auditor.handover")
+    }
 }
 
 /// What stands in the records and seals about the machine.
@@ -112,6 +118,16 @@ pub enum LedgerError {
     /// The key state cannot be used.
     #[error(transparent)]
     State(#[from] state::StateError),
+    /// The auditor key that was given for a new log.
+    #[error(
+        "the credential {path:?} {why}; a new log needs 64 hex digits there (`openssl rand -hex 32` makes some), or no such credential"
+    )]
+    Credential {
+        /// The credential's file.
+        path: PathBuf,
+        /// What is wrong with it; never its content.
+        why: String,
+    },
     /// There are segments or seals, but no keys.
     #[error(
         "there is a log in {log_dir:?}, or its seals are in the state directory, but its key state {state:?} is missing; put it back from where it went, or move both directories aside to start a new log"

@@ -2,6 +2,7 @@
 //! open. What the state file says and what the segments hold are compared; the answer is to go on, to
 //! go on and say what is wrong, or to refuse. Never is a history forked or a new one begun in silence.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::create::create;
@@ -26,6 +27,8 @@ pub struct Setup {
     pub entropy: Entropy,
     /// The peer of the daemon's own records, JSON text.
     pub own_peer: Arc<str>,
+    /// A file that may hold the auditor key for a new log; looked at only if one is created.
+    pub credential: Option<PathBuf>,
 }
 
 /// An open ledger, ready for lines.

@@ -31,9 +31,10 @@ impl Target for FileAnchor {
         let mut file = self.open().map_err(failed)?;
         let before = if self.torn { "\n\n" } else { "" };
         let text = format!("{before}{}\n", sealed.checkpoint);
-        self.torn = true;
-        file.write_all(text.as_bytes()).and_then(|()| sync(&file)).map_err(failed)?;
-        self.torn = false;
+        let len = file.metadata().map_err(failed)?.len();
+        let written = file.write_all(text.as_bytes()).and_then(|()| sync(&file));
+        self.torn = written.is_err() && !undo(&file, len, text.len());
+        written.map_err(failed)?;
         Ok(Delivered::default())
     }
 }
@@ -72,6 +73,14 @@ impl FileAnchor {
         }
         Ok(())
     }
+}
+
+/// Cuts what a failed write left, for a reader would take it for a damaged checkpoint. Says whether nothing
+/// is left: a device or a write-once medium keeps what it has.
+fn undo(file: &File, len: u64, text: usize) -> bool {
+    let ours = |found: u64| found.checked_sub(len).is_some_and(|more| more <= text as u64);
+    let regular = file.metadata().is_ok_and(|meta| meta.is_file() && ours(meta.len()));
+    regular && file.set_len(len).is_ok()
 }
 
 /// Devices have nothing to sync.

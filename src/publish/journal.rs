@@ -18,11 +18,13 @@ pub(super) struct JournalAnchor {
 
 impl Target for JournalAnchor {
     fn deliver(&mut self, sealed: &Sealed, _: &Context<'_>) -> Result<Delivered, Failure> {
-        // Ends with an empty line, as notes in a file do.
-        let note = format!("{}\n", sealed.checkpoint);
+        // Either way an empty line follows, as in a file: `journalctl -o cat` ends each message with one more LF.
         let (written, what) = match self.journald {
-            true => (send(&entry(&note, sealed)), "journald did not take it"),
-            false => (io::stderr().write_all(note.as_bytes()), "standard error did not take it"),
+            true => (send(&entry(&sealed.checkpoint, sealed)), "journald did not take it"),
+            false => (
+                io::stderr().write_all(format!("{}\n", sealed.checkpoint).as_bytes()),
+                "standard error did not take it",
+            ),
         };
         written.map_err(|e| Failure::Failed(format!("{what}: {e}")))?;
         Ok(Delivered::default())

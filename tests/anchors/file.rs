@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use auditlogd::ledger::anchor::{self, Anchor};
 use auditlogd::ledger::note::Note;
 use tempfile::TempDir;
 
@@ -111,4 +112,11 @@ fn without_journald_the_journal_is_standard_error() {
     assert!(daemon.log().contains(&format!("{note}\n")), "{}", daemon.log());
     let stopped = daemon.stop().daemon;
     assert!(stopped.log().contains(&checkpoint(&stopped)), "{}", stopped.log());
+    // A verifier takes the log as it is, with all that stands between the notes.
+    let found = anchor::read(&stopped.log()).expect("anchors");
+    let sizes = found.iter().map(|anchor| match anchor {
+        Anchor::Checkpoint { checkpoint, .. } => checkpoint.size,
+        Anchor::Receipt(_) => 0,
+    });
+    assert_eq!(sizes.collect::<Vec<_>>(), [size(&note), size(&checkpoint(&stopped))]);
 }

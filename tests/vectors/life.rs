@@ -57,6 +57,7 @@ fn start(dir: &Path, run: u64, boot: usize, seconds: u64) -> Result<Ledger, Ledg
         host,
         entropy: entropy(run * 1000),
         own_peer: DAEMON.into(),
+        credential: None,
     };
     let opened = open(setup, now(seconds))?;
     let mut ledger = opened.ledger;

@@ -9,7 +9,7 @@ use indicatif::{BinaryBytes, HumanDuration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, paths};
 use super::error::{Error, Exit};
 use super::output::{Form, Look, Out};
 use super::text::{count, visible};
@@ -18,6 +18,7 @@ use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::control::{self, Reply, Request};
 use crate::index::{IndexError, Reader};
+use crate::ledger::auditor::Whereabouts;
 use crate::ledger::segment;
 
 const HELP: &str = "\
@@ -49,6 +50,8 @@ struct Report {
     error: Option<String>,
     database: Database,
     segments: Segments,
+    /// Where the auditor key is; null if the state directory cannot be searched.
+    auditor_key: Option<Whereabouts>,
 }
 
 #[derive(Default, Serialize)]
@@ -97,7 +100,8 @@ impl Report {
         };
         let (database, segments) =
             (Database::of(&config.database()), Segments::of(&config.log_dir));
-        Self { daemon, error, database, segments }
+        let auditor_key = Whereabouts::of(&paths(config)).ok();
+        Self { daemon, error, database, segments, auditor_key }
     }
 
     fn text(&self, look: &Look, now: Timestamp) -> String {
@@ -112,6 +116,9 @@ impl Report {
         }
         line("database", self.database.text(look));
         line("segments", self.segments.text());
+        if let Some(here @ Whereabouts::OnHost { .. }) = &self.auditor_key {
+            line("warning", format!("auditor key: {here}"));
+        }
         lines.join("\n")
     }
 }
@@ -263,6 +270,7 @@ mod tests {
             error: None,
             database: Database { error: Some("damaged".into()), ..Database::default() },
             segments: Segments { path: "/x".into(), files: 2, bytes: 1 << 20, error: None },
+            auditor_key: Some(Whereabouts::OnHost { file: "k".into(), since: "today".into() }),
         }
     }
 
@@ -276,6 +284,7 @@ mod tests {
             "index       12 lines behind: locked\\u001b",
             "database    damaged",
             "segments    /x, 1.00 MiB in 2 files",
+            "warning     auditor key: still on this host since today; take it away with `auditlog keys export --auditor FILE`",
         ] {
             assert!(text.lines().any(|l| l == line), "{line:?} is missing in\n{text}");
         }

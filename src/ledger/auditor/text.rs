@@ -1,0 +1,76 @@
+//! Keys as text: in files, in credentials, on paper.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::ledger::LedgerError;
+
+/// More than any file with a key needs.
+const MAX_FILE: u64 = 1024;
+
+/// A key as 64 hex digits in either case; blanks between them, as on paper, do not matter.
+pub fn parse(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let mut key = Zeroizing::new([0; 32]);
+    let mut digits = text.chars().filter(|c| !c.is_ascii_whitespace()).map(|c| c.to_digit(16));
+    for byte in key.iter_mut() {
+        *byte = u8::try_from(digits.next()?? * 16 + digits.next()??).ok()?;
+    }
+    digits.next().is_none().then_some(key)
+}
+
+/// The auditor key of a new log in a credential; `None` if there is no such credential.
+///
+/// # Errors
+/// [`LedgerError::Credential`] where it cannot be read or is no key.
+pub fn from_credential(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, LedgerError> {
+    let unusable = |why: String| LedgerError::Credential { path: path.into(), why };
+    let text = match fs::File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.and_then(|file| read_text(&file)),
+    };
+    let text = text.map_err(|e| unusable(format!("cannot be read: {e}")))?;
+    match parse(&text) {
+        Some(key) => Ok(Some(key)),
+        None => Err(unusable("does not hold 64 hex digits".into())),
+    }
+}
+
+/// Reads a key's file; one that is longer than a key can be is cut, and so is no key.
+pub fn read_text(from: impl Read) -> io::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
+    from.take(MAX_FILE).read_to_end(&mut bytes)?;
+    match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(e) => {
+            e.into_bytes().zeroize();
+            Err(io::Error::new(io::ErrorKind::InvalidData, "it is not text"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data_encoding::HEXLOWER;
+
+    #[test]
+    fn a_key_may_be_written_in_groups_and_in_capitals() {
+        let hex = "0123456789abcdef".repeat(4);
+        let key = parse(&hex).expect("a key");
+        assert_eq!(HEXLOWER.encode(&*key), hex);
+        let groups = hex.as_bytes().chunks(8).map(|g| std::str::from_utf8(g).expect("ascii"));
+        let groups = groups.collect::<Vec<_>>().join(" \n").to_uppercase();
+        assert_eq!(parse(&groups).as_deref(), Some(&*key));
+    }
+
+    #[test]
+    fn anything_else_is_no_key() {
+        for text in ["", "00", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"é".repeat(64)]
+        {
+            assert!(parse(text).is_none(), "{text}");
+        }
+    }
+}
