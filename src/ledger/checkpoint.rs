@@ -11,7 +11,7 @@ use std::fmt;
 use data_encoding::{BASE64, HEXLOWER};
 
 use super::keys::{LogId, SignKey};
-use super::note::{KeyError, KeyKind, Note, NoteError, VerifierKey};
+use super::note::{KeyError, KeyKind, Note, NoteError, VerifierKey, decode_base64};
 use super::tree::{Hash, Tree};
 
 /// What stands in an origin between the host and the log's id.
@@ -81,7 +81,7 @@ pub(super) fn parse_number(text: &str) -> Option<u64> {
 
 /// A hash as C2SP texts have it: 32 bytes in base64.
 pub(super) fn parse_hash(text: &str) -> Option<Hash> {
-    BASE64.decode(text.as_bytes()).ok()?.try_into().ok()
+    decode_base64(text)?.try_into().ok()
 }
 
 fn log_id(origin: &str) -> Option<LogId> {
@@ -194,6 +194,8 @@ mod tests {
             format!("o\n\n{root}\n"),
             format!("o\n18446744073709551616\n{root}\n"),
             format!("o\n10\n{}\n", &root[..40]),
+            // Two padded pieces in a row, 32 bytes together.
+            format!("o\n10\n{}{}\n", BASE64.encode(&[2; 16]), BASE64.encode(&[2; 16])),
             format!("o\n10\n{root}"),
             format!("o\n10\n{root}\n\n"),
             "o\n10\n".to_owned(),

@@ -171,6 +171,13 @@ pub fn parse_signatures(lines: &str) -> Result<Vec<Signature>, NoteError> {
     Ok(signatures)
 }
 
+/// Standard base64 in the one form that encodes these bytes: the decoder itself would also take several
+/// padded pieces in a row.
+pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let bytes = BASE64.decode(text.as_bytes()).ok()?;
+    (BASE64.encode(&bytes) == text).then_some(bytes)
+}
+
 impl Signature {
     fn parse(line: &str) -> Option<Self> {
         if line.len() > MAX_SIGNATURE_LINE {
@@ -180,7 +187,7 @@ impl Signature {
         if !key::is_name(name) {
             return None;
         }
-        let decoded = BASE64.decode(base64.as_bytes()).ok()?;
+        let decoded = decode_base64(base64)?;
         let (id, bytes) = decoded.split_first_chunk()?;
         if bytes.is_empty() {
             return None;

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use auditlogd::ledger::checkpoint::Checkpoint;
+use auditlogd::ledger::note::Note;
+use auditlogd::ledger::proof::{self, BuildError};
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::Value;
@@ -68,7 +71,6 @@ fn vkey(daemon: &Daemon) -> String {
 /// By code that nobody of this project wrote: the note by signed_note, the path by tlog_tiles. The
 /// file is taken apart here as c2sp.org/tlog-proof says.
 fn verify_by_others(proof: &str, vkey: &str) -> Result<Vec<u8>, String> {
-    use signed_note::{Note, StandardVerifier, VerifierList};
     let (head, note) = proof.split_once("\n\n").ok_or("two parts")?;
     let mut head = head.lines();
     assert_eq!(head.next(), Some("c2sp.org/tlog-proof@v1"));
@@ -77,9 +79,10 @@ fn verify_by_others(proof: &str, vkey: &str) -> Result<Vec<u8>, String> {
     let index = head.next().and_then(|line| line.strip_prefix("index ")).ok_or("index")?;
     let path: Result<Vec<_>, _> = head.map(tlog_tiles::Hash::parse_hash).collect();
     let path = path.map_err(|e| format!("{e:?}"))?;
-    let key = StandardVerifier::new(vkey).map_err(|e| e.to_string())?;
-    let note = Note::from_bytes(note.as_bytes()).map_err(|e| e.to_string())?;
-    note.verify(&VerifierList::new(vec![Box::new(key)])).map_err(|e| e.to_string())?;
+    let key = signed_note::StandardVerifier::new(vkey).map_err(|e| e.to_string())?;
+    let note = signed_note::Note::from_bytes(note.as_bytes()).map_err(|e| e.to_string())?;
+    let known = signed_note::VerifierList::new(vec![Box::new(key)]);
+    note.verify(&known).map_err(|e| e.to_string())?;
     let checkpoint = tlog_tiles::Checkpoint::from_bytes(note.text()).map_err(|e| e.to_string())?;
     let index = index.parse().map_err(|_| "index")?;
     let leaf = tlog_tiles::record_hash(&line);
@@ -202,6 +205,75 @@ fn forged_proofs_are_false_and_foreign_ones_unverifiable() {
             "{what}: {answer}"
         );
     }
+}
+
+/// What a witness is asked about: the old tree is the new one's beginning.
+#[test]
+fn a_checkpoint_is_proven_to_continue_an_older_one() {
+    let daemon = daemon_with(7);
+    let segments = daemon.segment().parent().expect("a directory").to_owned();
+    let mut seen = Vec::new();
+    for round in ["1", "2", "3"] {
+        daemon.greeted().store("{}", 1);
+        rotate(&daemon, round);
+        let note = fs::read_to_string(state(&daemon, "checkpoint")).expect("the checkpoint");
+        let note = Note::parse(&note).expect("a note");
+        seen.push(Checkpoint::parse(note.text()).expect("a checkpoint"));
+    }
+    let id = data_encoding::HEXLOWER.encode(&seen[0].log_id().expect("a log"));
+    for (old, new) in [(0, 1), (0, 2), (1, 2), (1, 1)] {
+        let (old, new) = (&seen[old], &seen[new]);
+        let made = proof::consistency(&segments, &id, old.size, new.size).expect("a proof");
+        assert_eq!((made.old_root, made.new_root), (old.root, new.root));
+        let (from, to) = ((old.size, &old.root), (new.size, &new.root));
+        assert!(proof::verify_consistency(from, to, &made.path));
+        if old.size < new.size {
+            let path = made.path.iter().map(|hash| tlog_tiles::Hash(*hash)).collect();
+            let (root, before) = (tlog_tiles::Hash(new.root), tlog_tiles::Hash(old.root));
+            tlog_tiles::check_tree(&path, new.size, root, old.size, before).expect("others agree");
+        }
+    }
+    let beyond = proof::consistency(&segments, &id, seen[0].size, seen[2].size + 1000);
+    assert!(matches!(beyond, Err(BuildError::Missing(_))), "{beyond:?}");
+}
+
+#[test]
+fn a_lost_verifier_key_is_put_back_as_it_was() {
+    let daemon = daemon_with(1);
+    let key = vkey(&daemon);
+    let leaf = &daemon.lines()[1]["event"]["data"];
+    assert_eq!(leaf["checkpoint_vkey"], key.as_str(), "leaf 0 vouches for it");
+    fs::remove_file(state(&daemon, "checkpoint.vkey")).expect("removes");
+    let daemon = Daemon::start_in(daemon.kill(), "");
+    assert_eq!(vkey(&daemon), key);
+}
+
+/// What whoever has the log's checkpoint key can sign, and is still no proof.
+#[test]
+fn a_true_signature_over_something_else_proves_nothing() {
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let typed = [&[1u8][..], key.verifying_key().as_bytes()].concat();
+    let id = Sha256::digest([b"log\n", &typed[..]].concat());
+    let hex = data_encoding::HEXLOWER.encode(&id[..4]);
+    let vkey = format!("log+{hex}+{}", BASE64.encode(&typed));
+    let line = format!(
+        r#"{{"seq":0,"ts":"2026-11-21T01:23:45.123456789Z","id":"x","peer":{{}},"event":{{}},"mac":"{}"}}"#,
+        "ab".repeat(32)
+    );
+    let check = |origin: &str, line: &str| {
+        let root = Sha256::digest([&[0], line.as_bytes()].concat());
+        let text = format!("{origin}\n1\n{}\n", BASE64.encode(&root));
+        let signature = [&id[..4], &key.sign(text.as_bytes()).to_bytes()].concat();
+        let note = format!("{text}\n\u{2014} log {}\n", BASE64.encode(&signature));
+        let extra = BASE64.encode(line.as_bytes());
+        let proof = format!("c2sp.org/tlog-proof@v1\nextra {extra}\nindex 0\n\n{note}");
+        assert!(verify_by_others(&proof, &vkey).is_ok(), "to others any leaf is fine");
+        verify(&proof, &["--vkey", &vkey]).0
+    };
+    assert_eq!(check("log", &line), Some(0));
+    assert_eq!(check("another", &line), Some(4), "another log's checkpoint");
+    assert_eq!(check("log", &line.replace(":0,", ":1,")), Some(4), "another seq");
+    assert_eq!(check("log", "words"), Some(4), "no line of a ledger");
 }
 
 /// A line of signature as a witness makes it (c2sp.org/tlog-cosignature).

@@ -116,7 +116,7 @@ impl FromStr for VerifierKey {
         else {
             return Err(KeyError::Form);
         };
-        let typed = BASE64.decode(base64.as_bytes()).map_err(|_| KeyError::Form)?;
+        let typed = super::decode_base64(base64).ok_or(KeyError::Form)?;
         let kind = match typed.first() {
             Some(0x01) => KeyKind::Ed25519,
             Some(0x04) => KeyKind::CosignatureV1,

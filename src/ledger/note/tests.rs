@@ -125,6 +125,7 @@ fn texts_that_are_no_notes_are_refused() {
         (C2SP_NOTE.replace("foo Uw2Q", "foo  Uw2Q"), NoteError::Signature(1)),
         (C2SP_NOTE.replace("/foo ", "+foo "), NoteError::Signature(1)),
         (format!("x\n\n{SIGNATURE_PREFIX}a AAAAAA==\n"), NoteError::Signature(1)),
+        (format!("x\n\n{SIGNATURE_PREFIX}a AAAAAA==AAAA\n"), NoteError::Signature(1)),
         (format!("{}\n\n{GO_SIGNATURE}", "x".repeat(MAX_TEXT)), NoteError::TextLength),
         (format!("x\n\n{}", GO_SIGNATURE.repeat(MAX_SIGNATURES + 1)), NoteError::TooMany),
     ] {

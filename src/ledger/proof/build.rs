@@ -64,14 +64,16 @@ pub fn inclusion(
     seq: u64,
     size: u64,
 ) -> Result<Inclusion, BuildError> {
-    let mut leaves = Leaves::from_segment_of(log_dir, log_id, seq)?;
-    leaves.read_to(seq, |_| {})?;
-    let before = leaves.tree.clone();
-    let mut line = Vec::new();
-    leaves.read_to(seq + 1, |found| line.extend_from_slice(found))?;
-    let mut range = Range::new(seq + 1);
-    leaves.read_to(size, |line| range.push(leaf_hash(line)))?;
-    Ok(Inclusion { line, path: range.inclusion(&before), root: leaves.tree.root() })
+    while_renamed(|| {
+        let mut leaves = Leaves::from_segment_of(log_dir, log_id, seq)?;
+        leaves.read_to(seq, |_| {})?;
+        let before = leaves.tree.clone();
+        let mut line = Vec::new();
+        leaves.read_to(seq + 1, |found| line.extend_from_slice(found))?;
+        let mut range = Range::new(seq + 1);
+        leaves.read_to(size, |line| range.push(leaf_hash(line)))?;
+        Ok(Inclusion { line, path: range.inclusion(&before), root: leaves.tree.root() })
+    })
 }
 
 /// The proof that the tree of `new_size` leaves continues that of `old_size`, from the log `log_id`.
@@ -81,13 +83,28 @@ pub fn consistency(
     old_size: u64,
     new_size: u64,
 ) -> Result<Consistency, BuildError> {
-    let mut leaves = Leaves::from_segment_of(log_dir, log_id, old_size)?;
-    leaves.read_to(old_size, |_| {})?;
-    let old = leaves.tree.clone();
-    let mut range = Range::new(old_size);
-    leaves.read_to(new_size, |line| range.push(leaf_hash(line)))?;
-    let (old_root, new_root) = (old.root(), leaves.tree.root());
-    Ok(Consistency { path: range.consistency(&old), old_root, new_root })
+    while_renamed(|| {
+        let mut leaves = Leaves::from_segment_of(log_dir, log_id, old_size)?;
+        leaves.read_to(old_size, |_| {})?;
+        let old = leaves.tree.clone();
+        let mut range = Range::new(old_size);
+        leaves.read_to(new_size, |line| range.push(leaf_hash(line)))?;
+        let (old_root, new_root) = (old.root(), leaves.tree.root());
+        Ok(Consistency { path: range.consistency(&old), old_root, new_root })
+    })
+}
+
+/// Once more if a file that was listed had another name when it was opened: rotation and compression go
+/// on meanwhile.
+fn while_renamed<T>(mut make: impl FnMut() -> Result<T, BuildError>) -> Result<T, BuildError> {
+    const TRIES: usize = 10;
+    for _ in 1..TRIES {
+        match make() {
+            Err(BuildError::Io(e)) if e.kind() == io::ErrorKind::NotFound => {}
+            made => return made,
+        }
+    }
+    make()
 }
 
 /// The tree as it grows leaf by leaf.

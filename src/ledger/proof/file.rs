@@ -16,7 +16,7 @@ use data_encoding::BASE64;
 
 use super::MAX_HASHES;
 use crate::ledger::checkpoint::{Checkpoint, CheckpointError, parse_hash, parse_number};
-use crate::ledger::note::{Note, NoteError};
+use crate::ledger::note::{Note, NoteError, decode_base64};
 use crate::ledger::tree::Hash;
 
 /// The first line.
@@ -85,7 +85,7 @@ impl TlogProof {
         let extra = match lines.peek().and_then(|line| line.strip_prefix("extra ")) {
             Some(base64) => {
                 lines.next();
-                Some(BASE64.decode(base64.as_bytes()).map_err(|_| FileError::Extra)?)
+                Some(decode_base64(base64).ok_or(FileError::Extra)?)
             }
             None => None,
         };
@@ -150,6 +150,7 @@ mod tests {
             (good.replace("@v1", "@v2"), FileError::Magic),
             (good.replace('\n', "\r\n"), FileError::Magic),
             (good.replace("YWdl", "YWd"), FileError::Extra),
+            (good.replace("YWdl", "YQ==YQ=="), FileError::Extra),
             (good.replace("index 7", "index 07"), FileError::Index),
             (good.replace("index 7", "index -7"), FileError::Index),
             (good.replace("extra", "other"), FileError::Index),
