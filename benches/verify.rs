@@ -64,7 +64,8 @@ fn write_log(paths: &Paths, bytes: u64) -> Result<u64> {
     let host = Host { name: "bench".into(), boot_id: "11111111-2222".into() };
     let fs = Arc::new(Real::default());
     let entropy = keys::os_entropy();
-    let setup = Setup { fs, paths: paths.clone(), host, entropy, own_peer: PEER.into() };
+    let setup =
+        Setup { fs, paths: paths.clone(), host, entropy, own_peer: PEER.into(), credential: None };
     let now = |commit: u64| Now {
         wall_ns: START_NS + commit as i64 * 20_000_000,
         boot_ns: commit * 20_000_000,

@@ -11,6 +11,7 @@ use crate::engine::FollowError;
 use crate::event::FieldMapError;
 use crate::index::IndexError;
 use crate::ledger::auditor::KeyError;
+use crate::ledger::verify::ReadError;
 
 /// How a command ended, where nothing failed on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub(super) enum Error {
     Proof(String),
     #[error("cannot write the receipts to '{}': {source}", path.display())]
     Receipts { path: PathBuf, source: io::Error },
+    #[error("cannot use '{}' as an anchor: {source}", path.display())]
+    Anchor { path: PathBuf, source: ReadError },
     #[error("'{}' cannot be used: {source}", path.display())]
     Unusable { path: PathBuf, source: io::Error },
     #[error("{0}")]

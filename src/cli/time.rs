@@ -1,7 +1,9 @@
 //! Points in time as people type them, and as they read them.
 
 use jiff::civil::{DateTime, Time};
-use jiff::{Span, Timestamp, Zoned};
+use jiff::{Span, SpanRelativeTo, Timestamp, Zoned};
+
+use super::error::Error;
 
 /// A text that names no point in time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +55,16 @@ fn absolute(text: &str, now: &Zoned) -> Option<Timestamp> {
 fn ago(text: &str, now: &Zoned) -> Option<Timestamp> {
     let span: Span = text.parse().ok()?;
     now.checked_sub(span.abs()).ok().map(|t| t.timestamp())
+}
+
+/// Nanoseconds of a positive span that `text` names: `15m`, `1h30m`, `2d`; a day has 24 hours.
+pub(super) fn duration(text: &str) -> Result<i64, Error> {
+    let span = text.trim().parse::<Span>().ok();
+    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let ns = duration.and_then(|duration| i64::try_from(duration.as_nanos()).ok());
+    ns.filter(|ns| *ns > 0).ok_or_else(|| {
+        Error::Usage(format!("'{text}' is not a duration; use for example 90s, 15m, 1h30m or 2d"))
+    })
 }
 
 /// A time as it is shown on a terminal: seconds, in the zone of `now`.
@@ -112,6 +124,16 @@ mod tests {
             ("@1795224225", "2026-11-21T01:23:45Z"),
         ] {
             assert_eq!(parsed(text).as_deref(), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_a_positive_span() {
+        for (text, want) in [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2d", 172_800)] {
+            assert_eq!(duration(text).ok(), Some(want * 1_000_000_000), "{text}");
+        }
+        for text in ["", "15", "-15m", "0s", "1 month", "999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError};
 
@@ -45,6 +45,18 @@ impl Sources {
             Some(path) => absolute("the configuration file", path),
             None => Ok(self.layout()?.root.join("etc/auditlogd/auditlogd.toml")),
         }
+    }
+
+    /// Where verifications keep how far they came. Not where the daemon can write: it must not say by
+    /// itself what of its log need not be read again. Who may not write to the system has a place of their own.
+    ///
+    /// # Errors
+    /// As for [`Sources::config_file`].
+    pub fn verified_dir(&self) -> Result<PathBuf, ConfigError> {
+        let layout = self.layout()?;
+        let own = !self.privileged && layout.root == Path::new("/");
+        let root = if own { self.users()?.root } else { layout.root };
+        Ok(root.join("var/lib/auditlog/verified"))
     }
 
     /// The file that was asked for.

@@ -44,7 +44,8 @@ pub fn now(seconds: u64) -> Now {
 pub fn setup(root: &Path, fs: Arc<dyn Fs>) -> Setup {
     let host = Host { name: "host".into(), boot_id: "11111111-2222".into() };
     let paths = paths(root);
-    Setup { fs, paths, host, entropy: keys::os_entropy(), own_peer: PEER.into() }
+    let own_peer = PEER.into();
+    Setup { fs, paths, host, entropy: keys::os_entropy(), own_peer, credential: None }
 }
 
 /// Signs and stores one event for each text; returns what their receipts would say.

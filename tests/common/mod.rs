@@ -5,6 +5,7 @@
 
 pub mod auditor;
 pub mod lab;
+pub mod log;
 pub mod traffic;
 
 use std::fs::{self, File};

@@ -199,12 +199,18 @@ impl Chain<'_> {
         if self.epoch_first == first_seq {
             return Ok(());
         }
-        Err(Finding {
-            verdict: Verdict::Unverifiable,
-            message: format!(
-                "the log begins at seq {first_seq}, and no seals.jsonl leads from the first seal to there"
-            ),
-            place: Some(self.place.clone()),
-        })
+        let next = self.seals.as_mut().map_or(Ok(None), Seals::peek)?;
+        if let Some(epoch) = next.map(|known| known.seal.epoch) {
+            return Err(self.tampered(format!(
+                "the log begins at seq {first_seq}, inside of epoch {epoch}: lines {} to {} are missing",
+                self.epoch_first,
+                first_seq - 1
+            )));
+        }
+        let message = format!(
+            "the log begins at seq {first_seq}, and no seals.jsonl leads from the first seal to there"
+        );
+        let place = Some(self.place.clone());
+        Err(Finding { verdict: Verdict::Unverifiable, message, place })
     }
 }

@@ -1,0 +1,105 @@
+//! The verdict in one sentence.
+
+use crate::clock::rfc3339;
+use crate::ledger::verify::{Covered, Figures, Finding, Report};
+
+/// The verdict, with the first reason for it.
+pub(super) fn sentence(report: &Report) -> String {
+    let verdict = report.verdict.as_str();
+    if report.verdict.is_ok() {
+        return holds(report);
+    }
+    let reason = report.findings.iter().find(|finding| finding.verdict == report.verdict);
+    match reason {
+        Some(finding) => format!("{verdict}: {}", told(finding)),
+        None => verdict.into(),
+    }
+}
+
+fn holds(report: &Report) -> String {
+    let Figures { next_seq, last_ts_ns, first_ts_ns, .. } = &report.figures;
+    let verdict = report.verdict.as_str();
+    let time = |ns: &Option<i64>| ns.map_or("an unknown time".to_owned(), rfc3339);
+    let Some(last) = next_seq.checked_sub(1) else {
+        return format!("{verdict}: the log is there, and holds no line yet");
+    };
+    let everything = format!("everything holds up to seq {last} of {}", time(last_ts_ns));
+    match &report.anchored.covered {
+        Some(Covered { size, ts_ns, from }) => {
+            let of = ts_ns.map(|ns| format!(" of {}", rfc3339(ns))).unwrap_or_default();
+            let after = match next_seq.saturating_sub(*size) {
+                0 => "nothing is after it".to_owned(),
+                n => format!("nothing off this host vouches for the {n} after it"),
+            };
+            let covered = size.saturating_sub(1);
+            format!("{verdict} up to seq {covered}{of} by {from}: {everything}, and {after}")
+        }
+        None => {
+            let since = time(first_ts_ns);
+            format!(
+                "{verdict} since {since}: {everything}, and nothing off this host vouches for it"
+            )
+        }
+    }
+}
+
+/// A finding with its place.
+pub(super) fn told(finding: &Finding) -> String {
+    let message = &finding.message;
+    match &finding.place {
+        Some(place) => format!(
+            "{message} ({} line {}, seq {}, byte {})",
+            place.file.display(),
+            place.line,
+            place.seq,
+            place.offset
+        ),
+        None => message.clone(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::ledger::verify::{Place, Verdict};
+
+    pub(in crate::cli::verify) fn report(findings: &[Verdict]) -> Report {
+        let figures = Figures {
+            next_seq: 10,
+            first_ts_ns: Some(0),
+            last_ts_ns: Some(1_000_000_000),
+            ..Figures::default()
+        };
+        let mut report = Report { figures, ..Report::default() };
+        for (n, verdict) in (1..).zip(findings) {
+            let place = Place { file: "a.jsonl".into(), line: n, offset: 5, seq: 7 };
+            let message = format!("wrong\u{1b} {n}");
+            report.add(Finding { verdict: *verdict, message, place: Some(place) });
+        }
+        report
+    }
+
+    #[test]
+    fn the_sentence_states_the_verdict_and_its_first_reason() {
+        assert_eq!(
+            sentence(&report(&[])),
+            "OK, UNANCHORED since 1970-01-01T00:00:00.000000000Z: everything holds up to seq 9 of \
+             1970-01-01T00:00:01.000000000Z, and nothing off this host vouches for it"
+        );
+        let report = report(&[Verdict::Incomplete, Verdict::Tampered, Verdict::Tampered]);
+        let want = "TAMPERED: wrong\u{1b} 2 (a.jsonl line 2, seq 7, byte 5)";
+        assert_eq!(sentence(&report), want);
+    }
+
+    #[test]
+    fn an_anchored_log_says_up_to_where_and_what_is_after_it() {
+        let mut report = report(&[]);
+        report.verdict = Verdict::OkAnchored;
+        report.anchored.covered =
+            Some(Covered { size: 8, ts_ns: Some(0), from: "usb/checkpoint".into() });
+        let said = sentence(&report);
+        assert!(said.starts_with("OK, ANCHORED up to seq 7 of 1970-01-01T00:00:00"), "{said}");
+        assert!(said.contains("by usb/checkpoint: everything holds up to seq 9"), "{said}");
+        assert!(said.ends_with("nothing off this host vouches for the 2 after it"), "{said}");
+    }
+}

@@ -1,0 +1,164 @@
+//! The report for people.
+
+use indicatif::BinaryBytes;
+
+use super::Circumstances;
+use super::sentence::{sentence, told};
+use crate::cli::output::Look;
+use crate::cli::text::{count, visible};
+use crate::clock::rfc3339;
+use crate::ledger::verify::{Figures, KeyFrom, Report, Verdict};
+
+/// The sentence, and what it rests on.
+pub(super) fn text(report: &Report, how: &Circumstances, look: &Look) -> String {
+    use anstyle::{AnsiColor, Style};
+    let color = match report.verdict {
+        Verdict::OkAnchored | Verdict::OkUnanchored => AnsiColor::Green,
+        Verdict::Tampered => AnsiColor::Red,
+        Verdict::Incomplete | Verdict::Unverifiable => AnsiColor::Yellow,
+    };
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    let mut lines = vec![look.paint(style, visible(&sentence(report))), String::new()];
+    for (name, value) in details(report, how) {
+        lines.push(format!("{name:<10}  {}", visible(&value)));
+    }
+    lines.join("\n")
+}
+
+type Detail = (&'static str, String);
+
+fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
+    let figures = &report.figures;
+    if figures.log_id.is_empty() {
+        // There is no log; the findings say all.
+        let mut lines = Vec::new();
+        findings(report, &mut lines);
+        return lines;
+    }
+    let mut lines = vec![("log", figures.log_id.clone()), ("read", read(figures))];
+    if let Some(since) = &report.since {
+        let macs = if since.with_macs { "with" } else { "without" };
+        let message = format!(
+            "since seq {}, verified on {} ({macs} the auditor key); what is before was not read again",
+            since.seq,
+            rfc3339(since.verified_ns)
+        );
+        lines.push(("quick", message));
+    }
+    if let Some(why) = how.whole {
+        lines.push(("quick", format!("the whole log was read: {why}")));
+    }
+    let macs = match figures.macs {
+        0 => "no macs (they need the auditor key)".into(),
+        macs => count(macs, "mac"),
+    };
+    lines.push(("checked", format!("{}, {macs}", count(figures.seals, "seal"))));
+    if how.key_from_here {
+        let key = "the genesis key found on this host; give the one you noted elsewhere with --key, and a log replaced as a whole is noticed";
+        lines.push(("key", key.into()));
+    }
+    anchors(report, how, &mut lines);
+    let database = match (how.compared, report.verdict) {
+        (false, _) => "there is none here, so it was not compared",
+        (true, Verdict::Tampered) => "compared, unless the ledger itself was changed",
+        (true, _) if report.since.is_some() => {
+            "the rows of what was read compared, in both directions"
+        }
+        (true, _) => "every row compared with the ledger, in both directions",
+    };
+    lines.push(("database", database.into()));
+    let open = format!("{} after the last seal", count(figures.open_lines, "line"));
+    lines.push(("open end", open));
+    for prune in &report.prunes {
+        let message = format!(
+            "up to seq {} by the rule: {} (seq {} of {})",
+            prune.through_seq,
+            prune.policy,
+            prune.seq,
+            rfc3339(prune.ts_ns)
+        );
+        lines.push(("pruned", message));
+    }
+    findings(report, &mut lines);
+    lines
+}
+
+fn read(figures: &Figures) -> String {
+    let Figures { first_seq, next_seq, .. } = *figures;
+    let lines = match next_seq.checked_sub(1).filter(|last| *last >= first_seq) {
+        Some(last) => format!("seq {first_seq} to {last}"),
+        None => "no line".to_owned(),
+    };
+    let (segments, events) = (count(figures.segments, "segment"), count(figures.events, "event"));
+    format!("{segments}, {}, {events}, {lines}", BinaryBytes(figures.bytes))
+}
+
+fn anchors(report: &Report, how: &Circumstances, lines: &mut Vec<Detail>) {
+    let anchored = &report.anchored;
+    if anchored.checkpoints > 0 {
+        let hold = format!("{} of the log as it is", count(anchored.checkpoints, "checkpoint"));
+        lines.push(("anchors", hold));
+    }
+    if let Some(last) = anchored.last_receipt {
+        let message = format!(
+            "{} found in the log, the last for seq {last}; a receipt vouches for its own line",
+            count(anchored.receipts, "receipt")
+        );
+        lines.push(("anchors", message));
+    }
+    if anchored.key_from == Some(KeyFrom::Given) {
+        let from = match how.vkey_from_here {
+            true => {
+                "checkpoints were checked with the key in this host's state directory, since leaf 0 was not read; give the one you noted with --vkey"
+            }
+            false => {
+                "checkpoints were checked with the key that was given, since leaf 0 was not read"
+            }
+        };
+        lines.push(("anchors", from.into()));
+    }
+    let unchecked = anchored.unchecked.iter();
+    lines.extend(unchecked.map(|sentence| ("unchecked", sentence.clone())));
+}
+
+/// All findings but the one that the sentence states.
+fn findings(report: &Report, lines: &mut Vec<Detail>) {
+    let stated = report.findings.iter().position(|finding| finding.verdict == report.verdict);
+    for (n, finding) in report.findings.iter().enumerate() {
+        if Some(n) != stated {
+            lines.push(("also", format!("{}: {}", finding.verdict.as_str(), told(finding))));
+        }
+    }
+    if report.findings_left_out > 0 {
+        lines.push((
+            "also",
+            format!("{} that are not listed", count(report.findings_left_out, "finding")),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sentence::tests::report;
+    use super::*;
+
+    const HOW: Circumstances =
+        Circumstances { key_from_here: false, vkey_from_here: true, compared: true, whole: None };
+
+    #[test]
+    fn the_sentence_comes_first_and_the_other_findings_after() {
+        let report = report(&[Verdict::Incomplete, Verdict::Tampered, Verdict::Tampered]);
+        let text = text(&report, &HOW, &Look::plain());
+        let want = "TAMPERED: wrong\\u001b 2 (a.jsonl line 2, seq 7, byte 5)";
+        assert_eq!(text.lines().next(), Some(want));
+        assert_eq!(text.lines().filter(|line| line.starts_with("also")).count(), 2);
+    }
+
+    #[test]
+    fn what_was_not_read_is_no_range() {
+        let figures = |first_seq, next_seq| Figures { first_seq, next_seq, ..Figures::default() };
+        assert!(read(&figures(3, 3)).ends_with("no line"));
+        assert!(read(&figures(0, 0)).ends_with("no line"));
+        assert!(read(&figures(3, 4)).ends_with("seq 3 to 3"));
+    }
+}

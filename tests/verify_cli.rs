@@ -1,0 +1,154 @@
+//! `auditlog verify` as it is run: what it says, keeps, refuses, and how much memory it takes.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use auditlogd::ledger::seal::Reason;
+use common::log::{Log, PEER, edit};
+use common::tool;
+use serde_json::Value;
+
+fn verify(log: &Log, args: &[&str]) -> (Option<i32>, String) {
+    let all: Vec<&str> = ["verify"].iter().chain(args).copied().collect();
+    let output = tool(log.dir.path(), &all);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).expect("utf-8"))
+}
+
+fn json(log: &Log, args: &[&str]) -> Value {
+    let (_, said) = verify(log, &[args, &["--format", "json"]].concat());
+    serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"))
+}
+
+fn kept(log: &Log) -> Option<PathBuf> {
+    let dir = log.dir.path().join("var/lib/auditlog/verified");
+    let mut entries = fs::read_dir(dir).ok()?;
+    Some(entries.next()?.expect("an entry").path())
+}
+
+#[test]
+fn quick_goes_on_from_the_last_verification_and_says_so() {
+    let mut log = Log::new();
+    log.events(10);
+    log.seal(Reason::Time);
+    let (code, said) = verify(&log, &["--quick"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the whole log was read: no earlier verification"), "{said}");
+    let file = kept(&log).expect("it was kept");
+    assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+    log.events(5);
+    log.seal(Reason::Time);
+    let report = json(&log, &["--quick"]);
+    assert_eq!((&report["verdict"], &report["exit_code"]), (&"OK, UNANCHORED".into(), &0.into()));
+    assert_eq!((&report["since"]["seq"], &report["figures"]["events"]), (&12.into(), &5.into()));
+    let (_, said) = verify(&log, &["--quick"]);
+    assert!(said.contains("since seq 18, verified on 2"), "{said}");
+    assert!(said.contains("0 events, no line\n"), "{said}");
+
+    let good = fs::read_to_string(log.paths().active()).expect("reads");
+    edit(&log.paths().active(), |text| text.lines().take(8).map(|l| l.to_owned() + "\n").collect());
+    let (code, said) = verify(&log, &["--quick"]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("does not reach that far any more"), "{said}");
+    let (code, said) = verify(&log, &[]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("seq 0 to 6\n"), "{said}");
+
+    // A damaged file is as good as none, and one of another version too.
+    fs::write(log.paths().active(), good).expect("writes");
+    fs::write(&file, "{}").expect("writes");
+    let (code, said) = verify(&log, &["--quick"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("no earlier verification"), "{said}");
+}
+
+#[test]
+fn a_verification_that_found_tampering_keeps_nothing() {
+    let mut log = Log::new();
+    log.events(10);
+    log.seal(Reason::Time);
+    edit(&log.paths().active(), |text| text.replace("\"n\":5}", "\"n\":6}"));
+    assert_eq!(verify(&log, &[]).0, Some(4));
+    assert_eq!(kept(&log), None);
+}
+
+#[test]
+fn anchors_and_keys_are_taken_from_files_and_named_in_what_is_said() {
+    let mut log = Log::new();
+    log.events(10);
+    log.seal(Reason::Time);
+    let file = |name: &str, text: &str| {
+        let path = log.dir.path().join(name);
+        fs::write(&path, text).expect("writes");
+        path.to_str().expect("utf-8").to_owned()
+    };
+    let note = file("usb", &format!("somebody's notes\n{}", log.checkpoint()));
+    let (code, said) = verify(&log, &["--anchor", &note]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("OK, ANCHORED up to seq 11 of 2026-11-21T01:23:45"), "{said}");
+    assert!(said.contains(&format!("by {note}: everything holds up to seq 11")), "{said}");
+    let report = json(&log, &["--anchor", &note]);
+    assert_eq!(report["anchored"]["covered"]["size"], 12);
+    assert_eq!(report["anchored"]["key_from"], "log");
+
+    let nothing = file("nothing", "hello\n");
+    let long = "99999999999999h".to_owned();
+    for (args, code, says) in [
+        (["--anchor", &nothing], 3, "it holds neither a checkpoint"),
+        (["--anchor", "missing"], 3, "cannot use 'missing' as an anchor: No such file"),
+        (["--witness", "x"], 2, "'x' is neither a verifier key nor a file"),
+        (["--vkey", &nothing], 2, "holds no verifier key"),
+        (["--key", "x"], 2, "'x' is neither 64 hex digits nor a file"),
+        (["--key", &nothing], 2, "is no key: it should hold 64 hex digits"),
+        (["--auditor-key", "missing"], 3, "cannot read the key 'missing'"),
+        (["--max-gap", "soon"], 2, "'soon' is not a duration; use for example 90s"),
+        (["--max-gap", &long], 2, "is not a duration"),
+    ] {
+        let (found, said) = verify(&log, &args);
+        assert_eq!(found, Some(code), "{args:?}: {said}");
+        assert!(said.starts_with("error: ") && said.contains(says), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_host_whose_daemon_has_been_silent_is_incomplete() {
+    let mut log = Log::new();
+    // The log's clock stands still in a year that is past or to come: the host's own is what counts.
+    log.wait(-400 * 86_400);
+    log.events(1);
+    log.seal(Reason::Stop);
+    let (code, said) = verify(&log, &["--max-gap", "1h"]);
+    assert!(matches!(code, Some(4 | 5)), "{said}");
+    let log_dir = log.paths().log_dir;
+    let key = log.paths().genesis_pub();
+    let args = [log_dir.to_str(), Some("--key"), key.to_str(), Some("--max-gap"), Some("1000d")];
+    let args: Vec<&str> = args.into_iter().flatten().collect();
+    assert!(!verify(&log, &args).1.contains("nothing has been written since"), "a copy is silent");
+}
+
+#[test]
+fn memory_does_not_grow_with_the_segment() {
+    const SEGMENT: u64 = 100 << 20;
+    let mut log = Log::new();
+    let event = format!(r#"{{"event_type":"test","data":"{}"}}"#, "x".repeat(60_000));
+    let paths = log.paths();
+    while fs::metadata(paths.active()).expect("a segment").len() < SEGMENT {
+        let ledger = log.ledger();
+        for _ in 0..16 {
+            ledger
+                .sign("2026-11-21T01:23:45.123456789Z", b"", PEER, event.as_bytes())
+                .expect("signs");
+        }
+        ledger.append().expect("appends");
+        ledger.sync().expect("syncs");
+    }
+    log.seal(Reason::Time);
+    let (code, said) = verify(&log, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN);
+    let kib = usage.expect("usage").max_rss();
+    assert!(kib < 48 << 10, "{kib} KiB for a segment of {} MiB", SEGMENT >> 20);
+}
