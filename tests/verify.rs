@@ -305,7 +305,11 @@ fn the_history_tells_what_happened_and_lists_the_seals() {
     log.record(&Record::Stopped { reason: "SIGTERM".into() });
     log.stop();
     log.start();
-    log.record(&Record::ConfigChanged { applied: vec!["fields.actor".into()], restart: vec![] });
+    log.record(&Record::ConfigChanged {
+        applied: vec!["fields.actor".into()],
+        restart: vec![],
+        field_map: "0".repeat(64),
+    });
     log.record(&Record::RejectedSummary { lines: 7, bytes: 70, uid: 1, over_ms: 5 });
     assert_eq!(log.verify().history, None);
     let history = run(&Options { history: true, ..log.options() }).history.expect("history");

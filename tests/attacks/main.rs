@@ -5,15 +5,21 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compressed;
+mod crashes;
 mod cuts;
+mod database;
 mod files;
+mod forged_proofs;
 mod hostile_events;
 
+mod anchors;
 mod clocks;
 mod closed_lines;
 mod keys_on_disk;
 mod live_file;
 mod live_log;
+mod pruned;
+mod random_edits;
 mod running;
 mod starts;
 mod takeover;
