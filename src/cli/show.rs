@@ -199,7 +199,7 @@ mod tests {
 
     fn seal() -> Line {
         let text = r#"{"seq":9,"ts":"T","id":"s","seal":{"epoch":2,"first_seq":0,"size":9,"root":"ab","reason":"time","sig":"00"},"mac":"00"}"#;
-        Line { seq: 9, text: text.into(), ..Line::default() }
+        Line { seq: 9, text: text.into() }
     }
 
     #[test]

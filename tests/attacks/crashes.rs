@@ -99,20 +99,20 @@ fn ledger_life(root: &Path, fs: Arc<dyn Fs>, acked: &mut Vec<String>) {
 
 fn live(root: &Path, fs: Arc<dyn Fs>, acked: &mut Vec<String>) -> Result<(), LedgerError> {
     let mut ledger = open(setup(root, fs), now(100))?.ledger;
-    let mut store = |ledger: &mut Ledger, name: &str| {
+    let mut store = |ledger: &mut Ledger, seconds: u64, name: &str| {
         let events = [event(name)];
-        commit(ledger, now(101), &events)?;
+        commit(ledger, now(seconds), &events)?;
         acked.extend(events);
         Ok::<_, LedgerError>(())
     };
-    store(&mut ledger, "a")?;
+    store(&mut ledger, 101, "a")?;
     ledger.close_epoch(Reason::Time, now(102))?;
-    store(&mut ledger, "b")?;
+    store(&mut ledger, 102, "b")?;
     let active = paths(root).active();
     std::fs::rename(&active, active.with_file_name("audit.jsonl-1")).expect("renames");
     ledger.close_epoch(Reason::Rotate, now(103))?;
     ledger.open_segment(now(103))?;
-    store(&mut ledger, "c")
+    store(&mut ledger, 104, "c")
 }
 
 /// The start after a crash fails too, at each of its own steps.
