@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use auditlogd::ledger::seal::Reason;
-use common::log::{Log, PEER, edit};
+use common::lab::PEER;
+use common::log::{Log, edit};
 use common::tool;
 use serde_json::Value;
 

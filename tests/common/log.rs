@@ -13,7 +13,6 @@ use auditlogd::ledger::{Ledger, Paths};
 use auditlogd::record::Record;
 use tempfile::TempDir;
 
-pub use super::lab::PEER;
 use super::lab::{START_NS, commit, new_root, paths, setup};
 
 const SECOND: i64 = 1_000_000_000;
