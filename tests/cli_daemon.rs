@@ -109,17 +109,17 @@ fn query_finds_events_by_each_condition() {
     daemon.store(EVENTS);
     let me = nix::unistd::getuid().to_string();
     for (args, want) in [
-        (&["--type", "auth.login"][..], &[2][..]),
-        (&["--type", "auth.*"], &[3, 2]),
-        (&["--actor", "alice", "--reverse"], &[2, 4]),
-        (&["--outcome", "failure"], &[2]),
-        (&["--source", "sshd"], &[3]),
-        (&["--priority", "warning"], &[4, 2]),
-        (&["--uid", &me, "--limit", "1"], &[4]),
-        (&["words", "TWO"], &[4]),
+        (&["--type", "auth.login"][..], &[3][..]),
+        (&["--type", "auth.*"], &[4, 3]),
+        (&["--actor", "alice", "--reverse"], &[3, 5]),
+        (&["--outcome", "failure"], &[3]),
+        (&["--source", "sshd"], &[4]),
+        (&["--priority", "warning"], &[5, 3]),
+        (&["--uid", &me, "--limit", "1"], &[5]),
+        (&["words", "TWO"], &[5]),
         (&["words", "no"], &[]),
         (&["--since", "1h", "--until", "1m"], &[]),
-        (&["--actor", "alice", "--since", "today", "--format", "csv"], &[4, 2]),
+        (&["--actor", "alice", "--since", "today", "--format", "csv"], &[5, 3]),
     ] {
         let output = daemon.run(&[&["query"][..], args].concat());
         assert_eq!(seqs(&output), want, "{args:?}");
@@ -134,7 +134,7 @@ fn a_query_without_a_match_gives_a_hint() {
     let output = daemon.run(&["query", "--type", "auth"]);
     assert_eq!(text(&output.stderr), "no event matches; --type 'auth.*' would\n");
     let output = daemon.run(&["query", "--type", "nothing"]);
-    assert!(text(&output.stderr).starts_with("no event matches; the newest of all is seq 4 of "));
+    assert!(text(&output.stderr).starts_with("no event matches; the newest of all is seq 5 of "));
     assert_eq!(code(&output), 1);
 }
 
@@ -142,7 +142,7 @@ fn a_query_without_a_match_gives_a_hint() {
 fn show_tells_everything_about_one_event_by_seq_or_id() {
     let daemon = Daemon::start();
     daemon.store("{\"event_id\":\"my-1\",\"actor\":\"alice\",\"n\":1.0}\n");
-    let by_seq = daemon.run(&["show", "2"]);
+    let by_seq = daemon.run(&["show", "3"]);
     let by_id = daemon.run(&["show", "my-1"]);
     assert_eq!(text(&by_seq.stdout), text(&by_id.stdout));
     let shown = text(&by_seq.stdout);
@@ -161,20 +161,20 @@ fn show_finds_the_seal_that_covers_an_event_and_knows_a_seal_from_an_event() {
     let mut daemon = Daemon::start();
     daemon.store(EVENTS);
     daemon.stop();
-    let shown = daemon.run(&["show", "2"]);
+    let shown = daemon.run(&["show", "3"]);
     // The record of the stop is the last event, its seal follows.
-    assert!(text(&shown.stdout).contains("\nseal          seq 6 of "), "{}", text(&shown.stdout));
-    let seal = daemon.run(&["show", "6"]);
+    assert!(text(&shown.stdout).contains("\nseal          seq 7 of "), "{}", text(&shown.stdout));
+    let seal = daemon.run(&["show", "7"]);
     assert_eq!(code(&seal), 1);
-    assert!(text(&seal.stderr).starts_with("seq 6 is no event but a seal:\n{\"seq\":6,"));
+    assert!(text(&seal.stderr).starts_with("seq 7 is no event but a seal:\n{\"seq\":7,"));
 }
 
 #[test]
 fn tail_shows_the_last_events_oldest_first() {
     let daemon = Daemon::start();
     daemon.store(EVENTS);
-    assert_eq!(seqs(&daemon.run(&["tail", "-n", "2"])), [3, 4]);
-    assert_eq!(seqs(&daemon.run(&["tail", "-n", "2", "--actor", "alice"])), [2, 4]);
+    assert_eq!(seqs(&daemon.run(&["tail", "-n", "2"])), [4, 5]);
+    assert_eq!(seqs(&daemon.run(&["tail", "-n", "2", "--actor", "alice"])), [3, 5]);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn tail_follows_through_a_rebuild_without_gap_or_repetition() {
     let mut next = || -> serde_json::Value {
         serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("json")
     };
-    assert_eq!(next()["seq"], 4);
+    assert_eq!(next()["seq"], 5);
     daemon.store("{\"n\":1}\n");
     assert_eq!(next()["event"]["n"], 1);
     assert_eq!(code(&daemon.run(&["reindex"])), 0);
@@ -227,7 +227,7 @@ fn status_of_a_stopped_daemon_shows_the_disk_and_exits_with_3() {
     daemon.store(EVENTS);
     let running = daemon.run(&["status", "--format", "json"]);
     let value: serde_json::Value = serde_json::from_slice(&running.stdout).expect("json");
-    assert_eq!((code(&running), &value["daemon"]["metrics"]["ledger_head"]), (0, &5.into()));
+    assert_eq!((code(&running), &value["daemon"]["metrics"]["ledger_head"]), (0, &6.into()));
     daemon.stop();
     let stopped = daemon.run(&["status", "--format", "json"]);
     let value: serde_json::Value = serde_json::from_slice(&stopped.stdout).expect("json");
@@ -235,7 +235,7 @@ fn status_of_a_stopped_daemon_shows_the_disk_and_exits_with_3() {
     assert!(value["daemon"].is_null() && value["error"].is_string());
     assert_eq!(
         (&value["database"]["last_seq"], &value["segments"]["files"]),
-        (&5.into(), &1.into())
+        (&6.into(), &1.into())
     );
 }
 
@@ -277,7 +277,7 @@ fn verify_of_a_copy_needs_the_key() {
     let args = ["verify", copy, "--key", key, "--auditor-key", auditor_key, "--format", "json"];
     let output = daemon.run(&args);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("json");
-    assert_eq!((code(&output), &value["figures"]["macs"]), (0, &7.into()));
+    assert_eq!((code(&output), &value["figures"]["macs"]), (0, &8.into()));
     assert_eq!(code(&daemon.run(&["verify", copy, "--key", &"0".repeat(64)])), 4);
     assert_eq!(code(&daemon.run(&["verify", copy, "--key", "no-such-file"])), 2);
 }
@@ -287,12 +287,12 @@ fn reindex_repairs_a_changed_database_while_the_daemon_runs() {
     let daemon = Daemon::start();
     daemon.store(EVENTS);
     let database = rusqlite::Connection::open(daemon.path("var/lib/auditlogd/audit.db"));
-    let changed = database.expect("opens").execute("DELETE FROM events WHERE seq = 3", []);
+    let changed = database.expect("opens").execute("DELETE FROM events WHERE seq = 4", []);
     assert_eq!(changed.expect("deletes"), 1);
     assert_eq!(code(&daemon.run(&["verify"])), 4);
     let output = daemon.run(&["reindex"]);
-    assert_eq!((code(&output), text(&output.stdout)), (0, "rebuilt: 5 lines of the ledger\n"));
-    assert_eq!(seqs(&daemon.run(&["query", "--actor", "bob"])), [3]);
+    assert_eq!((code(&output), text(&output.stdout)), (0, "rebuilt: 6 lines of the ledger\n"));
+    assert_eq!(seqs(&daemon.run(&["query", "--actor", "bob"])), [4]);
     assert_eq!(code(&daemon.run(&["verify"])), 0);
 }
 
@@ -311,7 +311,7 @@ fn reindex_works_without_a_daemon_but_not_beside_one_that_does_not_answer() {
     daemon.stop();
     std::fs::remove_file(daemon.path("var/lib/auditlogd/audit.db")).expect("removed");
     assert_eq!(code(&daemon.run(&["reindex"])), 0);
-    assert_eq!(seqs(&daemon.run(&["query", "--actor", "bob"])), [3]);
+    assert_eq!(seqs(&daemon.run(&["query", "--actor", "bob"])), [4]);
     daemon.resume();
     daemon.store(EVENTS);
     assert_eq!(seqs(&daemon.run(&["query", "--actor", "bob"])).len(), 2);

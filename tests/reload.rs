@@ -70,7 +70,7 @@ fn a_key_that_needs_a_restart_is_named_and_keeps_its_value() {
     let want = json!({"applied": ["ledger.epoch_lines"], "restart": ["index.batch_rows"]});
     assert_eq!(data(&daemon, "config_changed"), want);
     assert!(daemon.log().contains("only after a restart: index.batch_rows"), "{}", daemon.log());
-    daemon.greeted().store("{}\n{}", 2);
+    daemon.greeted().store("{}\n{}\n{}", 3);
     eventually("epochs of three lines", || {
         let sealed = |line: &Value| line["seal"]["reason"] == "size";
         daemon.lines().iter().any(sealed).then_some(())

@@ -6,6 +6,8 @@ mod common;
 use std::fs;
 
 use auditlogd::ledger::anchor;
+use auditlogd::ledger::keys::SignKey;
+use auditlogd::ledger::note::{KeyKind, VerifierKey};
 use auditlogd::ledger::seal::Reason;
 use auditlogd::ledger::verify::{Given, Kind, Options, Position, Verdict};
 use auditlogd::record::Record;
@@ -65,7 +67,7 @@ fn the_first_of_several_changes_is_the_one_that_is_told_whatever_the_threads_do(
     assert_eq!(reason(&report).place.as_ref().map(|place| place.seq), Some(4500));
     // Without the auditor key the seal after it shows that one of its lines was changed.
     let report = run(&log.options());
-    expect(&report, Verdict::Tampered, "one of 3002 to 6002 was changed");
+    expect(&report, Verdict::Tampered, "one of 3003 to 6003 was changed");
 }
 
 #[test]
@@ -97,8 +99,8 @@ fn a_checkpoint_kept_elsewhere_anchors_what_it_covers() {
     let report = run(&with_anchors(&log, &kept));
     assert_eq!(report.verdict, Verdict::OkAnchored, "{:#?}", report.findings);
     let covered = report.anchored.covered.as_ref().expect("covered");
-    assert_eq!((covered.size, covered.ts_ns), (12, report.figures.first_ts_ns));
-    assert_eq!((report.figures.next_seq, report.anchored.checkpoints), (18, 1));
+    assert_eq!((covered.size, covered.ts_ns), (13, report.figures.first_ts_ns));
+    assert_eq!((report.figures.next_seq, report.anchored.checkpoints), (19, 1));
 }
 
 #[test]
@@ -117,21 +119,20 @@ fn a_log_that_was_set_back_is_found_out_by_a_checkpoint_and_by_a_receipt() {
     expect(
         &run(&with_anchors(&log, &checkpoint)),
         Verdict::Tampered,
-        "had 18 leaves, and it has 12",
+        "had 19 leaves, and it has 13",
     );
     expect(&run(&with_anchors(&log, &receipt)), Verdict::Tampered, "the log ends before it");
 
     // The daemon goes on after the rollback: another history of the same size.
     log.start();
-    log.events(5);
+    log.events(4);
     log.seal(Reason::Time);
     let other = log.checkpoint();
     expect(&run(&with_anchors(&log, &checkpoint)), Verdict::Tampered, "they were replaced");
     expect(&run(&with_anchors(&log, &receipt)), Verdict::Tampered, "another line stands there");
     log.events(1);
     let both = format!("{other}{checkpoint}");
-    let report = run(&with_anchors(&log, &both));
-    assert_eq!(report.verdict, Verdict::Tampered);
+    expect(&run(&with_anchors(&log, &both)), Verdict::Tampered, "the log has two histories");
 }
 
 fn copy(log: &Log) -> Vec<(std::path::PathBuf, Vec<u8>)> {
@@ -170,6 +171,44 @@ fn an_anchor_of_another_log_or_key_is_no_evidence_against_this_one() {
     let forged = other.checkpoint().replace(&name(&other.checkpoint()), &name(&log.checkpoint()));
     let report = run(&with_anchors(&log, &forged));
     expect(&report, Verdict::Unverifiable, "not signed by this log's key");
+}
+
+/// A checkpoint with the cosignature of a witness (c2sp.org/tlog-cosignature).
+fn cosigned(note: &str, witness: &VerifierKey, secret: &SignKey) -> String {
+    let (text, _) = note.split_once("\n\n").expect("a note");
+    let message = format!("cosignature/v1\ntime 1795224300\n{text}\n");
+    let time = 1_795_224_300u64.to_be_bytes();
+    let bytes = [&witness.id().0[..], &time, &secret.sign(message.as_bytes())].concat();
+    format!("{note}\u{2014} {} {}\n", witness.name(), data_encoding::BASE64.encode(&bytes))
+}
+
+#[test]
+fn a_checkpoint_that_a_witness_has_cosigned_is_an_anchor() {
+    let mut log = Log::new();
+    log.events(3);
+    log.seal(Reason::Time);
+    let secret = SignKey::from_seed(&[7; 32]).expect("a key");
+    let witness = VerifierKey::new("w.example/1", KeyKind::CosignatureV1, &secret.public());
+    let witness = witness.expect("a key");
+    let options = Options { witnesses: vec![witness.clone()], ..log.options() };
+    let report = run(&options);
+    assert_eq!(report.verdict, Verdict::OkUnanchored);
+    assert_eq!(
+        report.anchored.unchecked,
+        ["no checkpoint beside the log is cosigned by w.example/1"]
+    );
+    let note = cosigned(&log.checkpoint(), &witness, &secret);
+    log.events(1);
+    log.seal(Reason::Time);
+    fs::write(log.paths().cosigned(), &note).expect("writes");
+    let report = run(&options);
+    assert_eq!(report.verdict, Verdict::OkAnchored, "{:#?}", report.findings);
+    let covered = report.anchored.covered.expect("covered");
+    assert_eq!(covered.size, 6);
+    assert_eq!(covered.from, "the witness w.example/1 at 2026-11-21T01:25:00.000000000Z");
+    let forged = note.replace("w.example/1 ", "w.example/1 A");
+    fs::write(log.paths().cosigned(), forged).expect("writes");
+    assert_eq!(run(&options).verdict, Verdict::OkUnanchored);
 }
 
 #[test]
@@ -237,7 +276,7 @@ fn pruned(age: i64) -> (Log, Record) {
     log.seal(Reason::Time);
     log.wait(age);
     let record = Record::Pruned {
-        through_seq: 11,
+        through_seq: 12,
         root: data_encoding::HEXLOWER.encode(&root),
         policy: "keep 1000 s".into(),
         keep_seconds: 1000,
@@ -249,13 +288,13 @@ fn pruned(age: i64) -> (Log, Record) {
 #[test]
 fn a_log_that_retention_pruned_is_whole_if_its_record_explains_it() {
     let (mut log, record) = pruned(1000);
-    expect(&log.verify(), Verdict::Tampered, "no record says that retention deleted");
+    expect(&log.verify(), Verdict::Tampered, "no sealed record says that retention deleted");
     log.record(&record);
     log.seal(Reason::Time);
     let report = run(&log.audited());
     assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
-    assert_eq!((report.figures.first_seq, report.prunes.len()), (12, 1));
-    assert_eq!((&report.prunes[0].policy[..], report.prunes[0].through_seq), ("keep 1000 s", 11));
+    assert_eq!((report.figures.first_seq, report.prunes.len()), (13, 1));
+    assert_eq!((&report.prunes[0].policy[..], report.prunes[0].through_seq), ("keep 1000 s", 12));
 
     let unpinned = Options { genesis: None, ..log.options() };
     expect(&run(&unpinned), Verdict::Unverifiable, "no genesis key was given");
@@ -280,13 +319,14 @@ fn a_log_that_begins_inside_of_an_epoch_lacks_lines() {
     let now = log.now();
     log.ledger().open_segment(now).expect("opens");
     log.seal(Reason::Time);
-    expect(&log.verify(), Verdict::Tampered, "inside of epoch 0: lines 0 to 10 are missing");
+    expect(&log.verify(), Verdict::Tampered, "inside of epoch 1: lines 2 to 11 are missing");
 }
 
 #[test]
 fn a_prune_of_leaves_that_the_rule_keeps_is_tampering() {
     let (mut log, record) = pruned(999);
     log.record(&record);
+    log.seal(Reason::Time);
     expect(&log.verify(), Verdict::Tampered, "keeps them for 1000 seconds");
 }
 
@@ -316,10 +356,10 @@ fn the_history_tells_what_happened_and_lists_the_seals() {
     let kinds: Vec<_> = history.happenings.iter().map(|happening| happening.kind).collect();
     assert_eq!(kinds, [Kind::Created, Kind::Stopped, Kind::ConfigChanged]);
     let last = history.happenings.first.last().expect("one");
-    assert_eq!((last.seq, &last.sentence[..]), (5, "the configuration changed: fields.actor"));
+    assert_eq!((last.seq, &last.sentence[..]), (6, "the configuration changed: fields.actor"));
     let seals: Vec<_> =
         history.seals.iter().map(|seal| (seal.epoch, seal.size, seal.reason)).collect();
-    assert_eq!(seals, [(0, 3, Reason::Stop), (1, 4, Reason::Start)]);
+    assert_eq!(seals, [(0, 1, Reason::Created), (1, 4, Reason::Stop), (2, 5, Reason::Start)]);
     assert_eq!(history.rejected, 7);
 }
 
@@ -369,7 +409,7 @@ fn a_quick_run_finds_changes_after_the_position_and_not_before() {
     assert_eq!(log.verify().verdict, Verdict::Tampered);
     fs::write(log.paths().active(), good.replace("\"n\":150}", "\"n\":151}")).expect("writes");
     let report = run(&quick);
-    expect(&report, Verdict::Tampered, "one of 102 to 202 was changed");
+    expect(&report, Verdict::Tampered, "one of 103 to 203 was changed");
     assert_eq!(reason(&report).place, reason(&log.verify()).place);
     assert!(report.position.is_none());
 }
@@ -405,5 +445,5 @@ fn a_compressed_segment_is_gone_on_with_where_the_position_is() {
     fs::remove_file(closed).expect("removes");
     let report = run(&Options { since, ..log.options() });
     assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
-    assert_eq!((report.figures.first_seq, report.figures.next_seq), (102, 203));
+    assert_eq!((report.figures.first_seq, report.figures.next_seq), (103, 204));
 }

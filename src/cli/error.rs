@@ -73,14 +73,14 @@ pub(super) enum Error {
     Proof(String),
     #[error("cannot write the receipts to '{}': {source}", path.display())]
     Receipts { path: PathBuf, source: io::Error },
-    #[error("cannot use '{}' as an anchor: {source}", path.display())]
-    Anchor { path: PathBuf, source: ReadError },
     #[error("'{}' cannot be used: {source}", path.display())]
     Unusable { path: PathBuf, source: io::Error },
     #[error("{0}")]
     AuditorKey(#[from] KeyError),
     #[error("cannot read the answer: {0}")]
     Input(#[source] io::Error),
+    #[error("cannot use '{}' as an anchor: {source}", path.display())]
+    Anchor { path: PathBuf, source: ReadError },
     #[error("cannot catch signals: {0}")]
     Signals(#[source] io::Error),
     #[error("{0}")]

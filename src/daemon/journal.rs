@@ -4,9 +4,9 @@
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::{Handle, Layer};
-use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 
 use crate::config::LogLevel;
@@ -25,14 +25,16 @@ pub fn start(level: LogLevel) -> Journal {
     // systemd sets JOURNAL_STREAM when it has connected stderr to the journal.
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
     let journald = journal.is_some();
-    match journal {
-        Some(journal) => registry.with(journal).init(),
+    // What libraries say through the crate `log` is left out: the rooms that use them say it once, in
+    // their own words.
+    let _first_in_this_process = match journal {
+        Some(journal) => set_global_default(registry.with(journal)),
         None => {
             let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             let plain = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi);
-            registry.with(plain.with_target(false)).init();
+            set_global_default(registry.with(plain.with_target(false)))
         }
-    }
+    };
     Journal { level: handle, journald }
 }
 

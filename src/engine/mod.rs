@@ -124,10 +124,8 @@ impl Engine {
             queue,
             Output { feed: feed.clone(), metrics: setup.metrics.clone(), on_seal: setup.on_seal },
         );
-        if !opened.created {
-            // Every start but the first seals.
-            writer.offer_checkpoint()?;
-        }
+        // Every start seals.
+        writer.offer_checkpoint()?;
         writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
 
         let (ended, end) = sync_channel(1);

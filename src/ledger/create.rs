@@ -10,6 +10,7 @@ use super::files::{create_segment, open_seals};
 use super::keys::{EpochSecret, LogId, SignKey};
 use super::log::{Epoch, EpochKeys, boot, hex, signer};
 use super::open::{Opened, Setup};
+use super::seal::Reason;
 use super::segment::Header;
 use super::state::{State, StateFile};
 use super::tree::Tree;
@@ -53,7 +54,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     let auditor_key_in = leave(&auditor_key, given.is_some(), &*fs, &paths, &opened)?;
     drop(auditor_key);
 
-    let mut state = StateFile::create(&*fs, &paths.state())?;
+    let state = StateFile::create(&*fs, &paths.state())?;
     let tree = Tree::default();
     let header = Header::new(&log_id, &setup.host.name, 0, &tree, opened.clone());
     let segment = create_segment(&*fs, &paths, &header)?;
@@ -95,9 +96,8 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     ledger.sign(&opened, b"", &own_peer, record.to_json().as_bytes())?;
     ledger.append()?;
     ledger.sync()?;
-    state = ledger.state;
-    state.write(&first)?;
-    ledger.state = state;
+    ledger.state.write(&first)?;
+    ledger.close_epoch(Reason::Created, now)?;
     Ok(Opened { ledger, created: true, recovered: None })
 }
 

@@ -28,7 +28,13 @@ pub(super) fn create_segment(
         file.sync()?;
         fs.sync_dir(&paths.log_dir)?;
         let id = file.stat()?.id;
-        Ok(Segment { file, number: header.segment, len: line.len() as u64, id })
+        Ok(Segment {
+            file,
+            number: header.segment,
+            header: header.hash(),
+            len: line.len() as u64,
+            id,
+        })
     };
     create().map_err(created)
 }

@@ -83,6 +83,8 @@ pub(super) struct Epoch {
 pub(super) struct Segment {
     pub file: Box<dyn File>,
     pub number: u64,
+    /// SHA-256 of its header line without LF, which its seals repeat.
+    pub header: Hash,
     /// Bytes that this daemon knows to be in it.
     pub len: u64,
     pub id: (u64, u64),
@@ -305,6 +307,7 @@ impl Ledger {
             size: self.tree.size(),
             root: Hex(self.tree.root()),
             prev: Hex(self.epoch.prev),
+            header: Hex(self.segment.header),
             next_pub: Hex(next_key.public()),
             boottime_ns: now.boot_ns,
             boot_id: self.host.boot_id.clone(),

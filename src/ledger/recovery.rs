@@ -241,7 +241,8 @@ impl Recovery {
             }
             // Lines that a dead process appended but never synced become durable with the seal's sync.
             let id = file.stat()?.id;
-            Ok(Segment { file, number: found.header.segment, len, id })
+            let header = &found.header;
+            Ok(Segment { file, number: header.segment, header: header.hash(), len, id })
         };
         open().map_err(LedgerError::io("opened for appending", path))
     }

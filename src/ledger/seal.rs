@@ -23,6 +23,8 @@ pub enum Reason {
     Size,
     /// Nothing had happened for `idle_seconds`.
     Idle,
+    /// The log was created: its first record is sealed at once, so that there is always a seal.
+    Created,
     /// The segment was closed.
     Rotate,
     /// The daemon stopped.
@@ -45,6 +47,7 @@ impl Reason {
             Reason::Time => "time",
             Reason::Size => "size",
             Reason::Idle => "idle",
+            Reason::Created => "created",
             Reason::Rotate => "rotate",
             Reason::Stop => "stop",
             Reason::Start => "start",
@@ -84,6 +87,8 @@ pub struct Seal {
     pub root: Hex,
     /// SHA-256 of the previous seal's line; zeros in the first.
     pub prev: Hex,
+    /// SHA-256 of the header line, without LF, of the segment that the seal stands in.
+    pub header: Hex,
     /// The public key that signs the next seal.
     pub next_pub: Hex,
     /// CLOCK_BOOTTIME at the close, nanoseconds.
@@ -178,6 +183,7 @@ mod tests {
             size: 20,
             root: Hex([1; 32]),
             prev: Hex([2; 32]),
+            header: Hex([5; 32]),
             next_pub: Hex([3; 32]),
             boottime_ns: 5,
             boot_id: "4d8f".into(),

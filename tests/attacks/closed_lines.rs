@@ -126,8 +126,8 @@ fn row_01_the_tool_names_file_line_and_seq_of_a_changed_byte() {
     let first = &lab.segments()[0];
     replace(first, r#"{"name":"0.1"}"#, r#"{"name":"0.7"}"#);
     let name = first.to_str().expect("utf-8");
-    auditor.verify(lab.root(), Macs::Checked, &[]).caught(&[name, " line 5, ", "seq 3, "]);
-    auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&[name, "one of 0 to 4 was changed"]);
+    auditor.verify(lab.root(), Macs::Checked, &[]).caught(&[name, " line 6, ", "seq 4, "]);
+    auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&[name, "one of 2 to 5 was changed"]);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn row_02_delete_a_line_and_number_the_rest_anew() {
         }
     });
     auditor.verify(lab.root(), Macs::Checked, &[]).caught(&[" line 4, ", "mac"]);
-    auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&["one of 0 to 5 was changed"]);
+    auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&["one of 2 to 6 was changed"]);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn row_14_cut_a_compressed_segment_or_change_a_line_in_it() {
             let said = auditor.verify(lab.root(), Macs::Unchecked, &[]);
             // Where not even the header can be read any more, the file is none of the log.
             let name = first.to_str().expect("utf-8");
-            let part = if said.text.contains(name) { name } else { "the log begins at seq 4, " };
+            let part = if said.text.contains(name) { name } else { "the log begins at seq 5, " };
             said.caught(&[part]);
         }
         let contents = form.unpack(&good).expect("whole");

@@ -10,14 +10,15 @@ use crate::common::auditor::{Auditor, Macs};
 use crate::common::lab::{Lab, paths};
 use crate::files::{edit, lines, put};
 
-/// Cuts the log's newest segment after its `seals`th seal, and `seals.jsonl` to what is left: all that can
+/// Cuts the log's newest segment after its `seals`th seal (that of leaf 0 not counted), its checkpoint, and `seals.jsonl` to what is left: all that can
 /// be cut by somebody who knows the format.
 pub fn cut_after_seal(root: &Path, seals: usize) {
     let paths = paths(root);
     let all = lines(&paths.active());
     let ends = all.iter().enumerate().filter(|(_, line)| is_seal(line)).map(|(at, _)| at + 1);
-    let end = ends.take(seals).last().unwrap_or(1);
+    let end = ends.take(seals + 1).last().unwrap_or(1);
     put(&paths.active(), &all[..end]);
+    fs::remove_file(paths.checkpoint()).expect("deletes");
     edit(&paths.seals(), |known| {
         let left = auditlogd::ledger::segment::list(&paths.log_dir).expect("lists");
         let text: String = left.iter().map(|found| text_of(&found.path)).collect();
@@ -65,7 +66,7 @@ fn row_05_cut_the_tail_and_forget_the_copy_of_the_seals() {
     let lab = three_epochs();
     let auditor = Auditor::of(lab.root());
     edit(&lab.paths().active(), |lines| lines.truncate(lines.len() - 1));
-    auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&["the log's end was cut", "epoch 2"]);
+    auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&["the log's end was cut", "epoch 3"]);
 }
 
 /// The keys of the epochs that were cut are gone: the daemon cannot be made to go on from before them.
@@ -124,9 +125,9 @@ fn four_segments() -> (Lab, Auditor) {
 #[test]
 fn row_07_remove_a_rotated_segment() {
     let wanted = [
-        "the log begins at seq 5, and no record says",
-        "lines 5 to 8 are missing before this segment",
-        "lines 9 to 12 are missing before this segment",
+        "the log begins at seq 6, and no sealed record says",
+        "lines 6 to 9 are missing before this segment",
+        "lines 10 to 13 are missing before this segment",
         "the log's end was cut",
     ];
     for (number, wanted) in wanted.into_iter().enumerate() {

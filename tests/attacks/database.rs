@@ -6,20 +6,20 @@ use crate::common::Daemon;
 use crate::common::auditor::{Auditor, Macs};
 
 const CHANGES: [(&str, &str); 12] = [
-    ("a deleted row", "DELETE FROM events WHERE seq = 3"),
+    ("a deleted row", "DELETE FROM events WHERE seq = 4"),
     (
         "a changed event",
-        "UPDATE events SET event = replace(event, 'alice', 'mallory') WHERE seq = 3",
+        "UPDATE events SET event = replace(event, 'alice', 'mallory') WHERE seq = 4",
     ),
-    ("a changed column", "UPDATE events SET actor = 'mallory' WHERE seq = 3"),
-    ("a changed uid", "UPDATE events SET uid = 4711 WHERE seq = 3"),
-    ("a changed time", "UPDATE events SET ts_ns = ts_ns + 1 WHERE seq = 3"),
-    ("a changed mac", "UPDATE events SET mac = zeroblob(32) WHERE seq = 3"),
+    ("a changed column", "UPDATE events SET actor = 'mallory' WHERE seq = 4"),
+    ("a changed uid", "UPDATE events SET uid = 4711 WHERE seq = 4"),
+    ("a changed time", "UPDATE events SET ts_ns = ts_ns + 1 WHERE seq = 4"),
+    ("a changed mac", "UPDATE events SET mac = zeroblob(32) WHERE seq = 4"),
     (
         "a row that is not in the ledger",
-        "INSERT INTO events (seq, ts_ns, mac, event) SELECT 99, ts_ns, mac, '{}' FROM events WHERE seq = 3",
+        "INSERT INTO events (seq, ts_ns, mac, event) SELECT 99, ts_ns, mac, '{}' FROM events WHERE seq = 4",
     ),
-    ("a changed seal", "UPDATE seals SET root = prev WHERE epoch = 0"),
+    ("a changed seal", "UPDATE seals SET root = prev WHERE epoch = 1"),
     ("a missing index", "DROP INDEX events_actor"),
     (
         "an index that lacks rows",

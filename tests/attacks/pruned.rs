@@ -74,7 +74,7 @@ fn row_22_a_first_segment_that_is_gone_without_a_record() {
     bare.store(["b"]);
     bare.stop();
     fs::remove_file(&bare.segments()[0]).expect("deletes");
-    of_bare.verify(bare.root(), Macs::Unchecked, &[]).caught(&["no record says"]);
+    of_bare.verify(bare.root(), Macs::Unchecked, &[]).caught(&["no sealed record says"]);
     // A record explains one deletion, not the next.
     fs::remove_file(lab.paths().active()).expect("deletes");
     auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&[]);

@@ -84,7 +84,8 @@ impl Loot {
         let mut tree = self.tree.clone();
         open.iter().for_each(|line| tree.push(line));
         let last = open.last().unwrap_or(&self.seal);
-        let line = self.seal(&tree, &time_of(last), reason, next_pub);
+        let header = lines(segment)[0].strip_suffix(b"\n").map(Sha256::digest).expect("a header");
+        let line = self.seal(&tree, &time_of(last), reason, &header.into(), next_pub);
         append(segment, &with_mac(line, mac_key));
     }
 
@@ -96,7 +97,14 @@ impl Loot {
     }
 
     /// The line of a seal of epoch e, up to its mac.
-    fn seal(&self, tree: &Tree, time: &str, reason: &str, next_pub: &Hash) -> Vec<u8> {
+    fn seal(
+        &self,
+        tree: &Tree,
+        time: &str,
+        reason: &str,
+        header: &Hash,
+        next_pub: &Hash,
+    ) -> Vec<u8> {
         let id = HEXLOWER.encode(&self.log_id);
         let text = String::from_utf8_lossy(&self.seal);
         let boot =
@@ -109,12 +117,13 @@ impl Loot {
         };
         let size = tree.size;
         let line = format!(
-            r#"{{"seq":{size},"ts":"{time}","id":"{}-{size}","seal":{{"epoch":{},"first_seq":{},"size":{size},"root":"{}","prev":"{}","next_pub":"{}","boottime_ns":{boot},"reason":"{reason}""#,
+            r#"{{"seq":{size},"ts":"{time}","id":"{}-{size}","seal":{{"epoch":{},"first_seq":{},"size":{size},"root":"{}","prev":"{}","header":"{}","next_pub":"{}","boottime_ns":{boot},"reason":"{reason}""#,
             &id[..12],
             self.epoch,
             self.tree.size,
             HEXLOWER.encode(&tree.root()),
             HEXLOWER.encode(&prev),
+            HEXLOWER.encode(header),
             HEXLOWER.encode(next_pub),
         );
         let message = [b"auditlog/v1/seal\n", &self.log_id[..], line.as_bytes()].concat();

@@ -78,7 +78,7 @@ fn row_10_strip_the_seals() {
     let auditor = Auditor::of(lab.root());
     strip_seals(&lab);
     let said = auditor.verify(lab.root(), Macs::Unchecked, &[]);
-    said.caught(&["the log's end was cut: seals.jsonl holds the seal of epoch 3"]);
+    said.caught(&["the log's end was cut: seals.jsonl holds the seal of epoch 4"]);
     let said = auditor.verify(lab.root(), Macs::Checked, &[]);
     said.caught(&["mac"]);
 }

@@ -17,13 +17,12 @@ pub(super) fn sentence(report: &Report) -> String {
 }
 
 fn holds(report: &Report) -> String {
-    let Figures { next_seq, last_ts_ns, first_ts_ns, .. } = &report.figures;
+    let Figures { next_seq, first_ts_ns, .. } = &report.figures;
     let verdict = report.verdict.as_str();
-    let time = |ns: &Option<i64>| ns.map_or("an unknown time".to_owned(), rfc3339);
     let Some(last) = next_seq.checked_sub(1) else {
         return format!("{verdict}: the log is there, and holds no line yet");
     };
-    let everything = format!("everything holds up to seq {last} of {}", time(last_ts_ns));
+    let everything = claim(&report.figures, last);
     match &report.anchored.covered {
         Some(Covered { size, ts_ns, from }) => {
             let of = ts_ns.map(|ns| format!(" of {}", rfc3339(ns))).unwrap_or_default();
@@ -32,15 +31,28 @@ fn holds(report: &Report) -> String {
                 n => format!("nothing off this host vouches for the {n} after it"),
             };
             let covered = size.saturating_sub(1);
-            format!("{verdict} up to seq {covered}{of} by {from}: {everything}, and {after}")
+            format!("{verdict} up to seq {covered}{of} by {from}: {everything}; {after}")
         }
         None => {
             let since = time(first_ts_ns);
-            format!(
-                "{verdict} since {since}: {everything}, and nothing off this host vouches for it"
-            )
+            format!("{verdict} since {since}: {everything}; nothing off this host vouches for it")
         }
     }
+}
+
+/// What was proven of the lines up to `last`. Those after the last seal only their macs can prove.
+fn claim(figures: &Figures, last: u64) -> String {
+    let open = figures.open_lines;
+    if figures.macs > 0 || open == 0 {
+        return format!("everything holds up to seq {last} of {}", time(&figures.last_ts_ns));
+    }
+    let sealed = last.saturating_sub(open);
+    let wait = if open == 1 { "line after it waits" } else { "lines after it wait" };
+    format!("everything sealed holds, up to seq {sealed}; the {open} {wait} for a seal")
+}
+
+fn time(ns: &Option<i64>) -> String {
+    ns.map_or("an unknown time".to_owned(), rfc3339)
 }
 
 /// A finding with its place.
@@ -84,7 +96,14 @@ pub(super) mod tests {
         assert_eq!(
             sentence(&report(&[])),
             "OK, UNANCHORED since 1970-01-01T00:00:00.000000000Z: everything holds up to seq 9 of \
-             1970-01-01T00:00:01.000000000Z, and nothing off this host vouches for it"
+             1970-01-01T00:00:01.000000000Z; nothing off this host vouches for it"
+        );
+        let mut unsealed = report(&[]);
+        unsealed.figures.open_lines = 2;
+        assert_eq!(
+            sentence(&unsealed),
+            "OK, UNANCHORED since 1970-01-01T00:00:00.000000000Z: everything sealed holds, up to seq 7; \
+             the 2 lines after it wait for a seal; nothing off this host vouches for it"
         );
         let report = report(&[Verdict::Incomplete, Verdict::Tampered, Verdict::Tampered]);
         let want = "TAMPERED: wrong\u{1b} 2 (a.jsonl line 2, seq 7, byte 5)";

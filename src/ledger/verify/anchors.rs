@@ -9,7 +9,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Options, Verdict};
+use super::{Finding, Options, Paths, Verdict};
 use crate::clock::rfc3339;
 use crate::ledger::anchor::{self, Anchor, AnchorError, Receipt};
 use crate::ledger::checkpoint::Checkpoint;
@@ -83,7 +83,7 @@ pub struct Places {
 
 impl Places {
     /// Those that `given` names.
-    pub fn of(given: &[Given]) -> Self {
+    pub fn of<'a>(given: impl Iterator<Item = &'a Given>) -> Self {
         let mut places = Self::default();
         for Given { anchor, .. } in given {
             match anchor {
@@ -266,24 +266,28 @@ impl<'a> Check<'a> {
 
 /// The anchors that `options` name: those given, and what their witnesses have cosigned of the log's own
 /// checkpoints. The strings say which witnesses have cosigned nothing.
-pub fn gather(options: &Options) -> (Vec<Given>, Vec<String>) {
+pub fn gather(options: &Options, own: &[Given]) -> (Vec<Given>, Vec<String>) {
     let mut given = options.anchors.clone();
     let mut silent = Vec::new();
-    if options.witnesses.is_empty() {
-        return (given, silent);
-    }
-    let paths = [options.paths.cosigned(), options.paths.checkpoint()];
-    // A missing or damaged file is one without a cosignature: the log itself may go without.
-    let own: Vec<Anchor> = paths.iter().filter_map(|path| read(path).ok()).flatten().collect();
     for witness in &options.witnesses {
         let before = given.len();
-        given.extend(own.iter().filter_map(|anchor| cosigned(anchor, witness)));
+        given.extend(own.iter().filter_map(|own| cosigned(&own.anchor, witness)));
         if given.len() == before {
             let name = witness.name();
             silent.push(format!("no checkpoint beside the log is cosigned by {name}"));
         }
     }
     (given, silent)
+}
+
+/// The checkpoints that the daemon left beside the log. A missing or damaged file is one without.
+pub fn beside_the_log(paths: &Paths) -> Vec<Given> {
+    let files = [paths.cosigned(), paths.checkpoint()];
+    let read = files.iter().filter_map(|path| Some((path, read(path).ok()?)));
+    let all = read.flat_map(|(path, anchors)| {
+        anchors.into_iter().map(|anchor| Given { from: path.display().to_string(), anchor })
+    });
+    all.filter(|given| matches!(given.anchor, Anchor::Checkpoint { .. })).collect()
 }
 
 /// The anchors in a file.

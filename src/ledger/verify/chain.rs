@@ -37,6 +37,10 @@ pub(super) struct Chain<'o> {
     /// Size and root of the tree where segments begin, which is where a prune can end.
     segment_roots: Vec<(u64, Hash)>,
     segment: Option<u64>,
+    /// The hash of its header, which its seals repeat.
+    header: Hash,
+    /// Whether leaf 0 was read and says how the log was begun.
+    born: bool,
     epoch: u64,
     epoch_first: u64,
     /// The hash of the last seal's line, the key that signs the next one, and where that one was in time.
@@ -48,8 +52,12 @@ pub(super) struct Chain<'o> {
     after_seal: bool,
     /// The first leaf there is, if older ones were pruned, until a record accounts for it.
     unexplained_start: Option<u64>,
+    /// A record accounts for it, which the next seal has yet to confirm.
+    start_is_explained: bool,
     prunes: Vec<(Prune, Place)>,
     given: Vec<Given>,
+    /// The checkpoints beside the log: they vouch for nothing, but the log must not contradict them.
+    own: Vec<Given>,
     pub places: Places,
     history: Option<History>,
     /// Findings that depend on what was asked for, and not on the log alone: not for later runs.
@@ -61,7 +69,8 @@ pub(super) struct Chain<'o> {
 
 impl<'o> Chain<'o> {
     pub fn new(options: &'o Options) -> Self {
-        let (given, silent) = anchors::gather(options);
+        let own = anchors::beside_the_log(&options.paths);
+        let (given, silent) = anchors::gather(options, &own);
         let mut report = Report::default();
         report.anchored.unchecked = silent;
         Self {
@@ -73,6 +82,8 @@ impl<'o> Chain<'o> {
             tree: Tree::default(),
             segment_roots: Vec::new(),
             segment: None,
+            header: [0; 32],
+            born: false,
             epoch: 0,
             epoch_first: 0,
             prev: [0; 32],
@@ -82,9 +93,11 @@ impl<'o> Chain<'o> {
             last_ts_ns: None,
             after_seal: true,
             unexplained_start: None,
+            start_is_explained: false,
             prunes: Vec::new(),
-            places: Places::of(&given),
+            places: Places::of(given.iter().chain(&own)),
             given,
+            own,
             history: options.history.then(History::default),
             passing: Vec::new(),
             position: None,
@@ -141,10 +154,7 @@ impl<'o> Chain<'o> {
                 Ok(())
             }
             Step::Own { seq, ts_ns, own } => self.own_record(seq, ts_ns, &own),
-            Step::Lines(run) => {
-                self.lines(&run);
-                Ok(())
-            }
+            Step::Lines(run) => self.lines(&run),
             Step::Seal(line) => self.seal(&line),
             Step::Bad(message) => Err(self.tampered(message)),
         }
@@ -171,7 +181,15 @@ impl<'o> Chain<'o> {
         self.found(finding);
     }
 
-    fn lines(&mut self, run: &Run) {
+    fn lines(&mut self, run: &Run) -> Result<(), Finding> {
+        if self.tree.size() == 0 && !self.born {
+            return Err(self.tampered("leaf 0 is not the record of how the log was begun"));
+        }
+        if self.place.line == 2 && !self.after_seal {
+            return Err(self.tampered(
+                "the segment before does not end with a seal, and this one does not begin with it",
+            ));
+        }
         run.range.append_to(&mut self.tree);
         let lines = run.range.len();
         let figures = &mut self.report.figures;
@@ -184,6 +202,7 @@ impl<'o> Chain<'o> {
         }
         self.after_seal = false;
         self.read(lines, run.bytes, run.first_ts_ns, run.last_ts_ns);
+        Ok(())
     }
 
     /// Counts lines that were joined.

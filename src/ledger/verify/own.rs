@@ -18,6 +18,8 @@ pub struct Own {
 /// The members of any of them.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Data {
+    pub log_id: Option<String>,
+    pub format: Option<u32>,
     pub genesis_pub: Option<String>,
     pub checkpoint_vkey: Option<String>,
     pub damage: Option<String>,

@@ -20,10 +20,10 @@ pub enum Verdict {
     OkAnchored,
     /// Everything holds; nothing off the host vouches for it.
     OkUnanchored,
-    /// It could not be checked.
-    Unverifiable,
     /// A crash, or a missing part that is explained: no sign of tampering, but not the whole log.
     Incomplete,
+    /// It could not be checked.
+    Unverifiable,
     /// There is evidence of change.
     Tampered,
 }

@@ -108,6 +108,7 @@ impl Chain<'_> {
     pub fn begin(&mut self, found: &Found, path: &Path, at: Option<At>) -> Result<(), Finding> {
         let header = &found.header;
         self.report.figures.segments += 1;
+        self.header = header.hash();
         if let Some(At { line, offset, seq }) = at {
             self.place = Place { file: path.into(), line, offset, seq };
             return Ok(());
@@ -134,7 +135,8 @@ impl Chain<'_> {
         if tree.as_ref() != Some(&self.tree) {
             let (wanted, found) = (self.tree.size(), tree.map_or(0, |tree| tree.size()));
             let message = if found > wanted {
-                format!("lines {wanted} to {} are missing before this segment", found - 1)
+                let last = found - 1;
+                format!("lines {wanted} to {last} are missing before this segment{}", self.unread())
             } else {
                 format!(
                     "the segment begins at seq {found}, which does not continue the last one's {wanted}"

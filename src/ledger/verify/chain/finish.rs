@@ -5,7 +5,8 @@ use std::path::Path;
 use super::Chain;
 use crate::clock::rfc3339;
 use crate::ledger::seal::Reason;
-use crate::ledger::verify::anchors::Check;
+use crate::ledger::segment;
+use crate::ledger::verify::anchors::{Anchored, Check};
 use crate::ledger::verify::order::When;
 use crate::ledger::verify::position::Position;
 use crate::ledger::verify::seals::Known;
@@ -51,9 +52,13 @@ impl Chain<'_> {
     }
 
     fn check_end(&mut self) -> Result<(), Finding> {
+        if self.options.auditor_key.is_some() {
+            self.confirm_start();
+        }
         if let Some(first) = self.unexplained_start {
             let message = format!(
-                "the log begins at seq {first}, and no record says that retention deleted what was before"
+                "the log begins at seq {first}, and no sealed record says that retention deleted what was before{}",
+                self.unread()
             );
             return Err(Finding::new(Verdict::Tampered, message));
         }
@@ -67,10 +72,23 @@ impl Chain<'_> {
             );
             return Err(Finding::new(Verdict::Tampered, message));
         }
+        if self.epoch == 0 && self.options.auditor_key.is_none() {
+            let message = "no seal covers any line yet, so nothing shows that the daemon wrote them; give the auditor key, or verify again after the first seal";
+            return Err(Finding::new(Verdict::Unverifiable, message));
+        }
         self.check_prunes()?;
         self.check_anchors();
         self.check_silence();
         Ok(())
+    }
+
+    /// What looks like a segment and could not be read as one, as the end of a sentence.
+    pub(super) fn unread(&self) -> String {
+        let broken = segment::broken(&self.options.paths.log_dir).unwrap_or_default();
+        match broken.first() {
+            Some(path) => format!("; {path:?} looks like a segment, but its header cannot be read"),
+            None => String::new(),
+        }
     }
 
     fn check_anchors(&mut self) {
@@ -81,6 +99,15 @@ impl Chain<'_> {
         let findings: Vec<_> =
             self.given.iter().filter_map(|given| check.anchor(given).err()).collect();
         self.report.anchored = check.anchored;
+        let mut beside =
+            Check::new(self.log_id(), read, &self.places, self.options, Anchored::default());
+        let findings = findings.into_iter().chain(
+            self.own
+                .iter()
+                .filter_map(|own| beside.anchor(own).err())
+                .filter(|finding| finding.verdict == Verdict::Tampered),
+        );
+        let findings: Vec<_> = findings.collect();
         for finding in findings {
             self.passing.push(self.report.findings.len());
             self.found(finding);

@@ -50,9 +50,7 @@ impl Chain<'_> {
                 "the record of the prune up to seq {through_seq} names another root than those leaves had"
             )));
         }
-        if self.unexplained_start.is_some_and(|first| size >= first) {
-            self.unexplained_start = None;
-        }
+        self.start_is_explained |= self.unexplained_start.is_some_and(|first| size >= first);
         let prune = Prune { seq, ts_ns, through_seq, policy: policy.clone(), keep_seconds };
         if self.report.prunes.len() < MOST {
             self.report.prunes.push(prune.clone());

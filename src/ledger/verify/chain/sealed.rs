@@ -30,6 +30,11 @@ impl Chain<'_> {
                 self.epoch_first, line.seq
             )));
         }
+        if seal.header.0 != self.header {
+            return Err(
+                self.tampered("the header of this seal's segment is not the one it was made for")
+            );
+        }
         self.check_seal_time(&sealed)?;
         self.check_recovery(seal);
         self.chain_seal(&sealed, self.epoch_first)?;
@@ -41,6 +46,7 @@ impl Chain<'_> {
         figures.seals += 1;
         figures.macs += u64::from(line.mac_holds.is_some());
         self.after_seal = true;
+        self.confirm_start();
         self.tree.push(line.leaf);
         self.read(1, line.bytes.len() as u64 + 1, line.ts_ns, line.ts_ns);
         if let Some(history) = &mut self.history {
@@ -94,12 +100,7 @@ impl Chain<'_> {
                 seal.epoch
             )));
         }
-        if let Some((boot, ns)) = &self.last_boot
-            && *boot == seal.boot_id
-            && seal.boottime_ns < *ns
-        {
-            return Err(self.tampered(format!("the seal of epoch {} is out of time", seal.epoch)));
-        }
+        self.check_run(seal)?;
         self.last_boot = Some((seal.boot_id.clone(), seal.boottime_ns));
         self.last_reason = Some(seal.reason);
         self.next_pub = Some(seal.next_pub.0);
@@ -107,6 +108,31 @@ impl Chain<'_> {
         self.epoch += 1;
         self.epoch_first = seal.size + 1;
         Ok(())
+    }
+
+    /// Within one run of the daemon the boot stays and its clock goes forward; after it, the seal says so.
+    fn check_run(&self, seal: &Seal) -> Result<(), Finding> {
+        let same_run = !seal.reason.key_was_lost();
+        if let Some((boot, ns)) = self.last_boot.as_ref().filter(|_| same_run)
+            && (*boot != seal.boot_id || seal.boottime_ns < *ns)
+        {
+            return Err(self.tampered(format!("the seal of epoch {} is out of time", seal.epoch)));
+        }
+        let after_stop = self.last_reason == Some(Reason::Stop) && seal.size == seal.first_seq;
+        if seal.reason == Reason::Start && !after_stop {
+            return Err(self.tampered(format!(
+                "the seal of epoch {} says that the daemon had been stopped, and no stop comes right before it: lines were cut",
+                seal.epoch
+            )));
+        }
+        Ok(())
+    }
+
+    /// A record that accounts for the log's start counts once nobody can have added it.
+    pub(super) fn confirm_start(&mut self) {
+        if self.start_is_explained {
+            self.unexplained_start = None;
+        }
     }
 
     fn rebooted(&self, seal: &Seal) -> bool {
@@ -159,7 +185,8 @@ impl Chain<'_> {
         let position = Position {
             version: Position::version(),
             verified_ns: self.options.now_ns,
-            with_macs: self.options.auditor_key.is_some(),
+            with_macs: self.options.auditor_key.is_some()
+                && self.report.since.as_ref().is_none_or(|since| since.with_macs),
             log_id: self.report.figures.log_id.clone(),
             genesis: Hex(genesis),
             segment: self.segment.unwrap_or_default(),
