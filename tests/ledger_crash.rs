@@ -1,6 +1,8 @@
 //! Every durable step of the ledger fails in every way, the process is as good as dead, and the next
 //! start must find a log without a fork that holds whatever had been synced.
 
+mod common;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,26 +11,16 @@ use std::sync::Arc;
 use auditlogd::clock::Now;
 use auditlogd::fs::faulty::{Fault, Faulty};
 use auditlogd::fs::{Fs, Real};
-use auditlogd::ledger::open::{Opened, Setup, open};
+use auditlogd::ledger::open::{Opened, open};
 use auditlogd::ledger::seal::Reason;
-use auditlogd::ledger::verify::{self, Report, Verdict, verify};
-use auditlogd::ledger::{Host, Ledger, LedgerError, Paths, keys};
+use auditlogd::ledger::verify::{Report, Verdict};
+use auditlogd::ledger::{Ledger, LedgerError};
+use common::auditor::{Auditor, Macs};
+use common::lab::{self, commit, event, new_root, paths, setup};
 
-const PEER: &str = r#"{"pid":1,"uid":0,"gid":0,"unit":null,"exe":null}"#;
-const TS: &str = "2026-11-21T01:23:45.123456789Z";
-
-fn paths(dir: &Path) -> Paths {
-    Paths { log_dir: dir.join("log"), state_dir: dir.join("state") }
-}
-
-fn now(n: u64) -> Now {
-    Now { wall_ns: 1_795_224_225_123_456_789, boot_ns: n * 1_000_000_000 }
-}
-
-fn setup(dir: &Path, fs: Arc<dyn Fs>) -> Setup {
-    let host = Host { name: "host".into(), boot_id: "11111111-2222".into() };
-    let (paths, entropy) = (paths(dir), keys::os_entropy());
-    Setup { fs, paths, host, entropy, own_peer: PEER.into(), credential: None }
+/// The wall clock stands still.
+fn now(seconds: u64) -> Now {
+    Now { wall_ns: lab::START_NS, ..lab::now(seconds) }
 }
 
 /// What was synced before the fault.
@@ -37,12 +29,8 @@ struct Acked(Vec<String>);
 
 impl Acked {
     fn commit(&mut self, ledger: &mut Ledger, names: &[&str]) -> Result<(), LedgerError> {
-        let events: Vec<_> = names.iter().map(|n| format!(r#"{{"name":"{n}"}}"#)).collect();
-        for event in &events {
-            ledger.sign(TS, b"", PEER, event.as_bytes())?;
-        }
-        ledger.append()?;
-        ledger.sync()?;
+        let events: Vec<_> = names.iter().map(event).collect();
+        commit(ledger, now(0), &events)?;
         self.0.extend(events);
         Ok(())
     }
@@ -65,19 +53,7 @@ fn live(dir: &Path, fs: Arc<dyn Fs>, acked: &mut Acked) -> Result<(), LedgerErro
 }
 
 fn check(dir: &Path) -> Report {
-    let paths = paths(dir);
-    let genesis = fs::read_to_string(paths.genesis_pub()).expect("genesis key");
-    let auditor = fs::read_to_string(paths.auditor_key()).expect("auditor key");
-    let hash = |text: String| {
-        let bytes = data_encoding::HEXLOWER.decode(text.trim().as_bytes()).expect("hex");
-        <[u8; 32]>::try_from(bytes).expect("32 bytes")
-    };
-    let options = verify::Options {
-        genesis: Some(hash(genesis)),
-        auditor_key: Some(hash(auditor).into()),
-        ..verify::Options::new(paths)
-    };
-    verify(&options, &mut |_, _| {})
+    Auditor::of(dir).check(dir, Macs::Checked)
 }
 
 fn stored(dir: &Path) -> String {
@@ -88,20 +64,13 @@ fn stored(dir: &Path) -> String {
     all
 }
 
-fn new_dir() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("dir");
-    fs::create_dir(dir.path().join("log")).expect("log dir");
-    fs::create_dir(dir.path().join("state")).expect("state dir");
-    dir
-}
-
 fn reopen(dir: &Path, n: u64) -> Opened {
     open(setup(dir, Arc::new(Real::default())), now(n)).expect("the next start goes on")
 }
 
 #[test]
 fn a_life_without_faults_verifies() {
-    let dir = new_dir();
+    let dir = new_root();
     live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
     let report = check(dir.path());
     assert_eq!((report.verdict, report.findings), (Verdict::OkUnanchored, vec![]));
@@ -112,7 +81,7 @@ fn a_life_without_faults_verifies() {
 #[test]
 fn a_crash_at_any_step_loses_nothing_that_was_synced_and_forks_nothing() {
     let counting = Faulty::new(u64::MAX, Fault::NotDone, ErrorKind::Other);
-    let dir = new_dir();
+    let dir = new_root();
     live(dir.path(), Arc::new(counting.clone()), &mut Acked::default()).expect("no fault");
     let steps = counting.steps();
     assert!(steps > 50, "the fault table covers {steps} steps");
@@ -125,7 +94,7 @@ fn a_crash_at_any_step_loses_nothing_that_was_synced_and_forks_nothing() {
 
 fn crash_at(step: u64, fault: Fault) {
     let case = format!("step {step}, {fault:?}");
-    let dir = new_dir();
+    let dir = new_root();
     let dir = dir.path();
     let mut acked = Acked::default();
     let faulty = Arc::new(Faulty::new(step, fault, ErrorKind::Other));
@@ -156,7 +125,7 @@ fn crash_at(step: u64, fault: Fault) {
 
 #[test]
 fn a_clean_stop_and_start_is_no_finding() {
-    let dir = new_dir();
+    let dir = new_root();
     live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
     let opened = reopen(dir.path(), 10);
     assert_eq!(opened.recovered, None);
@@ -165,7 +134,7 @@ fn a_clean_stop_and_start_is_no_finding() {
 
 #[test]
 fn a_log_renamed_while_stopped_goes_on_in_a_new_segment() {
-    let dir = new_dir();
+    let dir = new_root();
     live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
     let active = paths(dir.path()).active();
     fs::rename(&active, active.with_extension("jsonl-2")).expect("rename");
@@ -178,7 +147,7 @@ fn a_log_renamed_while_stopped_goes_on_in_a_new_segment() {
 
 #[test]
 fn a_log_renamed_after_a_crash_is_sealed_where_its_lines_are() {
-    let dir = new_dir();
+    let dir = new_root();
     let mut acked = Acked::default();
     let mut ledger = reopen(dir.path(), 0).ledger;
     acked.commit(&mut ledger, &["a", "b"]).expect("commit");
@@ -193,7 +162,7 @@ fn a_log_renamed_after_a_crash_is_sealed_where_its_lines_are() {
 
 #[test]
 fn a_removed_log_is_never_begun_anew_in_silence() {
-    let dir = new_dir();
+    let dir = new_root();
     live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
     for entry in fs::read_dir(paths(dir.path()).log_dir).expect("log dir") {
         fs::remove_file(entry.expect("entry").path()).expect("remove");
@@ -210,7 +179,7 @@ fn a_removed_log_is_never_begun_anew_in_silence() {
 
 #[test]
 fn a_missing_state_or_one_older_than_the_log_is_refused() {
-    let dir = new_dir();
+    let dir = new_root();
     let mut ledger = reopen(dir.path(), 0).ledger;
     ledger.close_epoch(Reason::Time, now(1)).expect("seal");
     let state = paths(dir.path()).state();
@@ -226,7 +195,7 @@ fn a_missing_state_or_one_older_than_the_log_is_refused() {
 
 #[test]
 fn a_line_edited_after_a_kill_is_kept_and_never_signed_as_good() {
-    let dir = new_dir();
+    let dir = new_root();
     let mut ledger = reopen(dir.path(), 0).ledger;
     Acked::default().commit(&mut ledger, &["a", "b", "c"]).expect("commit");
     drop(ledger);
@@ -242,7 +211,7 @@ fn a_line_edited_after_a_kill_is_kept_and_never_signed_as_good() {
 
 #[test]
 fn an_unfinished_last_line_is_cut_and_counted() {
-    let dir = new_dir();
+    let dir = new_root();
     let mut ledger = reopen(dir.path(), 0).ledger;
     Acked::default().commit(&mut ledger, &["a"]).expect("commit");
     drop(ledger);

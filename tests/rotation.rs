@@ -1,8 +1,8 @@
-//! Rotation under load, by hand and by logrotate; files that others deleted, cut or moved.
+//! Rotation under load, by hand and by logrotate.
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -63,20 +63,6 @@ fn renaming_twice_with_no_event_in_between_makes_two_good_segments() {
 }
 
 #[test]
-fn a_rename_is_noticed_at_the_next_event_also_without_sighup() {
-    let daemon = Daemon::start();
-    let mut client = daemon.greeted();
-    client.store("{\"n\":1}", 1);
-    rename(&daemon, "1");
-    client.store("{\"n\":2}", 2);
-    assert_eq!(daemon.events()[0]["event"]["n"], 2);
-    let reason = &daemon.records("reopened")[0]["event"]["data"]["reason"];
-    assert_eq!(reason, "the active file was renamed");
-    assert_segments_follow_seals(&segments(daemon.root()));
-    assert_ok(daemon.root());
-}
-
-#[test]
 fn sighup_without_a_rename_keeps_the_file_and_loses_nothing() {
     let daemon = Daemon::start();
     let traffic = Traffic::start(&daemon, "t", 4);
@@ -89,80 +75,6 @@ fn sighup_without_a_rename_keeps_the_file_and_loses_nothing() {
     assert_stored(daemon.root(), &acknowledged);
     assert_eq!(segments(daemon.root()).len(), 1);
     assert_ok(daemon.root());
-}
-
-/// Lets another hand do something to the active file between two events; returns the reason that the daemon
-/// recorded for the new segment, and what verify says.
-fn meddle(hand: impl FnOnce(&Daemon)) -> (String, Option<i32>, String, Daemon) {
-    let daemon = Daemon::start();
-    let mut client = daemon.greeted();
-    client.store("{\"event_id\":\"before\"}", 1);
-    hand(&daemon);
-    client.store("{\"event_id\":\"after\"}", 2);
-    client.store("{\"event_id\":\"later\"}", 3);
-    let ids: Vec<_> = daemon.events().iter().map(|line| line["id"].clone()).collect();
-    assert_eq!(ids, ["after", "later"]);
-    let reopened = daemon.records("reopened").pop().expect("recorded");
-    let reason = reopened["event"]["data"]["reason"].as_str().expect("text").to_owned();
-    let (code, said) = verify(daemon.root());
-    (reason, code, said, daemon)
-}
-
-#[test]
-fn a_deleted_file_is_rescued_and_the_verdict_is_incomplete() {
-    let (reason, code, said, daemon) =
-        meddle(|daemon| fs::remove_file(daemon.segment()).expect("deletes"));
-    assert_eq!(reason, "the active file was deleted");
-    assert!(daemon.segment().with_file_name("audit-rescued-0.jsonl").exists());
-    daemon.settle();
-    assert_stored(daemon.root(), &["before", "after", "later"].map(String::from));
-    assert!(code == Some(5) && said.starts_with("INCOMPLETE: "), "{said}");
-}
-
-#[test]
-fn a_file_deleted_right_after_a_seal_is_no_ok_either() {
-    let (_, code, said, _daemon) = meddle(|daemon| {
-        daemon.signal(nix::sys::signal::Signal::SIGHUP);
-        eventually("the epoch is closed", || {
-            daemon.lines().last().filter(|line| line["seal"].is_object()).map(drop)
-        });
-        fs::remove_file(daemon.segment()).expect("deletes");
-    });
-    assert!(code == Some(5) && said.contains("the active file was deleted"), "{said}");
-}
-
-#[test]
-fn a_truncated_file_is_noticed_and_the_verdict_is_tampered() {
-    let (reason, code, said, _daemon) = meddle(|daemon| {
-        File::options().write(true).truncate(true).open(daemon.segment()).expect("truncates");
-    });
-    assert!(reason.starts_with("the active file had 0 bytes instead of "), "{reason}");
-    assert!(code == Some(4) && said.starts_with("TAMPERED: "), "{said}");
-}
-
-#[test]
-fn a_file_cut_in_the_middle_is_set_aside_and_the_verdict_is_tampered() {
-    let (reason, code, said, daemon) = meddle(|daemon| {
-        let file = File::options().write(true).open(daemon.segment()).expect("opens");
-        let len = file.metadata().expect("known").len();
-        file.set_len(len - 100).expect("cuts");
-    });
-    assert!(reason.starts_with("the active file had "), "{reason}");
-    assert!(daemon.segment().with_file_name("audit-damaged-0.jsonl").exists());
-    assert!(code == Some(4) && said.starts_with("TAMPERED: "), "{said}");
-}
-
-#[test]
-fn a_copytruncated_file_is_noticed_and_its_copy_counts() {
-    let (reason, code, said, daemon) = meddle(|daemon| {
-        let copy = daemon.segment().with_file_name("audit.jsonl.1");
-        fs::copy(daemon.segment(), copy).expect("copies");
-        File::options().write(true).truncate(true).open(daemon.segment()).expect("truncates");
-    });
-    assert!(reason.starts_with("the active file had 0 bytes instead of "), "{reason}");
-    daemon.settle();
-    assert_stored(daemon.root(), &["before", "after", "later"].map(String::from));
-    assert!(code == Some(5) && said.starts_with("INCOMPLETE: "), "{said}");
 }
 
 /// Runs logrotate with the configuration that is shipped, forced. Two rotations within a second would get

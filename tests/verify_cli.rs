@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use auditlogd::ledger::seal::Reason;
-use common::log::{Log, PEER, edit};
+use common::lab::PEER;
+use common::log::{Log, edit};
 use common::tool;
 use serde_json::Value;
 

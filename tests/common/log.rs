@@ -4,18 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use auditlogd::clock::{Now, rfc3339};
+use auditlogd::clock::Now;
 use auditlogd::fs::Real;
-use auditlogd::ledger::open::{Setup, open};
+use auditlogd::ledger::open::open;
 use auditlogd::ledger::seal::Reason;
 use auditlogd::ledger::verify::{Finding, Options, Report, Verdict, verify};
-use auditlogd::ledger::{Host, Ledger, Paths, keys};
+use auditlogd::ledger::{Ledger, Paths};
 use auditlogd::record::Record;
 use tempfile::TempDir;
 
-pub const PEER: &str = r#"{"pid":1,"uid":0,"gid":0,"unit":null,"exe":null}"#;
+use super::lab::{START_NS, commit, new_root, paths, setup};
+
 const SECOND: i64 = 1_000_000_000;
-const START_NS: i64 = 1_795_224_225_123_456_789;
 
 pub struct Log {
     pub dir: TempDir,
@@ -27,18 +27,13 @@ pub struct Log {
 
 impl Log {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("dir");
-        for name in ["var/log/auditlogd", "var/lib/auditlogd"] {
-            fs::create_dir_all(dir.path().join(name)).expect("creates it");
-        }
-        let mut log = Self { dir, ledger: None, seconds: 0, boot: 0 };
+        let mut log = Self { dir: new_root(), ledger: None, seconds: 0, boot: 0 };
         log.start();
         log
     }
 
     pub fn paths(&self) -> Paths {
-        let below = |name: &str| self.dir.path().join(name);
-        Paths { log_dir: below("var/log/auditlogd"), state_dir: below("var/lib/auditlogd") }
+        paths(self.dir.path())
     }
 
     pub fn now(&self) -> Now {
@@ -51,15 +46,8 @@ impl Log {
 
     /// Starts the daemon; after `reboot` in another boot.
     pub fn start(&mut self) {
-        let boot_id = format!("11111111-{}", self.boot);
-        let setup = Setup {
-            fs: Arc::new(Real::default()),
-            paths: self.paths(),
-            host: Host { name: "host".into(), boot_id },
-            entropy: keys::os_entropy(),
-            credential: None,
-            own_peer: PEER.into(),
-        };
+        let mut setup = setup(self.dir.path(), Arc::new(Real::default()));
+        setup.host.boot_id = format!("11111111-{}", self.boot);
         self.ledger = Some(open(setup, self.now()).expect("starts").ledger);
     }
 
@@ -85,22 +73,18 @@ impl Log {
 
     /// Commits events.
     pub fn events(&mut self, count: u64) {
-        let ts = rfc3339(self.now().wall_ns);
-        let ledger = self.ledger();
-        for _ in 0..count {
-            let event = format!(r#"{{"event_type":"test","n":{}}}"#, ledger.next_seq());
-            ledger.sign(&ts, b"", PEER, event.as_bytes()).expect("signs");
-        }
-        ledger.append().expect("appends");
-        ledger.sync().expect("syncs");
+        let first = self.ledger().next_seq();
+        let event = |seq| format!(r#"{{"event_type":"test","n":{seq}}}"#);
+        self.commit((first..first + count).map(event).collect());
     }
 
     pub fn record(&mut self, record: &Record) {
-        let ts = rfc3339(self.now().wall_ns);
-        let ledger = self.ledger();
-        ledger.sign(&ts, b"", PEER, record.to_json().as_bytes()).expect("signs");
-        ledger.append().expect("appends");
-        ledger.sync().expect("syncs");
+        self.commit(vec![record.to_json()]);
+    }
+
+    fn commit(&mut self, events: Vec<String>) {
+        let now = self.now();
+        commit(self.ledger(), now, &events).expect("stored");
     }
 
     pub fn seal(&mut self, reason: Reason) {

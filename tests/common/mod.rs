@@ -3,6 +3,8 @@
 // Every test binary uses another part of this.
 #![allow(dead_code)]
 
+pub mod auditor;
+pub mod lab;
 pub mod log;
 pub mod traffic;
 

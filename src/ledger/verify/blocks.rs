@@ -55,12 +55,13 @@ impl Blocks {
     pub fn end(self, unfinished: bool) -> Result<(), Broken> {
         let contents = self.reader.into_inner();
         let plain = contents.encoding() == Encoding::Plain;
+        // The kernel's errors are the disk's; the others come from decompressing.
+        let broken = |error: io::Error| match plain || error.raw_os_error().is_some() {
+            true => Broken::Unreadable(error),
+            false => Broken::Tampered(format!("the segment cannot be decompressed: {error}")),
+        };
         if let Some(error) = self.error {
-            // The kernel's errors are the disk's; the others come from decompressing.
-            return Err(match plain || error.raw_os_error().is_some() {
-                true => Broken::Unreadable(error),
-                false => Broken::Tampered(format!("the segment cannot be decompressed: {error}")),
-            });
+            return Err(broken(error));
         }
         if self.tail.len() > line::MAX {
             return Err(Broken::Tampered(line::LineError::TooLong.to_string()));
@@ -73,7 +74,7 @@ impl Blocks {
             Ok(false) => {
                 Err(Broken::Tampered("something was appended to the compressed segment".into()))
             }
-            Err(error) => Err(Broken::Unreadable(error)),
+            Err(error) => Err(broken(error)),
         }
     }
 }

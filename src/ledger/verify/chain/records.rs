@@ -5,8 +5,8 @@ use data_encoding::HEXLOWER;
 use super::Chain;
 use crate::ledger::FORMAT;
 use crate::ledger::tree::Hash;
+use crate::ledger::verify::Finding;
 use crate::ledger::verify::own::{Data, Own};
-use crate::ledger::verify::{Finding, Verdict};
 
 impl Chain<'_> {
     pub(super) fn own_record(&mut self, seq: u64, ts_ns: i64, own: &Own) -> Result<(), Finding> {
@@ -30,12 +30,9 @@ impl Chain<'_> {
 
     fn log_created(&mut self, data: &Data) -> Result<(), Finding> {
         self.born = true;
-        if data.format != Some(FORMAT) {
-            let message = format!("the log's format is not {FORMAT}, the one known here");
-            return Err(Finding::new(Verdict::Unverifiable, message));
-        }
-        if data.log_id.as_ref() != Some(&self.report.figures.log_id) {
-            return Err(self.tampered("leaf 0 was written for another log"));
+        if data.format != Some(FORMAT) || data.log_id.as_ref() != Some(&self.report.figures.log_id)
+        {
+            return Err(self.tampered("leaf 0 was written for another log or another format"));
         }
         self.places.key = data.checkpoint_vkey.as_ref().and_then(|key| key.parse().ok());
         let said = data.genesis_pub.as_deref().and_then(decode_hash);

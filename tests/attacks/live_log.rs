@@ -1,0 +1,92 @@
+//! Row 23: the log is verified while it is written, rotated and compressed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::common::Daemon;
+use crate::common::auditor::{Auditor, Macs};
+use crate::common::lab::Lab;
+use crate::common::traffic::{Traffic, assert_stored};
+
+/// Compresses a closed segment and puts the result in its place.
+fn compress(segment: &Path, work: &Path) {
+    let packed = zstd::encode_all(&fs::read(segment).expect("reads")[..], 1).expect("zstd");
+    let beside = work.join("packed");
+    fs::write(&beside, packed).expect("writes");
+    fs::rename(beside, segment).expect("renames");
+}
+
+#[test]
+fn row_23_verify_while_events_are_written_rotated_and_compressed() {
+    let daemon = Daemon::start();
+    let auditor = Auditor::of(daemon.root());
+    let work = daemon.root().join("work");
+    fs::create_dir(&work).expect("creates");
+    let traffic = Traffic::start(&daemon, "busy", 4);
+    let end = Instant::now() + Duration::from_secs(6);
+    let rounds = std::thread::scope(|scope| {
+        let rotations = scope.spawn(|| {
+            let mut rotated = Vec::new();
+            while Instant::now() < end {
+                traffic.more(300);
+                let to = daemon.segment().with_file_name(format!("audit.jsonl-{}", rotated.len()));
+                fs::rename(daemon.segment(), &to).expect("renames");
+                daemon.reload();
+                rotated.push(to);
+                if let Some(before) = rotated.len().checked_sub(2) {
+                    compress(&rotated[before], &work);
+                }
+            }
+            rotated.len()
+        });
+        let mut verified = 0;
+        while !rotations.is_finished() {
+            let macs = if verified % 2 == 0 { Macs::Checked } else { Macs::Unchecked };
+            // The binary compares the database too; within this process it is only the ledger.
+            if verified % 4 < 2 {
+                auditor.verify(daemon.root(), macs, &[]).clean();
+            } else {
+                let report = auditor.check(daemon.root(), macs);
+                assert!(report.findings.is_empty(), "round {verified}: {:#?}", report.findings);
+            }
+            verified += 1;
+        }
+        (rotations.join().expect("rotates"), verified)
+    });
+    assert!(rounds.0 >= 3 && rounds.1 >= 8, "rotations and verifications: {rounds:?}");
+    let acknowledged = traffic.finish();
+    daemon.settle();
+    for entry in fs::read_dir(daemon.segment().parent().expect("a directory")).expect("reads") {
+        let path = entry.expect("reads").path();
+        let bytes = fs::read(&path).expect("reads");
+        if let Ok(plain) = zstd::decode_all(&bytes[..]) {
+            fs::write(path, plain).expect("writes");
+        }
+    }
+    assert_stored(daemon.root(), &acknowledged);
+    auditor.verify(daemon.root(), Macs::Checked, &[]).clean();
+}
+
+/// What a compressor on the command line does: the new file grows beside the old one, which is deleted last.
+#[test]
+fn row_23_verify_while_a_segment_is_compressed_in_place() {
+    let mut lab = Lab::new();
+    let auditor = Auditor::of(lab.root());
+    for segment in 0..2 {
+        lab.store((0..500).map(|n| format!("{segment}.{n}")));
+        lab.rotate();
+    }
+    lab.stop();
+    let first = lab.segments().remove(0);
+    let packed = zstd::encode_all(&fs::read(&first).expect("reads")[..], 3).expect("zstd");
+    let mut beside = File::create(first.with_extension("jsonl-0.zst")).expect("creates");
+    for part in packed.chunks(packed.len().div_ceil(4)) {
+        beside.write_all(part).expect("writes");
+        let said = auditor.verify(lab.root(), Macs::Unchecked, &[]);
+        assert_eq!(said.code, Some(0), "both files are there: {}", said.text);
+    }
+    fs::remove_file(first).expect("deletes");
+    auditor.verify(lab.root(), Macs::Checked, &[]).clean();
+}

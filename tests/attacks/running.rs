@@ -1,0 +1,112 @@
+//! The daemon's engine within this process, with the test's own clock and disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use auditlogd::clock::{Clock, Now};
+use auditlogd::config::{self, Sources};
+use auditlogd::engine::{
+    CommitFailed, Engine, EngineSetup, IndexSetup, Item, Receipt, Submission, WriterError,
+};
+use auditlogd::fs::{Fs, Real};
+use auditlogd::ledger::LedgerError;
+use auditlogd::metrics::Metrics;
+
+use crate::common::eventually;
+use crate::common::lab::{self, PEER};
+
+/// A running engine.
+pub struct Running {
+    engine: Engine,
+    clock: Arc<Mutex<Now>>,
+    seals: PathBuf,
+}
+
+impl Running {
+    /// Starts on the log below `root`, in boot number `boot` of the host.
+    pub fn start(root: &Path, boot: u32, now: Now) -> Self {
+        Self::start_on(Arc::new(Real::default()), root, boot, now).expect("the engine starts")
+    }
+
+    /// The same on a disk of one's own.
+    pub fn start_on(
+        fs: Arc<dyn Fs>,
+        root: &Path,
+        boot: u32,
+        now: Now,
+    ) -> Result<Self, LedgerError> {
+        let sources = Sources { root: Some(root.into()), ..Sources::default() };
+        let mut config = config::load(&sources).expect("the defaults");
+        (config.ledger.epoch_seconds, config.ledger.idle_seconds) = (1, 1);
+        let fields = Arc::new(config.field_map().expect("the defaults"));
+        let clock = Arc::new(Mutex::new(now));
+        let mut ledger = lab::setup(root, fs);
+        ledger.host.boot_id = format!("11111111-{boot}");
+        let boot_id = ledger.host.boot_id.clone();
+        let seals = ledger.paths.seals();
+        let setup = EngineSetup {
+            ledger,
+            limits: config.ledger.clone(),
+            queue_bytes: config.ingest.queue_bytes,
+            index: IndexSetup::new(&config, fields, None),
+            clock: Clock::Manual(clock.clone()),
+            metrics: Arc::new(Metrics::default()),
+            on_seal: Box::new(|_| {}),
+            on_end: Box::new(|| {}),
+        };
+        let started = lab::started(boot_id, now);
+        let (engine, _) = Engine::start(setup, started)?;
+        Ok(Self { engine, clock, seals })
+    }
+
+    /// Moves the clocks: the wall clock by `wall`, the boot clock by `boot` seconds.
+    pub fn pass(&self, wall: i64, boot: u64) {
+        let mut now = self.clock.lock().expect("the clock");
+        now.wall_ns += wall * 1_000_000_000;
+        now.boot_ns += boot * 1_000_000_000;
+    }
+
+    pub fn now(&self) -> Now {
+        *self.clock.lock().expect("the clock")
+    }
+
+    /// Stores an event and waits for its receipt.
+    pub fn store(&self, event: &str) -> Result<Option<Receipt>, CommitFailed> {
+        let (told, answer) = sync_channel(1);
+        let submission = Submission {
+            peer: PEER.into(),
+            text: event.into(),
+            items: vec![Item { id_len: 0, event_len: event.len() as u32, accepted: true }],
+            on_commit: Some(Box::new(move |result| {
+                let _asker_may_be_gone = told.send(result);
+            })),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime
+            .block_on(self.engine.submitter().submit(submission))
+            .map_err(|_stopped| CommitFailed)?;
+        answer.recv().unwrap_or(Err(CommitFailed))
+    }
+
+    /// Closes the epoch, and opens a new segment if the active file was renamed.
+    pub fn reopen(&self) -> bool {
+        self.engine.reopen()
+    }
+
+    /// Moves both clocks on until a seal is due, and waits for it; in such an engine one is due each second.
+    pub fn pass_until_sealed(&self, seconds: u64) {
+        let count = || {
+            let seals = std::fs::read(&self.seals).expect("reads");
+            seals.iter().filter(|byte| **byte == b'\n').count()
+        };
+        let before = count();
+        self.pass(seconds as i64, seconds);
+        eventually("a seal is written", || (count() > before).then_some(()));
+    }
+
+    pub fn stop(self) -> Result<(), WriterError> {
+        self.engine.stop("the test ends", Duration::from_secs(10))
+    }
+}

@@ -1,0 +1,168 @@
+//! Row 18: what a start finds is not what the last run left. It goes on from the keys or refuses; it
+//! never begins a new history in silence.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::common::auditor::{Auditor, Macs};
+use crate::common::lab::paths;
+use crate::common::{Daemon, refused};
+
+/// The directory of a daemon that was stopped after a rotation, with one event in each segment.
+fn stopped() -> (TempDir, Auditor) {
+    let daemon = Daemon::start();
+    daemon.greeted().store("{\"event_id\":\"one\"}", 1);
+    let aside = daemon.segment().with_file_name("audit.jsonl-1");
+    fs::rename(daemon.segment(), aside).expect("renames");
+    daemon.reload();
+    daemon.greeted().store("{\"event_id\":\"two\"}", 1);
+    daemon.settle();
+    let auditor = Auditor::of(daemon.root());
+    let stopped = daemon.stop();
+    assert_eq!(stopped.status.code(), Some(0));
+    auditor.verify(stopped.daemon.root(), Macs::Checked, &[]).clean();
+    (stopped.daemon.kill(), auditor)
+}
+
+fn log_id(root: &Path) -> String {
+    let found = auditlogd::ledger::segment::list(&paths(root).log_dir).expect("lists");
+    found.last().expect("a segment").header.log_id.clone()
+}
+
+/// Starts the daemon on it: the log goes on as the same log, and the damage is told and recorded.
+fn goes_on(root: TempDir, auditor: &Auditor, log_id: &str) {
+    let daemon = Daemon::start_in(root, "");
+    daemon.greeted().store("{\"event_id\":\"after\"}", 1);
+    assert_eq!(self::log_id(daemon.root()), log_id, "the same log");
+    let recovered = daemon.records("recovered").pop().expect("a record");
+    assert!(recovered["event"]["data"]["damage"].is_string(), "{recovered}");
+    assert_eq!(recovered["event"]["priority"], "alert");
+    let said = auditor.verify(daemon.root(), Macs::Unchecked, &[]);
+    said.caught(&["missing before this segment"]);
+}
+
+#[test]
+fn row_18_newest_segment_of_0_or_1_bytes() {
+    for len in [0, 1] {
+        let (root, auditor) = stopped();
+        let id = log_id(root.path());
+        let file = fs::File::options().write(true).open(paths(root.path()).active());
+        file.expect("opens").set_len(len).expect("cuts");
+        goes_on(root, &auditor, &id);
+    }
+}
+
+#[test]
+fn row_18_newest_segment_missing() {
+    let (root, auditor) = stopped();
+    let id = log_id(root.path());
+    fs::remove_file(paths(root.path()).active()).expect("deletes");
+    goes_on(root, &auditor, &id);
+}
+
+#[test]
+fn row_18_all_segments_missing() {
+    let (root, auditor) = stopped();
+    let id = log_id(root.path());
+    fs::remove_dir_all(paths(root.path()).log_dir).expect("deletes");
+    fs::create_dir(paths(root.path()).log_dir).expect("creates");
+    let daemon = Daemon::start_in(root, "");
+    daemon.greeted().store("{}", 1);
+    assert_eq!(log_id(daemon.root()), id, "the same log");
+    assert_eq!(daemon.records("log_created").len(), 0);
+    auditor.verify(daemon.root(), Macs::Unchecked, &[]).caught(&["the log begins at seq "]);
+}
+
+/// Fails unless the daemon refuses to start and leaves everything as it is.
+fn refuses(root: &Path, reasons: &[&str]) {
+    let names = |dir| {
+        let entries = fs::read_dir(dir).expect("reads");
+        let bytes = entries.map(|entry| entry.expect("reads").path());
+        let bytes = bytes.filter(|path| path.file_name().is_some_and(|name| name != "lock"));
+        let mut all: Vec<_> = bytes.map(|path| (fs::read(&path).expect("reads"), path)).collect();
+        all.sort();
+        all
+    };
+    let paths = paths(root);
+    let before = (names(&paths.log_dir), names(&paths.state_dir));
+    let (status, said) = refused(root, "");
+    assert_eq!(status.code(), Some(1), "{said}");
+    for reason in reasons {
+        assert!(said.contains(reason), "{reason:?} is missing in {said}");
+    }
+    assert!(before == (names(&paths.log_dir), names(&paths.state_dir)), "something was changed");
+}
+
+#[test]
+fn row_18_state_file_missing_or_empty() {
+    for empty in [false, true] {
+        let (root, _) = stopped();
+        let state = paths(root.path()).state();
+        match empty {
+            true => fs::write(&state, "").expect("empties"),
+            false => fs::remove_file(&state).expect("deletes"),
+        }
+        refuses(root.path(), &["its key state", "ledger.state", "is missing"]);
+    }
+}
+
+/// Who deletes log and keys alike must not have a new log begun under the old one's name.
+#[test]
+fn row_18_state_file_and_all_segments_missing() {
+    let (root, _) = stopped();
+    let paths = paths(root.path());
+    fs::remove_file(paths.state()).expect("deletes");
+    fs::remove_dir_all(&paths.log_dir).expect("deletes");
+    fs::create_dir(&paths.log_dir).expect("creates");
+    refuses(root.path(), &["ledger.state", "is missing"]);
+}
+
+/// The same, made to look like a log whose creation was interrupted: its first line only, and no keys yet.
+#[test]
+fn row_18_a_log_cut_down_to_an_interrupted_creation() {
+    let (root, _) = stopped();
+    let paths = paths(root.path());
+    let first = paths.log_dir.join("audit.jsonl-1");
+    crate::files::edit(&first, |lines| lines.truncate(2));
+    fs::rename(first, paths.active()).expect("renames");
+    fs::write(paths.state(), [0; 8192]).expect("writes");
+    refuses(root.path(), &["ledger.state", "is missing"]);
+}
+
+#[test]
+fn row_18_state_file_damaged() {
+    let (root, _) = stopped();
+    let state = paths(root.path()).state();
+    let mut bytes = fs::read(&state).expect("reads");
+    bytes[100] ^= 1;
+    bytes[4096 + 100] ^= 1;
+    fs::write(&state, bytes).expect("writes");
+    refuses(root.path(), &["the key state", "is damaged"]);
+}
+
+#[test]
+fn row_18_state_file_older_than_the_log() {
+    let daemon = Daemon::start();
+    daemon.greeted().store("{\"event_id\":\"one\"}", 1);
+    let old = fs::read(paths(daemon.root()).state()).expect("reads");
+    daemon.reload();
+    let root = daemon.stop().daemon.kill();
+    fs::write(paths(root.path()).state(), old).expect("writes");
+    refuses(root.path(), &["is older than the log", "restored from a copy"]);
+}
+
+/// The log is restored from a copy, the keys are not.
+#[test]
+fn row_18_state_file_newer_than_the_log() {
+    let daemon = Daemon::start();
+    daemon.greeted().store("{\"event_id\":\"one\"}", 1);
+    daemon.reload();
+    let auditor = Auditor::of(daemon.root());
+    let (id, old) = (log_id(daemon.root()), fs::read(daemon.segment()).expect("reads"));
+    daemon.greeted().store("{\"event_id\":\"two\"}", 1);
+    let root = daemon.stop().daemon.kill();
+    fs::write(paths(root.path()).active(), old).expect("writes");
+    goes_on(root, &auditor, &id);
+}
