@@ -92,12 +92,13 @@ impl Reader {
             None => return Ok(None),
         };
         let next = seq.max(found.header.first_seq);
-        if found.encoding != Encoding::Plain {
-            // Lines before `seq` are skipped as they come.
-            return open(found, next).map(Some);
-        }
-        let offset = find_line(&mut File::open(&found.path)?, next)?;
-        let (_, reader) = segment::open_at(&found.path, offset)?;
+        let (found, mut file) = segment::reopen(&found)?;
+        // In a compressed one, lines before `seq` are skipped as they come.
+        let offset = match found.encoding {
+            Encoding::Plain => find_line(&mut file, next)?,
+            _ => 0,
+        };
+        let (_, reader) = segment::contents_at(file, offset)?;
         Ok(Some(Open { found, reader, next }))
     }
 
@@ -106,8 +107,9 @@ impl Reader {
         let segments = self.segments()?;
         let next = segments.into_iter().find(|found| found.header.first_seq > first_seq);
         next.map(|found| {
-            let first = found.header.first_seq;
-            open(found, first)
+            let (found, file) = segment::reopen(&found)?;
+            let next = found.header.first_seq;
+            Ok(Open { found, reader: segment::contents(file)?, next })
         })
         .transpose()
     }
@@ -117,11 +119,6 @@ impl Reader {
         segments.retain(|found| found.header.log_id == self.log_id);
         Ok(segments)
     }
-}
-
-fn open(found: Found, next: u64) -> io::Result<Open> {
-    let reader = segment::open(&found.path)?;
-    Ok(Open { found, reader, next })
 }
 
 /// Reads one line with its LF; without one at the end of the file. A line over the limit is cut into

@@ -181,7 +181,9 @@ impl Recovery {
     /// Reads the lines of the open epoch into the tree.
     fn read_tail(&mut self, found: &Found, start: u64) -> Result<(), LedgerError> {
         let io = || LedgerError::io("read", &found.path);
-        let (_, mut reader) = segment::open_at(&found.path, start).map_err(io())?;
+        let (_, mut reader) = std::fs::File::open(&found.path)
+            .and_then(|file| segment::contents_at(file, start))
+            .map_err(io())?;
         self.tail.end = start;
         let mut buf = Vec::new();
         loop {
@@ -343,7 +345,7 @@ fn usable_elsewhere(segment: &Segment, paths: &Paths) -> bool {
 
 /// Up to `len` bytes from `offset` on of a segment's contents, and whether it reaches that far at all.
 fn read_at(path: &Path, offset: u64, len: u64) -> io::Result<(bool, Vec<u8>)> {
-    let (reached, reader) = segment::open_at(path, offset)?;
+    let (reached, reader) = segment::contents_at(std::fs::File::open(path)?, offset)?;
     let mut bytes = Vec::new();
     reader.take(len).read_to_end(&mut bytes)?;
     Ok((reached, bytes))

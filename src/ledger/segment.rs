@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
-pub use dir::{broken, list};
+pub use dir::{broken, list, open_listed, reopen};
 pub use header::{Header, MAX_HEADER};
 
 /// How a segment's bytes are stored.
@@ -85,9 +85,10 @@ impl Read for Contents {
     }
 }
 
-/// Opens a segment to be read from its start.
-pub fn open(path: &Path) -> io::Result<BufReader<Contents>> {
-    let mut file = BufReader::with_capacity(1 << 16, fs::File::open(path)?);
+/// A segment's contents from their start.
+pub fn contents(mut file: fs::File) -> io::Result<BufReader<Contents>> {
+    file.rewind()?;
+    let mut file = BufReader::with_capacity(1 << 16, file);
     let inner = match Encoding::of(file.fill_buf()?) {
         Encoding::Zstd => {
             Inner::Zstd(zstd::stream::read::Decoder::with_buffer(file)?.single_frame())
@@ -98,12 +99,10 @@ pub fn open(path: &Path) -> io::Result<BufReader<Contents>> {
     Ok(BufReader::with_capacity(1 << 16, Contents(inner)))
 }
 
-/// Opens a segment to be read from byte `offset` of its contents on; also says whether it reaches that
-/// far.
-pub fn open_at(path: &Path, offset: u64) -> io::Result<(bool, BufReader<Contents>)> {
-    let mut reader = open(path)?;
+/// A segment's contents from byte `offset` on; also says whether they reach that far.
+pub fn contents_at(mut file: fs::File, offset: u64) -> io::Result<(bool, BufReader<Contents>)> {
+    let mut reader = contents(file.try_clone()?)?;
     if reader.get_ref().encoding() == Encoding::Plain {
-        let mut file = fs::File::open(path)?;
         let reached = file.metadata()?.len().min(offset);
         file.seek(io::SeekFrom::Start(reached))?;
         let plain = Contents(Inner::Plain(BufReader::new(file)));
@@ -115,7 +114,12 @@ pub fn open_at(path: &Path, offset: u64) -> io::Result<(bool, BufReader<Contents
 
 /// The header of the segment at `path`; `None` if the file is something else.
 pub fn read_header(path: &Path) -> io::Result<Option<Found>> {
-    let mut reader = open(path)?;
+    header_of(&fs::File::open(path)?, path)
+}
+
+/// The header of the segment that was opened at `path`.
+fn header_of(file: &fs::File, path: &Path) -> io::Result<Option<Found>> {
+    let mut reader = contents(file.try_clone()?)?;
     let encoding = reader.get_ref().encoding();
     let mut line = Vec::new();
     match reader.by_ref().take(MAX_HEADER).read_until(b'\n', &mut line) {

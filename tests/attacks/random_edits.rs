@@ -162,12 +162,14 @@ fn any_byte_at_which_the_daemon_dies_is_clean() {
     let whole = fs::read(lab.paths().active()).expect("reads");
     let state = fs::read(lab.paths().state()).expect("reads");
     let seals = fs::read(lab.paths().seals()).expect("reads");
+    let checkpoint = fs::read(lab.paths().checkpoint()).expect("reads");
     let auditor = Auditor::of(lab.root());
     // Every third byte: a start and a verification take their time.
     for len in (durable..=whole.len() as u64).step_by(3) {
         fs::write(lab.paths().active(), &whole[..len as usize]).expect("writes");
         fs::write(lab.paths().state(), &state).expect("writes");
         fs::write(lab.paths().seals(), &seals).expect("writes");
+        fs::write(lab.paths().checkpoint(), &checkpoint).expect("writes");
         let before = auditor.check(lab.root(), Macs::Checked);
         assert_eq!(before.verdict, Verdict::OkUnanchored, "{len}: {:#?}", before.findings);
         assert!(lab.open().is_some(), "{len}: the start says that the daemon died");

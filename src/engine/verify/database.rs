@@ -11,7 +11,7 @@ use crate::engine::rows::{self, Sink};
 use crate::event::FieldMap;
 use crate::index::{EventRow, IndexError, Part, Progress, Reader, SealRow, Snapshot};
 use crate::ledger::line::peek_seq;
-use crate::ledger::reader::Reader as Ledger;
+use crate::ledger::reader::{Lines, Reader as Ledger};
 use crate::ledger::segment;
 use crate::ledger::verify::{Report, Verdict};
 
@@ -113,8 +113,12 @@ impl<'a> Check<'a> {
                     return Ok(false);
                 }
             };
-            let read = self.ledger.read(self.next, end.min(to), READ_BYTES);
-            let Some(lines) = read.ok().filter(|lines| lines.next > self.next) else { break };
+            let Some(lines) = self.read_log(self.next, end.min(to), READ_BYTES) else {
+                return Ok(false);
+            };
+            if lines.next == self.next {
+                break;
+            }
             let first = peek_seq(&lines.bytes).unwrap_or(lines.next);
             if first > self.next {
                 self.without_lines(&snapshot, self.next..first)?;
@@ -149,12 +153,23 @@ impl<'a> Check<'a> {
             ));
         }
         let last = indexed.saturating_sub(1);
-        let read = self.ledger.read(last, indexed, 1);
-        let reaches = read.is_ok_and(|lines| peek_seq(&lines.bytes) == Some(last));
-        if indexed > self.next && !reaches {
+        // A daemon may have written on since the log was verified.
+        if indexed > self.next
+            && let Some(lines) = self.read_log(last, indexed, 1)
+            && peek_seq(&lines.bytes) != Some(last)
+        {
             self.without_lines(snapshot, self.next..indexed)?;
         }
         Ok(())
+    }
+
+    /// Lines of the log, as [`Ledger::read`]; if they cannot be read, that is a finding.
+    fn read_log(&mut self, from: u64, to: u64, max_bytes: usize) -> Option<Lines> {
+        let read = self.ledger.read(from, to, max_bytes).inspect_err(|e| {
+            let message = format!("the log could not be read beside its database: {e}");
+            self.found.tell(Verdict::Unverifiable, message);
+        });
+        read.ok()
     }
 
     /// Rows whose lines are not there, which the verdict on the log may explain.

@@ -5,18 +5,45 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{Encoding, Found, read_header};
+use super::{Encoding, Found, header_of, read_header};
+
+/// How often to look again at a directory whose files are being renamed.
+const TRIES: usize = 100;
 
 /// All segments in `dir`, of any log, oldest first by what their headers say; other files are left out.
 /// Files may be renamed, compressed or deleted meanwhile: the list is one that was true at one moment.
 pub fn list(dir: &Path) -> io::Result<Vec<Found>> {
-    const TRIES: usize = 100;
-    for _ in 1..TRIES {
+    for _ in 0..TRIES {
         if let Some(found) = try_list(dir)? {
             return Ok(found);
         }
     }
     Err(io::Error::other("its files are being renamed all the time"))
+}
+
+/// Opens a listed segment, unless something else stands at its path by now, which is `NotFound`.
+pub fn open_listed(found: &Found) -> io::Result<fs::File> {
+    let file = fs::File::open(&found.path)?;
+    match header_of(&file, &found.path)? {
+        Some(here) if here.header == found.header => Ok(file),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// Opens a listed segment, wherever it is by now: it may have been renamed or compressed.
+pub fn reopen(found: &Found) -> io::Result<(Found, fs::File)> {
+    let gone = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
+    let dir = found.path.parent().unwrap_or(Path::new("."));
+    let mut at = Some(found.clone());
+    for _ in 0..TRIES {
+        let Some(found) = at else { break };
+        match open_listed(&found) {
+            Err(e) if gone(&e) => {}
+            opened => return opened.map(|file| (found, file)),
+        }
+        at = list(dir)?.into_iter().find(|listed| listed.header == found.header);
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 /// `None` if something was renamed while the directory was read: a segment may then have been seen under

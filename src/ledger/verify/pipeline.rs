@@ -2,7 +2,7 @@
 //! the results in the order of the log. Only so many blocks are on their way at once, however large the
 //! log is.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use super::blocks::{Blocks, Broken};
 use super::keyring::Keyring;
 use super::snapshot::Snapshot;
 use super::worker::{self, Block, Step, Terms};
-use crate::ledger::segment::{Encoding, Found};
+use crate::ledger::segment::{self, Encoding, Found};
 
 /// What comes next in the log.
 pub enum Item {
@@ -125,10 +125,9 @@ impl Reader {
         let header = found.header.to_line().len() as u64;
         let at = source.at.take();
         let start = at.map_or(header, |at| at.offset);
-        let opened = source.snapshot.open(found).and_then(|(path, mut reader)| {
-            let plain = reader.get_ref().encoding() == Encoding::Plain;
-            io::copy(&mut (&mut reader).take(start), &mut io::sink())?;
-            Ok((path, reader, plain))
+        let opened = segment::reopen(found).and_then(|(found, file)| {
+            let (_, reader) = segment::contents_at(file, start)?;
+            Ok((found.path, reader, found.encoding == Encoding::Plain))
         });
         let (path, reader, plain) = match opened {
             Ok(opened) => opened,

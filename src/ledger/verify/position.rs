@@ -1,6 +1,6 @@
 //! The end of a verification, kept so that a later one can go on from there.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
@@ -112,9 +112,11 @@ impl Position {
             };
         };
         let (found, _) = &segments[at];
-        let (path, reader) = snapshot
-            .open_at(found, self.offset - self.seal_len)
-            .map_err(|e| super::unreadable(&found.path, &e))?;
+        let opened = segment::reopen(found).and_then(|(found, file)| {
+            let (_, reader) = segment::contents_at(file, self.offset - self.seal_len)?;
+            Ok((found.path, reader))
+        });
+        let (path, reader) = opened.map_err(|e| super::unreadable(&found.path, &e))?;
         let mut line = Vec::new();
         let read = reader.take(self.seal_len).read_to_end(&mut line);
         if let Err(e) = read.as_ref()
@@ -142,18 +144,5 @@ impl Position {
 
     pub(super) const fn version() -> u32 {
         VERSION
-    }
-}
-
-impl Snapshot {
-    /// Opens a segment at a byte of its contents.
-    fn open_at(
-        &self,
-        wanted: &segment::Found,
-        offset: u64,
-    ) -> io::Result<(std::path::PathBuf, impl Read + use<>)> {
-        let (path, _) = self.open(wanted)?;
-        let (_, reader) = segment::open_at(&path, offset)?;
-        Ok((path, reader))
     }
 }

@@ -1,13 +1,12 @@
 //! The segments and their sizes at one moment: what the daemon writes later is left for later.
 
-use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead};
+use std::path::Path;
 
-use crate::ledger::segment::{self, Contents, Encoding, Found};
+use crate::ledger::segment::{self, Encoding, Found};
 
 /// The segments of a directory, oldest first, each with the size of its file.
 pub struct Snapshot {
-    dir: PathBuf,
     /// What was found.
     pub segments: Vec<(Found, u64)>,
 }
@@ -33,30 +32,15 @@ impl Snapshot {
                 _ => segments.push((found, len)),
             }
         }
-        Ok(Self { dir: dir.into(), segments })
-    }
-
-    /// Opens a segment, which may have been renamed or compressed since.
-    pub fn open(&self, wanted: &Found) -> io::Result<(PathBuf, BufReader<Contents>)> {
-        let is_there = segment::read_header(&wanted.path)
-            .is_ok_and(|found| found.is_some_and(|found| found.header == wanted.header));
-        let path = match is_there {
-            true => wanted.path.clone(),
-            false => {
-                let found = segment::list(&self.dir)?.into_iter();
-                let mut found = found.filter(|found| found.header == wanted.header);
-                found.next().ok_or(io::ErrorKind::NotFound)?.path
-            }
-        };
-        let reader = segment::open(&path)?;
-        Ok((path, reader))
+        Ok(Self { segments })
     }
 }
 
 /// Whether `copy` holds nothing but what `whole` begins with: while a segment is compressed, both files are
 /// there. A compressed file that ends too early is one that is still being written.
 fn is_copy(whole: &Found, copy: &Found) -> io::Result<bool> {
-    let (mut whole, mut copied) = (segment::open(&whole.path)?, segment::open(&copy.path)?);
+    let open = |found| segment::contents(segment::open_listed(found)?);
+    let (mut whole, mut copied) = (open(whole)?, open(copy)?);
     loop {
         let part = match copied.fill_buf() {
             Err(e) if copy.encoding != Encoding::Plain && e.raw_os_error().is_none() => break,
