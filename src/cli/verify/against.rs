@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::keys;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
+use crate::cli::key_input;
 use crate::cli::progress::bar;
 use crate::engine::{Database, verify_all};
 use crate::event::FieldMap;
 use crate::ledger::Paths;
-use crate::ledger::note::VerifierKey;
+use crate::ledger::note::{KeyKind, VerifierKey};
 use crate::ledger::verify::{Given, Options, Report, read_anchors};
 
 const BAR: &str = "{bar:30} {percent}% of {total_bytes}, {bytes_per_sec}, {eta} left";
@@ -79,21 +79,23 @@ impl Against {
         let mut options = Options::new(paths);
         options.live = self.dir.is_none();
         options.genesis = match (&self.key, options.paths.genesis_pub()) {
-            (Some(text), _) => Some(keys::key(text)?),
+            (Some(text), _) => Some(*key_input::key(text)?),
             // Never one from a copy: whoever made the copy chose it.
-            (None, path) if self.dir.is_none() && path.exists() => Some(keys::key_file(&path)?),
-            (None, _) => None,
-        };
-        options.checkpoint_key = match (&self.vkey, options.paths.checkpoint_vkey()) {
-            (Some(text), _) => Some(keys::verifier_key(text)?),
             (None, path) if self.dir.is_none() && path.exists() => {
-                Some(keys::verifier_key_file(&path)?)
+                Some(*key_input::key_file(&path)?)
             }
             (None, _) => None,
         };
-        options.auditor_key =
-            self.auditor_key.as_deref().map(keys::key_file).transpose()?.map(Into::into);
-        let witnesses = self.witnesses.iter().map(|text| keys::verifier_key(text));
+        options.checkpoint_key = match (&self.vkey, options.paths.checkpoint_vkey()) {
+            (Some(text), _) => Some(key_input::verifier_key(text, KeyKind::Ed25519)?),
+            (None, path) if self.dir.is_none() && path.exists() => {
+                Some(key_input::verifier_key_file(&path, KeyKind::Ed25519)?)
+            }
+            (None, _) => None,
+        };
+        options.auditor_key = self.auditor_key.as_deref().map(key_input::key_file).transpose()?;
+        let witnesses =
+            self.witnesses.iter().map(|text| key_input::verifier_key(text, KeyKind::CosignatureV1));
         options.witnesses = witnesses.collect::<Result<Vec<VerifierKey>, Error>>()?;
         for path in &self.anchors {
             let anchors = read_anchors(path)

@@ -10,8 +10,8 @@ use clap::Args;
 
 use self::check::check;
 use super::error::{Error, Exit};
+use super::key_input::verifier_key;
 use super::output::{Form, Out};
-use super::verifier_key;
 use crate::ledger::note::{KeyKind, VerifierKey};
 use crate::ledger::proof;
 
@@ -57,11 +57,11 @@ pub(super) struct VerifyProof {
 
 impl VerifyProof {
     pub(super) fn run(&self, out: &mut Out) -> Result<Exit, Error> {
-        let key = verifier_key::read(&self.vkey, KeyKind::Ed25519)?;
+        let key = verifier_key(&self.vkey, KeyKind::Ed25519)?;
         let witnesses: Vec<VerifierKey> = self
             .witness
             .iter()
-            .map(|given| verifier_key::read(given, KeyKind::CosignatureV1))
+            .map(|given| verifier_key(given, KeyKind::CosignatureV1))
             .collect::<Result<_, _>>()?;
         let result = check(self.read()?, &key, &witnesses);
         let exit = match &result {
