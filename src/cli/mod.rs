@@ -7,7 +7,7 @@ mod context;
 mod emit;
 mod error;
 mod format;
-mod key_input;
+mod given_key;
 mod keys;
 mod output;
 mod progress;

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::auditor::{self, Whereabouts};
@@ -44,7 +45,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     let put = |path: PathBuf, text: &str, access| {
         fs::replace(&*fs, &path, text.as_bytes(), access).map_err(LedgerError::io("written", &path))
     };
-    let genesis_pub = hex32(&sign_key.public());
+    let genesis_pub = HEXLOWER.encode(&sign_key.public());
     let signer = signer(&paths, checkpoint_key, &setup.host.name, &log_id, "")?;
     let checkpoint_vkey = signer.verifier_key().to_string();
     put(paths.genesis_pub(), &format!("{genesis_pub}\n"), Access::Shared)?;
@@ -125,7 +126,7 @@ fn leave(
 /// A secret as its file holds it.
 fn secret_line(bytes: &[u8; 32]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(65));
-    data_encoding::HEXLOWER.encode_append(bytes, &mut text);
+    HEXLOWER.encode_append(bytes, &mut text);
     text.push('\n');
     text
 }
@@ -135,8 +136,4 @@ fn discard(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed.map_err(LedgerError::io("removed", path)),
     }
-}
-
-fn hex32(bytes: &[u8; 32]) -> String {
-    data_encoding::HEXLOWER.encode(bytes)
 }

@@ -9,6 +9,7 @@ pub mod auditor;
 pub mod checkpoint;
 mod create;
 mod files;
+pub mod hex;
 pub mod keys;
 pub mod line;
 mod log;

@@ -1,15 +1,16 @@
 //! `auditlog keys remove`: the host's copy, once it has been compared with somebody's own.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{advise, elsewhere, is_standard};
 use crate::cli::error::{Error, Exit};
-use crate::cli::key_input;
 use crate::fs::Real;
 use crate::ledger::Paths;
 use crate::ledger::auditor::HostCopy;
+use crate::ledger::keys::text;
 
 /// Standard input as the file that it is.
 const STDIN: &str = "/proc/self/fd/0";
@@ -42,9 +43,16 @@ impl Remove {
         let file = if is_standard(&self.auditor) { Path::new(STDIN) } else { &self.auditor };
         elsewhere::own_copy(file, paths)?;
         let yours = match is_standard(&self.auditor) {
-            true => key_input::key_from(&self.auditor, Ok(std::io::stdin().lock())),
-            false => key_input::key_file(file),
-        }?;
+            true => text::read(std::io::stdin().lock()),
+            false => File::open(file).and_then(text::read),
+        };
+        let yours = yours.map_err(|source| Error::KeyFile { path: file.into(), source })?;
+        let yours = text::parse(&yours).ok_or_else(|| {
+            Error::Usage(format!(
+                "'{}' is no key: it should hold 64 hex digits",
+                self.auditor.display()
+            ))
+        })?;
         let key = HostCopy::open(&disk, paths)?;
         if !key.is(&yours) {
             return Err(key.different().into());

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::Chain;
-use super::records::decode_hash;
 use crate::clock::rfc3339;
+use crate::ledger::hex;
 use crate::ledger::verify::own::Data;
 use crate::ledger::verify::seals::Seals;
 use crate::ledger::verify::{Finding, Verdict};
@@ -45,7 +45,7 @@ impl Chain<'_> {
         }
         let size = through_seq + 1;
         let known = self.segment_roots.iter().find(|(at, _)| *at == size);
-        if known.is_some_and(|(_, known)| decode_hash(root) != Some(*known)) {
+        if known.is_some_and(|(_, known)| hex::decode(root) != Some(*known)) {
             return Err(self.tampered(format!(
                 "the record of the prune up to seq {through_seq} names another root than those leaves had"
             )));
