@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 
 use data_encoding::HEXLOWER;
 
-use super::{DaemonError, Host, system};
+use super::{DaemonError, system};
 use crate::fs::Real;
 use crate::keysheet::Sheet;
-use crate::ledger::Paths;
 use crate::ledger::auditor::{EXPORT, HostCopy, KeyError, Whereabouts};
 use crate::ledger::keys::text;
 use crate::ledger::segment;
+use crate::ledger::{Host, Paths};
 
 /// The hidden option of the process that draws the sheet.
 const OPTION: &str = "--announce-keys";
