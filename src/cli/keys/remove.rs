@@ -1,16 +1,15 @@
 //! `auditlog keys remove`: the host's copy, once it has been compared with somebody's own.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{advise, elsewhere, is_standard};
 use crate::cli::error::{Error, Exit};
+use crate::cli::given_key;
 use crate::fs::Real;
 use crate::ledger::Paths;
 use crate::ledger::auditor::HostCopy;
-use crate::ledger::keys::text;
 
 /// Standard input as the file that it is.
 const STDIN: &str = "/proc/self/fd/0";
@@ -43,16 +42,9 @@ impl Remove {
         let file = if is_standard(&self.auditor) { Path::new(STDIN) } else { &self.auditor };
         elsewhere::own_copy(file, paths)?;
         let yours = match is_standard(&self.auditor) {
-            true => text::read(std::io::stdin().lock()),
-            false => File::open(file).and_then(text::read),
-        };
-        let yours = yours.map_err(|source| Error::KeyFile { path: file.into(), source })?;
-        let yours = text::parse(&yours).ok_or_else(|| {
-            Error::Usage(format!(
-                "'{}' is no key: it should hold 64 hex digits",
-                self.auditor.display()
-            ))
-        })?;
+            true => given_key::hex_from(Ok(std::io::stdin().lock()), &self.auditor),
+            false => given_key::hex_file(&self.auditor),
+        }?;
         let key = HostCopy::open(&disk, paths)?;
         if !key.is(&yours) {
             return Err(key.different().into());

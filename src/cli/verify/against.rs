@@ -80,10 +80,10 @@ impl Against {
         let mut options = Options::new(paths);
         options.live = self.dir.is_none();
         options.genesis = match (&self.key, options.paths.genesis_pub()) {
-            (Some(text), _) => Some(given_key::hex(text)?),
+            (Some(text), _) => Some(*given_key::hex(text)?),
             // Never one from a copy: whoever made the copy chose it.
             (None, path) if self.dir.is_none() && path.exists() => {
-                Some(given_key::hex_file(&path)?)
+                Some(*given_key::hex_file(&path)?)
             }
             (None, _) => None,
         };
@@ -94,8 +94,7 @@ impl Against {
             }
             (None, _) => None,
         };
-        options.auditor_key =
-            self.auditor_key.as_deref().map(given_key::hex_file).transpose()?.map(Into::into);
+        options.auditor_key = self.auditor_key.as_deref().map(given_key::hex_file).transpose()?;
         let witnesses =
             self.witnesses.iter().map(|text| given_key::verifier(text, KeyKind::CosignatureV1));
         options.witnesses = witnesses.collect::<Result<Vec<VerifierKey>, Error>>()?;

@@ -7,10 +7,12 @@ use zeroize::{Zeroize, Zeroizing};
 /// More than any file with a key needs.
 const MAX_FILE: u64 = 1024;
 
-/// A key as 64 hex digits in either case; blanks between them, as on paper, do not matter.
+/// A key as 64 hex digits in either case; blanks between them, as on paper, do not matter, nor does the
+/// frame of the sheet that was shown at the first start.
 pub fn parse(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     let mut key = Zeroizing::new([0; 32]);
-    let mut digits = text.chars().filter(|c| !c.is_ascii_whitespace()).map(|c| c.to_digit(16));
+    let mut digits =
+        text.chars().filter(|c| !c.is_whitespace() && *c != '│').map(|c| c.to_digit(16));
     for byte in key.iter_mut() {
         *byte = u8::try_from(digits.next()?? * 16 + digits.next()??).ok()?;
     }
@@ -46,6 +48,8 @@ mod tests {
         let groups = hex.as_bytes().chunks(8).map(|g| std::str::from_utf8(g).expect("ascii"));
         let groups = groups.collect::<Vec<_>>().join(" \n").to_uppercase();
         assert_eq!(parse(&groups).as_deref(), Some(&*key));
+        let framed = format!("│     {}│\n│     {}│\n", &hex[..32], &hex[32..]);
+        assert_eq!(parse(&framed).as_deref(), Some(&*key));
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Chain<'_> {
         let said = data.genesis_pub.as_deref().and_then(hex::decode);
         match self.options.genesis {
             Some(key) if said != Some(key) => Err(self.tampered(
-                "the log was not begun with the pinned genesis key: it is another log, or all of it was replaced",
+                "the log was not begun with the genesis key that was given: the key is of another log, or the whole log was replaced",
             )),
             Some(_) => Ok(()),
             // Not pinned: its own word still shows whether the log agrees with itself.
