@@ -18,6 +18,7 @@ pub mod proof;
 pub mod reader;
 mod recovery;
 pub mod seal;
+mod seals_file;
 mod secret;
 pub mod segment;
 pub mod state;
