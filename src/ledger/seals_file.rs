@@ -61,10 +61,10 @@ pub(super) fn complete(
     if let Some(last) = parse(wanted).filter(|last| last.prev.0 != before) {
         let (there, intact) = row_in(&path).map_err(io())?;
         // First only to see whether the segments hold all that is missing.
-        let all = restored(segments, there, |_| Ok(())).is_ok_and(|row| row.leads_to(&last));
+        let all = restored(segments, there, &last, |_| Ok(())).is_ok_and(|row| row.leads_to(&last));
         let restorable = intact && all;
         if restorable {
-            restored(segments, there, |line| file.append(line)).map_err(io())?;
+            restored(segments, there, &last, |line| file.append(line)).map_err(io())?;
         }
         let outcome = match restorable {
             true => "and were put back from the segments",
@@ -102,20 +102,20 @@ fn row_in(path: &Path) -> io::Result<(Row, bool)> {
     Ok((row, intact))
 }
 
-/// Goes on from `row` with the seals in the segments; `put` gets each one's line with its LF.
+/// Goes on from `row` with the seals in the segments that come before `last`; `put` gets each one's line with its LF.
 fn restored(
     segments: &[Found],
     mut row: Row,
+    last: &Seal,
     mut put: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Row> {
     for found in segments {
-        each_line(
-            segment::contents(segment::open_listed(found)?)?,
-            |text| match line::peek_is_seal(text) && row.take(text) {
+        each_line(segment::contents(segment::open_listed(found)?)?, |text| {
+            match row.epoch < last.epoch && line::peek_is_seal(text) && row.take(text) {
                 true => put(&[text, b"\n"].concat()),
                 false => Ok(()),
-            },
-        )?;
+            }
+        })?;
     }
     Ok(row)
 }

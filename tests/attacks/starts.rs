@@ -192,7 +192,7 @@ fn row_18_copy_of_the_seals_deleted_or_cut() {
         }
         let damage = damage_found(&mut lab);
         let wanted = format!("seals from that of epoch {kept} on were missing");
-        assert!(damage.starts_with(&wanted) && damage.contains("put back"), "{damage}");
+        assert!(damage.starts_with(&wanted) && damage.contains("were put back"), "{damage}");
         assert!(fs::read_to_string(&seals).expect("reads").starts_with(&before));
         auditor.verify(lab.root(), Macs::Checked, &[]).incomplete(&["were put back"]);
         assert!(lab.open().is_none(), "it is told once");
