@@ -432,6 +432,45 @@ fn a_log_that_does_not_reach_its_position_was_cut() {
     expect(&run(&quick), Verdict::Tampered, "was cut, rolled back or replaced since");
 }
 
+/// Whoever had the keys once can write another continuation, and say in it that retention deleted what was
+/// verified: the chain of the seals still tells.
+#[test]
+fn a_prune_of_what_was_verified_does_not_hide_another_history() {
+    let quick = |honest: bool| {
+        let mut log = Log::new();
+        log.events(10);
+        log.stop();
+        let old = copy(&log);
+        log.start();
+        log.events(5);
+        log.seal(Reason::Time);
+        let since = Some(position(&log.options()));
+        if !honest {
+            log.stop();
+            restore(&log, &old);
+            log.start();
+            log.events(5);
+            log.seal(Reason::Time);
+        }
+        let closed = log.rotate();
+        let root = log.checkpoint().lines().nth(2).expect("a root").to_owned();
+        let size: u64 = log.checkpoint().lines().nth(1).expect("a size").parse().expect("a size");
+        let root = data_encoding::BASE64.decode(root.as_bytes()).expect("base64");
+        log.record(&Record::Pruned {
+            through_seq: size - 1,
+            root: data_encoding::HEXLOWER.encode(&root),
+            policy: "keep nothing".into(),
+            keep_seconds: 0,
+        });
+        log.seal(Reason::Time);
+        fs::remove_file(closed).expect("removes");
+        run(&Options { since, ..log.options() })
+    };
+    let report = quick(true);
+    assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+    expect(&quick(false), Verdict::Tampered, "was cut, rolled back or replaced since");
+}
+
 #[test]
 fn a_compressed_segment_is_gone_on_with_where_the_position_is() {
     let mut log = Log::new();

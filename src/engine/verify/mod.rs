@@ -25,7 +25,7 @@ pub fn verify_all(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Report {
     let mut report = verify::verify(options, progress);
-    if let Some(database) = database.filter(|database| database.path.exists())
+    if let Some(database) = database.filter(|database| database.path.is_file())
         && report.verdict < Verdict::Tampered
         && !report.figures.log_id.is_empty()
     {

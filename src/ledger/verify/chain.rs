@@ -55,7 +55,8 @@ pub(super) struct Chain<'o> {
     /// A record accounts for it, which the next seal has yet to confirm.
     start_is_explained: bool,
     prunes: Vec<(Prune, Place)>,
-    given: Vec<Given>,
+    /// What witnesses have cosigned of [`Chain::own`].
+    cosigned: Vec<Given>,
     /// The checkpoints beside the log: they vouch for nothing, but the log must not contradict them.
     own: Vec<Given>,
     pub places: Places,
@@ -70,7 +71,7 @@ pub(super) struct Chain<'o> {
 impl<'o> Chain<'o> {
     pub fn new(options: &'o Options) -> Self {
         let own = anchors::beside_the_log(&options.paths);
-        let (given, silent) = anchors::gather(options, &own);
+        let (cosigned, silent) = anchors::cosigned_by_witnesses(options, &own);
         let mut report = Report::default();
         report.anchored.unchecked = silent;
         Self {
@@ -95,8 +96,8 @@ impl<'o> Chain<'o> {
             unexplained_start: None,
             start_is_explained: false,
             prunes: Vec::new(),
-            places: Places::of(given.iter().chain(&own)),
-            given,
+            places: Places::of(options.anchors.iter().chain(&own)),
+            cosigned,
             own,
             history: options.history.then(History::default),
             passing: Vec::new(),
@@ -198,7 +199,7 @@ impl<'o> Chain<'o> {
             figures.macs += lines;
         }
         if let Some(history) = &mut self.history {
-            history.rejected += run.rejected;
+            history.rejected = history.rejected.saturating_add(run.rejected);
         }
         self.after_seal = false;
         self.read(lines, run.bytes, run.first_ts_ns, run.last_ts_ns);

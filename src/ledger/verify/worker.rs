@@ -179,7 +179,8 @@ impl<'a> Worker<'a> {
             // There may be any number of them, and nothing depends on one.
             Some(own) if own.kind() == "rejected" => self.run.rejected += 1,
             Some(own) if own.kind() == "rejected_summary" => {
-                self.run.rejected += own.data.lines.unwrap_or(0);
+                let lines = own.data.lines.unwrap_or(0);
+                self.run.rejected = self.run.rejected.saturating_add(lines);
             }
             Some(own) => self.step(Step::Own { seq: line.seq, ts_ns, own: Box::new(own) }),
             None => {}

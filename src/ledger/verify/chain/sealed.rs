@@ -106,7 +106,7 @@ impl Chain<'_> {
         self.next_pub = Some(seal.next_pub.0);
         self.prev = seal::hash(line);
         self.epoch += 1;
-        self.epoch_first = seal.size + 1;
+        self.epoch_first = seal.size.saturating_add(1);
         Ok(())
     }
 
@@ -222,6 +222,10 @@ impl Chain<'_> {
             let sealed = Sealed { seal, ts_ns: known.ts_ns, line, signed_by: None };
             self.chain_seal(&sealed, seal.first_seq)?;
             self.last_ts_ns = Some(known.ts_ns);
+            let since = self.options.since.as_ref().filter(|p| p.is_of(self.options.genesis));
+            if let Some(finding) = since.and_then(|p| p.contradicted_by(self.epoch, &self.prev)) {
+                return Err(finding);
+            }
         }
         if self.epoch_first == first_seq {
             return Ok(());
