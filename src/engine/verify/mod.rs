@@ -29,7 +29,7 @@ pub fn verify_all(
         && report.verdict < Verdict::Tampered
         && !report.figures.log_id.is_empty()
     {
-        database::check(&database, &options.paths.log_dir, &mut report, progress);
+        database::check(&database, options, &mut report, progress);
     }
     report
 }

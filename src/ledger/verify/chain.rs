@@ -50,6 +50,9 @@ pub(super) struct Chain<'o> {
     last_reason: Option<Reason>,
     last_ts_ns: Option<i64>,
     after_seal: bool,
+    /// Leaf 0 and the auditor key do not fit together, and what that means unless seal 0 shows that the key
+    /// is another log's.
+    wrong_key: Option<Finding>,
     /// The first leaf there is, if older ones were pruned, until a record accounts for it.
     unexplained_start: Option<u64>,
     /// A record accounts for it, which the next seal has yet to confirm.
@@ -93,6 +96,7 @@ impl<'o> Chain<'o> {
             last_reason: None,
             last_ts_ns: None,
             after_seal: true,
+            wrong_key: None,
             unexplained_start: None,
             start_is_explained: false,
             prunes: Vec::new(),
@@ -152,6 +156,10 @@ impl<'o> Chain<'o> {
             }
             Step::Mac { seq, mac } => {
                 self.places.mac(seq, mac);
+                Ok(())
+            }
+            Step::WrongKey => {
+                self.wrong_key = Some(self.tampered("the line's mac is not the one its key gives"));
                 Ok(())
             }
             Step::Own { seq, ts_ns, own } => self.own_record(seq, ts_ns, &own),

@@ -56,8 +56,14 @@ impl Chain<'_> {
     }
 
     fn check_end(&mut self) -> Result<(), Finding> {
+        if let Some(finding) = self.wrong_key.take() {
+            return Err(finding);
+        }
         if self.options.auditor_key.is_some() {
             self.confirm_start();
+        } else {
+            // Anybody can have added what no seal covers yet.
+            self.report.prunes.retain(|prune| prune.seq < self.epoch_first);
         }
         if let Some(first) = self.unexplained_start {
             let message = format!(
