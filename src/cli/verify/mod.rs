@@ -74,6 +74,7 @@ struct Told<'a> {
     findings_left_out: u64,
     figures: &'a Figures,
     anchored: &'a Anchored,
+    unread: &'a [String],
     prunes: &'a [Prune],
     since: &'a Option<Since>,
 }
@@ -115,7 +116,7 @@ impl Verify {
         let circumstances = Circumstances {
             key_from_here: target.key_from_here,
             vkey_from_here: self.against.vkey.is_none(),
-            database: target.database.exists(),
+            database: target.database.is_file(),
             whole: whole.filter(|_| report.verdict != Verdict::Tampered),
         };
         self.tell(&report, &circumstances, out)?;
@@ -143,6 +144,7 @@ impl Verify {
                 findings_left_out: report.findings_left_out,
                 figures: &report.figures,
                 anchored: &report.anchored,
+                unread: &report.unread,
                 prunes: &report.prunes,
                 since: &report.since,
             })?,
