@@ -35,7 +35,7 @@ impl Sheet<'_> {
         frame.text("");
         frame.text("GENESIS KEY, public. It is what the log is verified against, so whoever");
         frame.text("verifies needs it from elsewhere than this host: note it in the inventory.");
-        frame.text("  auditlog verify --key KEY");
+        frame.text("  auditlog verify --key 'KEY'    (blanks between its digits do not matter)");
         frame.key(self.genesis_pub);
         frame.text("");
         match self.auditor_key {

@@ -91,7 +91,7 @@ fn anchors_and_keys_are_taken_from_files_and_named_in_what_is_said() {
     let (code, said) = verify(&log, &["--anchor", &note]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("OK, ANCHORED up to seq 12 of 2026-11-21T01:23:45"), "{said}");
-    assert!(said.contains(&format!("by {note}: everything holds up to seq 12")), "{said}");
+    assert!(said.contains(&format!("by {note}: everything holds; nothing is after it")), "{said}");
     let report = json(&log, &["--anchor", &note]);
     assert_eq!(report["anchored"]["covered"]["size"], 13);
     assert_eq!(report["anchored"]["key_from"], "log");
@@ -104,12 +104,14 @@ fn anchors_and_keys_are_taken_from_files_and_named_in_what_is_said() {
     assert!(said.contains("only the anchors at its end are used"), "{said}");
 
     let nothing = file("nothing", "hello\n");
+    let vkey = log.paths().checkpoint_vkey().display().to_string();
     let long = "99999999999999h".to_owned();
     for (args, code, says) in [
         (["--anchor", &nothing], 3, "it holds neither a checkpoint"),
         (["--anchor", "missing"], 3, "cannot use 'missing' as an anchor: No such file"),
         (["--witness", "x"], 2, "'x' is neither a verifier key nor a file"),
         (["--vkey", &nothing], 2, "holds no verifier key"),
+        (["--witness", &vkey], 2, "is the key of a log: give that of a witness"),
         (["--key", "x"], 2, "'x' is neither 64 hex digits nor a file"),
         (["--key", &nothing], 2, "is no key: it should hold 64 hex digits"),
         (["--auditor-key", "missing"], 3, "cannot read the key 'missing'"),

@@ -7,6 +7,7 @@ mod context;
 mod emit;
 mod error;
 mod format;
+mod given_key;
 mod keys;
 mod output;
 mod progress;
@@ -21,7 +22,6 @@ mod table;
 mod tail;
 mod text;
 mod time;
-mod verifier_key;
 mod verify;
 mod verify_proof;
 

@@ -1,6 +1,10 @@
 //! The log-wide Merkle tree of RFC 6962, section 2.1, kept as its frontier.
 
+mod range;
+
 use sha2::{Digest, Sha256};
+
+pub use range::CompactRange;
 
 /// A SHA-256 value.
 pub type Hash = [u8; 32];

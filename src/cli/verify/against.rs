@@ -1,20 +1,21 @@
 //! Which log is verified, and against what: the options that `verify` and `attest` share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::keys;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
+use crate::cli::given_key;
 use crate::cli::output::note;
 use crate::cli::progress::bar;
 use crate::cli::text::visible;
 use crate::engine::{Database, verify_all};
 use crate::event::FieldMap;
 use crate::ledger::Paths;
-use crate::ledger::note::VerifierKey;
+use crate::ledger::note::{KeyKind, VerifierKey};
 use crate::ledger::verify::{Given, Options, Report, read_anchors};
 
 const BAR: &str = "{bar:30} {percent}% of {total_bytes}, {bytes_per_sec}, {eta} left";
@@ -27,16 +28,16 @@ pub(in crate::cli) struct Against {
     pub dir: Option<PathBuf>,
     /// The genesis public key, 64 hex digits, or a file with it
     #[arg(long, value_name = "HEX|FILE")]
-    pub key: Option<String>,
+    pub key: Option<OsString>,
     /// A file with checkpoints or receipts that were kept off the host; may be repeated
     #[arg(long = "anchor", value_name = "FILE")]
     pub anchors: Vec<PathBuf>,
     /// A witness whose cosignature of a checkpoint beside the log counts as an anchor; may be repeated
     #[arg(long = "witness", value_name = "VKEY|FILE")]
-    pub witnesses: Vec<String>,
+    pub witnesses: Vec<OsString>,
     /// The key of checkpoints, for a log whose beginning was pruned; else leaf 0 names it
     #[arg(long, value_name = "VKEY|FILE")]
-    pub vkey: Option<String>,
+    pub vkey: Option<OsString>,
     /// The auditor key: a file with 64 hex digits
     #[arg(long, value_name = "FILE")]
     pub auditor_key: Option<PathBuf>,
@@ -81,21 +82,23 @@ impl Against {
         let mut options = Options::new(paths);
         options.live = self.dir.is_none();
         options.genesis = match (&self.key, options.paths.genesis_pub()) {
-            (Some(text), _) => Some(keys::key(text)?),
+            (Some(text), _) => Some(*given_key::hex(text)?),
             // Never one from a copy: whoever made the copy chose it.
-            (None, path) if self.dir.is_none() && path.exists() => Some(keys::key_file(&path)?),
-            (None, _) => None,
-        };
-        options.checkpoint_key = match (&self.vkey, options.paths.checkpoint_vkey()) {
-            (Some(text), _) => Some(keys::verifier_key(text)?),
             (None, path) if self.dir.is_none() && path.exists() => {
-                Some(keys::verifier_key_file(&path)?)
+                Some(*given_key::hex_file(&path)?)
             }
             (None, _) => None,
         };
-        options.auditor_key =
-            self.auditor_key.as_deref().map(keys::key_file).transpose()?.map(Into::into);
-        let witnesses = self.witnesses.iter().map(|text| keys::verifier_key(text));
+        options.checkpoint_key = match (&self.vkey, options.paths.checkpoint_vkey()) {
+            (Some(text), _) => Some(given_key::verifier(text, KeyKind::Ed25519)?),
+            (None, path) if self.dir.is_none() && path.exists() => {
+                Some(given_key::verifier(path.as_os_str(), KeyKind::Ed25519)?)
+            }
+            (None, _) => None,
+        };
+        options.auditor_key = self.auditor_key.as_deref().map(given_key::hex_file).transpose()?;
+        let witnesses =
+            self.witnesses.iter().map(|text| given_key::verifier(text, KeyKind::CosignatureV1));
         options.witnesses = witnesses.collect::<Result<Vec<VerifierKey>, Error>>()?;
         for path in &self.anchors {
             let (anchors, cut) = read_anchors(path)

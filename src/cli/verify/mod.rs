@@ -2,7 +2,6 @@
 
 mod against;
 mod kept;
-mod keys;
 mod sentence;
 mod text;
 

@@ -1,5 +1,6 @@
 //! The verdict in one sentence.
 
+use crate::cli::text::count;
 use crate::clock::rfc3339;
 use crate::ledger::verify::{Covered, Figures, Finding, Report};
 
@@ -18,24 +19,39 @@ pub(in crate::cli) fn sentence(report: &Report) -> String {
 
 fn holds(report: &Report) -> String {
     let Figures { next_seq, first_ts_ns, .. } = &report.figures;
+    let anchored = &report.anchored;
     let verdict = report.verdict.as_str();
     let Some(last) = next_seq.checked_sub(1) else {
         return format!("{verdict}: the log is there, and holds no line yet");
     };
     let everything = claim(&report.figures, last);
-    match &report.anchored.covered {
+    match &anchored.covered {
         Some(Covered { size, ts_ns, from }) => {
             let of = ts_ns.map(|ns| format!(" of {}", rfc3339(ns))).unwrap_or_default();
-            let after = match next_seq.saturating_sub(*size) {
-                0 => "nothing is after it".to_owned(),
-                n => format!("nothing off this host vouches for the {n} after it"),
+            let claim = match next_seq.saturating_sub(*size) {
+                0 => "everything holds; nothing is after it".to_owned(),
+                n => format!(
+                    "{everything}; nothing off this host vouches for the {} after that checkpoint",
+                    count(n, "line")
+                ),
             };
             let covered = size.saturating_sub(1);
-            format!("{verdict} up to seq {covered}{of} by {from}: {everything}; {after}")
+            format!("{verdict} up to seq {covered}{of} by {from}: {claim}")
         }
         None => {
-            let since = time(first_ts_ns);
-            format!("{verdict} since {since}: {everything}; nothing off this host vouches for it")
+            // A quick run has not seen the first line.
+            let since = match (report.since.is_some(), first_ts_ns) {
+                (false, Some(ns)) => format!(" since {}", rfc3339(*ns)),
+                _ => String::new(),
+            };
+            let vouching = match anchored.receipts {
+                0 => "nothing off this host vouches for it".to_owned(),
+                n => format!(
+                    "no checkpoint off this host vouches for it, only {} for single lines",
+                    count(n, "receipt")
+                ),
+            };
+            format!("{verdict}{since}: {everything}; {vouching}")
         }
     }
 }
@@ -44,15 +60,13 @@ fn holds(report: &Report) -> String {
 fn claim(figures: &Figures, last: u64) -> String {
     let open = figures.open_lines;
     if figures.macs > 0 || open == 0 {
-        return format!("everything holds up to seq {last} of {}", time(&figures.last_ts_ns));
+        let of = figures.last_ts_ns.map(|ns| format!(" of {}", rfc3339(ns))).unwrap_or_default();
+        return format!("everything holds up to seq {last}{of}");
     }
     let sealed = last.saturating_sub(open);
-    let wait = if open == 1 { "line after it waits" } else { "lines after it wait" };
-    format!("everything sealed holds, up to seq {sealed}; the {open} {wait} for a seal")
-}
-
-fn time(ns: &Option<i64>) -> String {
-    ns.map_or("an unknown time".to_owned(), rfc3339)
+    let wait = if open == 1 { "waits" } else { "wait" };
+    let open = count(open, "line");
+    format!("everything sealed holds, up to seq {sealed}; the {open} after it {wait} for a seal")
 }
 
 /// A finding with its place.
@@ -119,6 +133,14 @@ pub(super) mod tests {
         let said = sentence(&report);
         assert!(said.starts_with("OK, ANCHORED up to seq 7 of 1970-01-01T00:00:00"), "{said}");
         assert!(said.contains("by usb/checkpoint: everything holds up to seq 9"), "{said}");
-        assert!(said.ends_with("nothing off this host vouches for the 2 after it"), "{said}");
+        report.figures.next_seq = 8;
+        let said = sentence(&report);
+        assert!(
+            said.ends_with(" by usb/checkpoint: everything holds; nothing is after it"),
+            "{said}"
+        );
+        report.figures.next_seq = 10;
+        let said = sentence(&report);
+        assert!(said.ends_with("vouches for the 2 lines after that checkpoint"), "{said}");
     }
 }

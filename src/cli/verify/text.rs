@@ -18,8 +18,12 @@ pub(super) fn text(report: &Report, how: &Circumstances, look: &Look) -> String 
         Verdict::Incomplete | Verdict::Unverifiable => AnsiColor::Yellow,
     };
     let style = Style::new().bold().fg_color(Some(color.into()));
-    let mut lines = vec![look.paint(style, visible(&sentence(report))), String::new()];
-    for (name, value) in details(report, how) {
+    let mut lines = vec![look.paint(style, visible(&sentence(report)))];
+    let details = details(report, how);
+    if !details.is_empty() {
+        lines.push(String::new());
+    }
+    for (name, value) in details {
         lines.push(format!("{name:<10}  {}", visible(&value)));
     }
     lines.join("\n")

@@ -3,6 +3,7 @@
 mod check;
 mod tell;
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -10,8 +11,8 @@ use clap::Args;
 
 use self::check::check;
 use super::error::{Error, Exit};
+use super::given_key;
 use super::output::{Form, Out};
-use super::verifier_key;
 use crate::ledger::note::{KeyKind, VerifierKey};
 use crate::ledger::proof;
 
@@ -46,10 +47,10 @@ pub(super) struct VerifyProof {
     file: PathBuf,
     /// The verifier key of the log's checkpoints, or a file with it
     #[arg(long, value_name = "TEXT|FILE")]
-    vkey: String,
+    vkey: OsString,
     /// The verifier key of a witness who has to have signed too, or a file with it; may be repeated
     #[arg(long, value_name = "TEXT|FILE")]
-    witness: Vec<String>,
+    witness: Vec<OsString>,
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Form,
@@ -57,11 +58,11 @@ pub(super) struct VerifyProof {
 
 impl VerifyProof {
     pub(super) fn run(&self, out: &mut Out) -> Result<Exit, Error> {
-        let key = verifier_key::read(&self.vkey, KeyKind::Ed25519)?;
+        let key = given_key::verifier(&self.vkey, KeyKind::Ed25519)?;
         let witnesses: Vec<VerifierKey> = self
             .witness
             .iter()
-            .map(|given| verifier_key::read(given, KeyKind::CosignatureV1))
+            .map(|given| given_key::verifier(given, KeyKind::CosignatureV1))
             .collect::<Result<_, _>>()?;
         let result = check(self.read()?, &key, &witnesses);
         let exit = match &result {

@@ -12,8 +12,10 @@ pub struct Progress {
     spans: Spans,
     /// The first block that was not compared.
     blocks_from: i64,
-    /// Whether the block that was begun may also span times of rows that are not compared.
-    loose: bool,
+    /// Whether that block may also hold rows before those that are compared.
+    begun_before: bool,
+    /// Whether the last block may also hold rows after them.
+    grows: bool,
 }
 
 impl Progress {
@@ -21,7 +23,7 @@ impl Progress {
     pub fn skip_to(&mut self, first: u64) {
         self.spans.finish();
         self.blocks_from = sql_int(first) >> BLOCK_SHIFT;
-        self.loose = !first.is_multiple_of(1 << BLOCK_SHIFT);
+        self.begun_before = !first.is_multiple_of(1 << BLOCK_SHIFT);
     }
 
     /// Compares what is left of the blocks after leaf `end`, up to which the ledger was compared.
@@ -32,13 +34,13 @@ impl Progress {
         found: &mut Found<'_>,
     ) -> Result<(), IndexError> {
         // Rows that came since may have widened the last block and begun others.
-        self.loose |= snapshot.indexed > end;
+        self.grows = snapshot.indexed > end;
         if let Some(block) = self.spans.finish() {
             self.block(&block, snapshot, found)?;
         }
         let later = match snapshot.indexed > end {
             true => ((sql_int(snapshot.indexed) - 1) >> BLOCK_SHIFT) + 1,
-            false => self.blocks_from,
+            false => self.blocks_from + i64::from(self.begun_before),
         };
         for keys in [i64::MIN..=-1, later..=i64::MAX] {
             let none: [[_; 3]; 0] = [];
@@ -53,7 +55,11 @@ impl Progress {
         snapshot: &Snapshot<'_>,
         found: &mut Found<'_>,
     ) -> Result<(), IndexError> {
-        let keys = self.blocks_from..=block.number;
+        let begun_before = std::mem::take(&mut self.begun_before);
+        // Of the block that was begun nothing was compared where only seals came after.
+        let unseen = begun_before && block.number > self.blocks_from;
+        let loose = begun_before && !unseen || self.grows;
+        let keys = self.blocks_from + i64::from(unseen)..=block.number;
         self.blocks_from = block.number + 1;
         let mut differs = false;
         let mut note = |difference: Difference| match difference.kind {
@@ -61,11 +67,10 @@ impl Progress {
             _ => found(difference),
         };
         snapshot.compare(&Block::TABLE, keys, [block.values()], &mut note)?;
-        if differs && !(std::mem::take(&mut self.loose) && snapshot.spans(block)?) {
+        if differs && !(loose && snapshot.spans(block)?) {
             let kind = Kind::Changed(vec!["first_ts_ns", "last_ts_ns"]);
             found(Difference { table: Block::TABLE.name, key: block.number, kind });
         }
-        self.loose = false;
         Ok(())
     }
 }

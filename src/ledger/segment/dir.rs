@@ -105,9 +105,11 @@ fn looks_like_a_segment(path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::ledger::segment::header::tests::header;
-    use std::io::Write;
 
     #[test]
     fn a_list_taken_while_files_are_renamed_holds_each_segment_once() {
@@ -116,29 +118,31 @@ mod tests {
         for n in 0..20 {
             fs::write(at(format!("a{n}")), header(n).to_line()).expect("write");
         }
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
+        let stop = AtomicBool::new(false);
+        let lists: Vec<_> = std::thread::scope(|scope| {
             scope.spawn(|| {
-                for round in
-                    (0u32..).take_while(|_| !stop.load(std::sync::atomic::Ordering::Relaxed))
-                {
+                for round in (0u32..).take_while(|_| !stop.load(Ordering::Relaxed)) {
                     let (from, to) = if round % 2 == 0 { ("a", "b") } else { ("b", "a") };
                     for n in 0..20 {
                         fs::rename(at(format!("{from}{n}")), at(format!("{to}{n}")))
                             .expect("rename");
                         std::thread::yield_now();
                     }
+                    // Not even logrotate is at it all the time.
                     std::thread::sleep(std::time::Duration::from_millis(2));
                 }
             });
-            for _ in 0..200 {
-                // A list may be refused under such a storm, but never be wrong.
-                let Ok(found) = list(dir.path()) else { continue };
-                let numbers: Vec<_> = found.iter().map(|f| f.header.segment).collect();
-                assert_eq!(numbers, (0..20).collect::<Vec<_>>());
-            }
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            let lists = (0..200).map(|_| list(dir.path())).collect();
+            stop.store(true, Ordering::Relaxed);
+            lists
         });
+        // A list may be refused under such a storm, but never be wrong.
+        let taken: Vec<_> = lists.into_iter().flatten().collect();
+        assert!(!taken.is_empty(), "every list was refused");
+        for found in taken {
+            let numbers: Vec<_> = found.iter().map(|f| f.header.segment).collect();
+            assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+        }
     }
 
     #[test]

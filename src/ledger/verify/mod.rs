@@ -11,7 +11,6 @@ mod order;
 mod own;
 mod pipeline;
 mod position;
-mod range;
 mod report;
 mod seals;
 mod snapshot;
@@ -167,5 +166,11 @@ impl Bar {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Finding {
-    Finding::new(Verdict::Unverifiable, format!("{path:?} cannot be read: {error}"))
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "; name the directory that the log is in",
+        io::ErrorKind::NotADirectory => "; name the directory that the log is in, not a file of it",
+        io::ErrorKind::PermissionDenied => "; root may, and the group that was given the log",
+        _ => "",
+    };
+    Finding::new(Verdict::Unverifiable, format!("{path:?} cannot be read: {error}{advice}"))
 }

@@ -4,11 +4,10 @@
 use super::keyring::LineKeys;
 use super::order::When;
 use super::own::Own;
-use super::range::Range;
 use crate::ledger::keys::{LogId, line_mac};
 use crate::ledger::line::{self, Body, Line};
 use crate::ledger::seal::{self, Seal, SealError};
-use crate::ledger::tree::{Hash, leaf_hash};
+use crate::ledger::tree::{CompactRange, Hash, leaf_hash};
 
 /// Whole lines, each with its LF.
 pub struct Block {
@@ -55,7 +54,7 @@ pub enum Step {
 /// Event lines in a row.
 pub struct Run {
     /// Their subtrees.
-    pub range: Range,
+    pub range: CompactRange,
     /// Their bytes, LF included.
     pub bytes: u64,
     /// Lines that clients sent and that were refused.
@@ -203,7 +202,7 @@ impl<'a> Worker<'a> {
     fn flush(&mut self) {
         let next = self.run.range.end();
         let run = std::mem::replace(&mut self.run, Run::new(next));
-        if run.range.len() > 0 {
+        if !run.range.is_empty() {
             self.steps.push(Step::Lines(run));
         }
     }
@@ -211,11 +210,17 @@ impl<'a> Worker<'a> {
 
 impl Run {
     fn new(begin: u64) -> Self {
-        Self { range: Range::new(begin), bytes: 0, rejected: 0, first_ts_ns: 0, last_ts_ns: 0 }
+        Self {
+            range: CompactRange::new(begin),
+            bytes: 0,
+            rejected: 0,
+            first_ts_ns: 0,
+            last_ts_ns: 0,
+        }
     }
 
     fn push(&mut self, leaf: Hash, line: &[u8], ts_ns: i64) {
-        if self.range.len() == 0 {
+        if self.range.is_empty() {
             self.first_ts_ns = ts_ns;
         }
         self.range.push(leaf);

@@ -23,7 +23,9 @@ impl Chain<'_> {
         match sealed {
             Ok(Some(last)) => {
                 let leaves = last.seal.size.saturating_add(1);
-                let message = format!("{dir:?} holds no segment, but {leaves} leaves were sealed");
+                let message = format!(
+                    "{dir:?} holds no segment, but seals.jsonl says that {leaves} lines were sealed"
+                );
                 Finding::new(Verdict::Tampered, message)
             }
             Ok(None) => {
@@ -44,7 +46,7 @@ impl Chain<'_> {
             self.found(finding);
         }
         if self.options.genesis.is_none() {
-            let message = "no genesis key was given, so a log that was replaced as a whole would go unnoticed; give the pinned key with --key";
+            let message = "no genesis key was given, so a log that was replaced as a whole would go unnoticed; give the key that was noted when the log was created with --key";
             self.found(Finding::new(Verdict::Unverifiable, message));
         }
         if self.report.verdict == Verdict::OkUnanchored && self.report.anchored.covered.is_some() {

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::Chain;
-use super::records::decode_hash;
 use crate::clock::rfc3339;
+use crate::ledger::hex;
 use crate::ledger::verify::own::Data;
 use crate::ledger::verify::seals::Seals;
 use crate::ledger::verify::{Finding, Verdict};
@@ -51,7 +51,7 @@ impl Chain<'_> {
         }
         let size = through_seq + 1;
         let known = self.segment_roots.binary_search_by_key(&size, |(at, _)| *at);
-        if known.is_ok_and(|at| decode_hash(root) != Some(self.segment_roots[at].1)) {
+        if known.is_ok_and(|at| hex::decode(root) != Some(self.segment_roots[at].1)) {
             return Err(self.tampered(format!(
                 "the record of the prune up to seq {through_seq} names another root than those leaves had"
             )));

@@ -1,45 +1,29 @@
 //! Keys as text: in files, in credentials, on paper.
 
-use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
 
 use zeroize::{Zeroize, Zeroizing};
-
-use crate::ledger::LedgerError;
 
 /// More than any file with a key needs.
 const MAX_FILE: u64 = 1024;
 
-/// A key as 64 hex digits in either case; blanks between them, as on paper, do not matter.
+/// A key as 64 hex digits in either case; blanks between them, as on paper, do not matter, nor does the
+/// frame of the sheet that was shown at the first start.
 pub fn parse(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     let mut key = Zeroizing::new([0; 32]);
-    let mut digits = text.chars().filter(|c| !c.is_ascii_whitespace()).map(|c| c.to_digit(16));
+    let mut digits =
+        text.chars().filter(|c| !c.is_whitespace() && *c != '│').map(|c| c.to_digit(16));
     for byte in key.iter_mut() {
         *byte = u8::try_from(digits.next()?? * 16 + digits.next()??).ok()?;
     }
     digits.next().is_none().then_some(key)
 }
 
-/// The auditor key of a new log in a credential; `None` if there is no such credential.
+/// Reads a key's file; one that is longer than a key can be is cut, and so is no key.
 ///
 /// # Errors
-/// [`LedgerError::Credential`] where it cannot be read or is no key.
-pub fn from_credential(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, LedgerError> {
-    let unusable = |why: String| LedgerError::Credential { path: path.into(), why };
-    let text = match fs::File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.and_then(|file| read_text(&file)),
-    };
-    let text = text.map_err(|e| unusable(format!("cannot be read: {e}")))?;
-    match parse(&text) {
-        Some(key) => Ok(Some(key)),
-        None => Err(unusable("does not hold 64 hex digits".into())),
-    }
-}
-
-/// Reads a key's file; one that is longer than a key can be is cut, and so is no key.
-pub fn read_text(from: impl Read) -> io::Result<Zeroizing<String>> {
+/// What the kernel says, or `InvalidData` where it is not UTF-8.
+pub fn read(from: impl Read) -> io::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
     from.take(MAX_FILE).read_to_end(&mut bytes)?;
     match String::from_utf8(std::mem::take(&mut *bytes)) {
@@ -64,6 +48,8 @@ mod tests {
         let groups = hex.as_bytes().chunks(8).map(|g| std::str::from_utf8(g).expect("ascii"));
         let groups = groups.collect::<Vec<_>>().join(" \n").to_uppercase();
         assert_eq!(parse(&groups).as_deref(), Some(&*key));
+        let framed = format!("│     {}│\n│     {}│\n", &hex[..32], &hex[32..]);
+        assert_eq!(parse(&framed).as_deref(), Some(&*key));
     }
 
     #[test]
