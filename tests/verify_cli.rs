@@ -96,6 +96,13 @@ fn anchors_and_keys_are_taken_from_files_and_named_in_what_is_said() {
     assert_eq!(report["anchored"]["covered"]["size"], 13);
     assert_eq!(report["anchored"]["key_from"], "log");
 
+    // A file to which checkpoints were appended for years.
+    let years = "somebody's notes\n".repeat((64 << 20) / 16);
+    let years = file("years", &format!("{years}{}", log.checkpoint()));
+    let (code, said) = verify(&log, &["--anchor", &years]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("only the anchors at its end are used"), "{said}");
+
     let nothing = file("nothing", "hello\n");
     let vkey = log.paths().checkpoint_vkey().display().to_string();
     let long = "99999999999999h".to_owned();

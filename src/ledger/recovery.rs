@@ -21,6 +21,9 @@ use crate::clock::{Now, rfc3339};
 use crate::fs::{self, Access};
 use crate::record::Record;
 
+/// Bytes that are kept of what is cut: somebody may have made the file as long as a disk.
+const MOST_KEPT: u64 = 16 << 20;
+
 /// What the newest segment holds after the last seal.
 #[derive(Default)]
 struct Tail {
@@ -204,7 +207,9 @@ impl Recovery {
             match line::parse(text) {
                 Ok(line) if line.seq == self.tree.size() => match line.body {
                     Body::Event { .. } => self.tree.push(leaf_hash(text)),
-                    Body::Seal(_) => return Err(self.state_older(found)),
+                    Body::Seal(_) if self.is_signed(text) => return Err(self.state_older(found)),
+                    // Anybody can write what looks like one.
+                    Body::Seal(_) => break,
                 },
                 _ => break,
             }
@@ -232,8 +237,9 @@ impl Recovery {
     fn cut(&mut self, found: &Found) -> Result<Segment, LedgerError> {
         let path = &found.path;
         if self.tail.garbage > 0 {
-            let (_, bytes) = read_at(path, self.tail.end, self.tail.garbage)
-                .map_err(LedgerError::io("read", path))?;
+            let kept = self.tail.garbage.min(MOST_KEPT);
+            let (_, bytes) =
+                read_at(path, self.tail.end, kept).map_err(LedgerError::io("read", path))?;
             let copy = self
                 .setup
                 .paths
@@ -241,7 +247,8 @@ impl Recovery {
                 .join(format!("cut-{}-at-{}.bytes", found.header.segment, self.tail.end));
             fs::replace(&*self.setup.fs, &copy, &bytes, Access::Shared)
                 .map_err(LedgerError::io("written", &copy))?;
-            self.damage.push(format!("they were cut and are kept in {copy:?}"));
+            self.damage
+                .push(format!("they were cut; the first {kept} of them are kept in {copy:?}"));
         }
         let cut = self.tail.unterminated + self.tail.garbage;
         let len = self.tail.end;
@@ -304,6 +311,11 @@ impl Recovery {
             seals,
             batch: Vec::new(),
         })
+    }
+
+    /// Whether the open epoch's own key signed this seal: then it was closed, and the state is a copy of before.
+    fn is_signed(&self, seal: &[u8]) -> bool {
+        seal::verify(seal, &self.state.log_id, &self.state.sign_key.public())
     }
 
     fn state_older(&self, found: &Found) -> LedgerError {

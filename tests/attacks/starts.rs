@@ -168,6 +168,44 @@ fn row_18_state_file_newer_than_the_log() {
     goes_on(root, &auditor, &id);
 }
 
+/// Whoever can write to the log directory, but has no keys, cannot keep the daemon from starting: what he appended
+/// is cut, kept and recorded.
+#[test]
+fn row_18_what_was_appended_without_keys_while_no_daemon_ran() {
+    let forged_seal = |root: &Path| {
+        let path = paths(root).active();
+        let text = fs::read_to_string(&path).expect("reads");
+        let seal = text.lines().last().expect("a seal");
+        let own = seal.split(['{', ':', ',']).find_map(|part| part.parse::<u64>().ok());
+        let own = own.expect("its seq");
+        assert!(seal.contains("\"seal\":{"), "{seal}");
+        let forged = seal
+            .replace(&format!("{{\"seq\":{own},"), &format!("{{\"seq\":{},", own + 1))
+            .replace(&format!("\"size\":{own},"), &format!("\"size\":{},", own + 1));
+        fs::write(&path, format!("{text}{forged}\n")).expect("writes");
+    };
+    let hole = |root: &Path| {
+        let file = fs::File::options().write(true).open(paths(root).active()).expect("opens");
+        file.set_len(2 << 30).expect("a hole");
+    };
+    for harm in [&forged_seal as &dyn Fn(&Path), &hole] {
+        let (root, auditor) = stopped();
+        harm(root.path());
+        let daemon = Daemon::start_in(root, "");
+        daemon.greeted().store("{\"event_id\":\"after\"}", 1);
+        let recovered = daemon.records("recovered").pop().expect("a record");
+        let damage = recovered["event"]["data"]["damage"].as_str().expect("damage");
+        assert!(damage.contains("that are not the lines that follow"), "{damage}");
+        for macs in [Macs::Checked, Macs::Unchecked] {
+            auditor.verify(daemon.root(), macs, &[]).incomplete(&["killed or crashed"]);
+        }
+        let peak = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("status");
+        let peak = peak.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("KiB");
+        assert!(kib < 300 << 10, "the daemon took {kib} KiB");
+    }
+}
+
 /// Starts and stops once after the copy of the seals was changed; what the record says of the damage.
 fn damage_found(lab: &mut Lab) -> String {
     let recovered = lab.open();

@@ -9,7 +9,9 @@ use clap::Args;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::given_key;
+use crate::cli::output::note;
 use crate::cli::progress::bar;
+use crate::cli::text::visible;
 use crate::engine::{Database, verify_all};
 use crate::event::FieldMap;
 use crate::ledger::Paths;
@@ -99,9 +101,13 @@ impl Against {
             self.witnesses.iter().map(|text| given_key::verifier(text, KeyKind::CosignatureV1));
         options.witnesses = witnesses.collect::<Result<Vec<VerifierKey>, Error>>()?;
         for path in &self.anchors {
-            let anchors = read_anchors(path)
+            let (anchors, cut) = read_anchors(path)
                 .map_err(|source| Error::Anchor { path: path.clone(), source })?;
             let from = path.display().to_string();
+            if cut {
+                let from = visible(&from);
+                note(format!("{from} is longer than 64 MiB: only the anchors at its end are used"));
+            }
             options
                 .anchors
                 .extend(anchors.into_iter().map(|anchor| Given { from: from.clone(), anchor }));

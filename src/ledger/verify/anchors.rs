@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -316,9 +316,20 @@ pub fn beside_the_log(paths: &Paths) -> Vec<Given> {
     all.filter(|given| matches!(given.anchor, Anchor::Checkpoint { .. })).collect()
 }
 
-/// The anchors in a file, or in what comes out of a pipe.
-pub fn read(path: &Path) -> Result<Vec<Anchor>, ReadError> {
-    read_from(File::open(path)?, anchor::MAX_TEXT)
+/// The anchors in a file, or in what comes out of a pipe; and whether it was only the end of a file that is
+/// longer than [`anchor::MAX_TEXT`]. There the newest checkpoints are, which cover what older ones do.
+pub fn read(path: &Path) -> Result<(Vec<Anchor>, bool), ReadError> {
+    let mut file = File::open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.len() <= anchor::MAX_TEXT as u64 {
+        return Ok((read_from(file, anchor::MAX_TEXT)?, false));
+    }
+    file.seek(SeekFrom::Start(meta.len() - anchor::MAX_TEXT as u64))?;
+    let mut end = Vec::new();
+    file.take(anchor::MAX_TEXT as u64).read_to_end(&mut end)?;
+    // It may begin inside of a line.
+    let line = memchr::memchr(b'\n', &end).map_or(end.len(), |at| at + 1);
+    Ok((anchor::read(&String::from_utf8_lossy(&end[line..]))?, true))
 }
 
 fn read_from(file: File, most: usize) -> Result<Vec<Anchor>, ReadError> {
