@@ -115,7 +115,7 @@ impl Verify {
         let circumstances = Circumstances {
             key_from_here: target.key_from_here,
             vkey_from_here: self.against.vkey.is_none(),
-            database: target.database.exists(),
+            database: target.database.is_file(),
             whole: whole.filter(|_| report.verdict != Verdict::Tampered),
         };
         self.tell(&report, &circumstances, out)?;

@@ -25,11 +25,11 @@ pub fn verify_all(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Report {
     let mut report = verify::verify(options, progress);
-    if let Some(database) = database.filter(|database| database.path.exists())
+    if let Some(database) = database.filter(|database| database.path.is_file())
         && report.verdict < Verdict::Tampered
         && !report.figures.log_id.is_empty()
     {
-        database::check(&database, &options.paths.log_dir, &mut report, progress);
+        database::check(&database, options, &mut report, progress);
     }
     report
 }

@@ -137,7 +137,16 @@ impl Chain<'_> {
             let (wanted, found) = (self.tree.size(), tree.map_or(0, |tree| tree.size()));
             let message = if found > wanted {
                 let last = found - 1;
-                format!("lines {wanted} to {last} are missing before this segment{}", self.unread())
+                let copied = match self.options.live {
+                    true => "",
+                    false => {
+                        "; a copy that is made while a segment is renamed can lack it: copy once more"
+                    }
+                };
+                format!(
+                    "lines {wanted} to {last} are missing before this segment{}{copied}",
+                    self.unread()
+                )
             } else {
                 format!(
                     "the segment begins at seq {found}, which does not continue the last one's {wanted}"
