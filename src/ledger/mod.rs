@@ -19,6 +19,7 @@ pub mod proof;
 pub mod reader;
 mod recovery;
 pub mod seal;
+mod seals_file;
 mod secret;
 pub mod segment;
 pub mod state;

@@ -6,12 +6,13 @@ use std::path::Path;
 use zeroize::Zeroize;
 
 use super::checkpoint::Signer;
-use super::files::{append_seal, create_segment, open_seals, set_aside};
+use super::files::{create_segment, open_seals, set_aside};
 use super::keys::{LogId, SignKey};
 use super::line::{self, Body};
 use super::log::{Epoch, EpochKeys, Segment, boot, hex, signer};
 use super::open::{Opened, Setup};
 use super::seal::{self, Reason};
+use super::seals_file;
 use super::segment::{self, Encoding, Found, Header};
 use super::state::{LastSeal, State, StateFile};
 use super::tree::{Tree, leaf_hash};
@@ -38,6 +39,8 @@ pub(super) struct Recovery {
     setup: Setup,
     state_file: StateFile,
     state: State,
+    /// Of this log, oldest first.
+    segments: Vec<Found>,
     newest: Option<Found>,
     tree: Tree,
     tail: Tail,
@@ -48,15 +51,17 @@ pub(super) struct Recovery {
 impl Recovery {
     pub fn new(setup: Setup, state_file: StateFile, state: State, segments: &[Found]) -> Self {
         let log_id = hex(&state.log_id);
-        let newest = segments.iter().rfind(|found| found.header.log_id == log_id).cloned();
+        let of_log = segments.iter().filter(|found| found.header.log_id == log_id);
+        let segments: Vec<_> = of_log.cloned().collect();
+        let newest = segments.last().cloned();
         let tree = state.seal.as_ref().map(|seal| seal.tree.clone()).unwrap_or_default();
         let tail = Tail::default();
-        Self { setup, state_file, state, newest, tree, tail, damage: Vec::new() }
+        Self { setup, state_file, state, segments, newest, tree, tail, damage: Vec::new() }
     }
 
     pub fn run(mut self, now: Now) -> Result<Opened, LedgerError> {
         let usable = self.locate_tail()?;
-        self.complete_seals()?;
+        let seals_damage = self.complete_seals()?;
         let epoch_lines = self.tail.lines;
         // An epoch without lines says nothing by itself: whoever killed the daemon may have cut them.
         let reason = if epoch_lines == 0 && self.damage.is_empty() && self.was_stopped() {
@@ -73,7 +78,11 @@ impl Recovery {
         };
         let closed_elsewhere = usable_elsewhere(&segment, &self.setup.paths);
         let rebooted = self.state.boot != boot(&self.setup.host.boot_id);
-        let record = (reason == Reason::Recovered || self.tail.unterminated > 0).then(|| {
+        let is_found =
+            reason == Reason::Recovered || self.tail.unterminated > 0 || seals_damage.is_some();
+        // That seals.jsonl was damaged says nothing about the epoch, and so nothing to its seal.
+        self.damage.extend(seals_damage);
+        let record = is_found.then(|| {
             let damage = (!self.damage.is_empty()).then(|| self.damage.join("; "));
             Record::Recovered {
                 epoch: self.state.epoch,
@@ -264,30 +273,10 @@ impl Recovery {
         create_segment(fs, paths, &header)
     }
 
-    /// Appends the last seal to seals.jsonl if a crash came before that.
-    fn complete_seals(&mut self) -> Result<(), LedgerError> {
-        let Some(last) = &self.state.seal else { return Ok(()) };
-        let paths = &self.setup.paths;
-        let mut wanted = last.line.clone();
-        wanted.push(b'\n');
-        let path = paths.seals();
-        let io = || LedgerError::io("completed", &path);
-        let len = std::fs::metadata(&path).map_or(0, |meta| meta.len());
-        // A seal line is far shorter than this, so its end is in sight.
-        let start = len.saturating_sub(8192);
-        let (_, bytes) = match read_at(&path, start, 8192) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => (true, Vec::new()),
-            read => read.map_err(io())?,
-        };
-        if bytes.ends_with(&wanted) {
-            return Ok(());
-        }
-        let mut file = open_seals(&*self.setup.fs, paths)?;
-        let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1);
-        if whole < bytes.len() {
-            file.truncate(start + whole as u64).map_err(io())?;
-        }
-        append_seal(&mut *file, paths, &wanted)
+    fn complete_seals(&self) -> Result<Option<String>, LedgerError> {
+        let Some(last) = &self.state.seal else { return Ok(None) };
+        let Setup { fs, paths, .. } = &self.setup;
+        seals_file::complete(&**fs, paths, &self.segments, &last.line)
     }
 
     fn into_ledger(self, segment: Segment) -> Result<Ledger, LedgerError> {
