@@ -1,4 +1,4 @@
-//! Seals: the signed statement that closes an epoch (docs/ledger-format.md, "Epochs and seals").
+//! Seals: the signed statement that closes an epoch (docs/ledger-format.md, "Seals").
 
 use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signature, VerifyingKey};
