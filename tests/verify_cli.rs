@@ -164,3 +164,15 @@ fn memory_does_not_grow_with_the_segment() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "48 MiB are enough for any segment: {said}");
 }
+
+#[test]
+fn a_file_that_looks_like_a_segment_and_is_none_is_named() {
+    let mut log = Log::new();
+    log.events(1);
+    log.seal(Reason::Time);
+    fs::write(log.paths().log_dir.join("audit.jsonl-9"), "{\"auditlog\":2}\n").expect("writes");
+    let (code, said) = verify(&log, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let named = said.lines().find(|line| line.starts_with("not read ")).expect("a line");
+    assert!(named.contains("audit.jsonl-9\" looks like a segment"), "{named}");
+}

@@ -97,18 +97,19 @@ fn what_unpacks_to_much_or_has_endless_lines_takes_little_memory() {
         (0..2048).for_each(|_| packed.write_all(&part).expect("writes"));
         packed.finish().expect("zstd");
     };
-    let cases: [(&str, &dyn Fn(&Path), i32); 6] = [
-        ("seals.jsonl", &|path| long(path, b""), 4),
-        ("checkpoint", &|path| long(path, b"host/auditlog/"), 0),
-        ("other.jsonl", &|path| long(path, b"{\"auditlog\":1,"), 0),
-        ("audit.jsonl", &|path| long(path, header), 4),
-        ("audit.jsonl", &|path| bomb(path, header), 4),
-        ("other.zst", &|path| bomb(path, b"{\"auditlog\":1,"), 0),
+    type Write<'a> = &'a dyn Fn(&Path, &[u8]);
+    let cases: [(&str, Write<'_>, &[u8], i32); 6] = [
+        ("seals.jsonl", &long, b"", 4),
+        ("checkpoint", &long, b"host/auditlog/", 0),
+        ("other.jsonl", &long, b"{\"auditlog\":1,", 0),
+        ("audit.jsonl", &long, header, 4),
+        ("audit.jsonl", &bomb, header, 4),
+        ("other.zst", &bomb, b"{\"auditlog\":1,", 0),
     ];
-    for (name, write, wanted) in cases {
+    for (name, write, start, wanted) in cases {
         let path = copy.path().join(name);
         let before = fs::read(&path).ok();
-        write(&path);
+        write(&path, start);
         let (code, text) = judge(&auditor, copy.path(), &["--key", &auditor.genesis_hex()], 1024);
         assert_eq!(code, Some(wanted), "{name}: {text}");
         fs::remove_file(&path).expect("deletes");

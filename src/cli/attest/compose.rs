@@ -142,6 +142,7 @@ impl<'a> Evidence<'a> {
         if self.report.database_end.is_none() {
             list.push("The database, by which people search the log.".to_owned());
         }
+        list.extend(report.unread.iter().map(|text| visible(text).into_owned()));
         list.extend(report.anchored.unchecked.iter().map(|text| visible(text).into_owned()));
         list.push(
             "Whether senders told the truth and sent everything: no log can show that.".to_owned(),

@@ -74,6 +74,7 @@ struct Told<'a> {
     findings_left_out: u64,
     figures: &'a Figures,
     anchored: &'a Anchored,
+    unread: &'a [String],
     prunes: &'a [Prune],
     since: &'a Option<Since>,
 }
@@ -143,6 +144,7 @@ impl Verify {
                 findings_left_out: report.findings_left_out,
                 figures: &report.figures,
                 anchored: &report.anchored,
+                unread: &report.unread,
                 prunes: &report.prunes,
                 since: &report.since,
             })?,

@@ -190,10 +190,16 @@ impl<'o> Chain<'o> {
         self.found(finding);
     }
 
-    fn lines(&mut self, run: &Run) -> Result<(), Finding> {
+    /// Leaf 0, where it is read, must say how the log was begun.
+    fn check_birth(&self) -> Result<(), Finding> {
         if self.tree.size() == 0 && !self.born {
             return Err(self.tampered("leaf 0 is not the record of how the log was begun"));
         }
+        Ok(())
+    }
+
+    fn lines(&mut self, run: &Run) -> Result<(), Finding> {
+        self.check_birth()?;
         if self.place.line == 2 && !self.after_seal {
             return Err(self.tampered(
                 "the segment before does not end with a seal, and this one does not begin with it",

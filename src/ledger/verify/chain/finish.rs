@@ -16,6 +16,9 @@ use crate::ledger::verify::{Finding, Report, Verdict};
 /// missing was not written while the copy was made.
 const LONGEST_COPY_NS: i64 = 24 * 3600 * 1_000_000_000;
 
+/// Files that are named as not read.
+const MOST_UNREAD: usize = 20;
+
 impl Chain<'_> {
     /// There is no segment.
     pub fn nothing_found(&mut self, dir: &Path) -> Finding {
@@ -52,6 +55,7 @@ impl Chain<'_> {
         if self.report.verdict == Verdict::OkUnanchored && self.report.anchored.covered.is_some() {
             self.report.verdict = Verdict::OkAnchored;
         }
+        self.report.unread = self.unread_files();
         self.report.position = self.last_position();
         self.report.history = self.history;
         self.report
@@ -87,11 +91,13 @@ impl Chain<'_> {
 
     /// What looks like a segment and could not be read as one, as the end of a sentence.
     pub(super) fn unread(&self) -> String {
+        self.unread_files().first().map(|said| format!("; {said}")).unwrap_or_default()
+    }
+
+    fn unread_files(&self) -> Vec<String> {
         let broken = segment::broken(&self.options.paths.log_dir).unwrap_or_default();
-        match broken.first() {
-            Some(path) => format!("; {path:?} looks like a segment, but its header cannot be read"),
-            None => String::new(),
-        }
+        let said = |path| format!("{path:?} looks like a segment, but its header cannot be read");
+        broken.iter().take(MOST_UNREAD).map(said).collect()
     }
 
     fn check_anchors(&mut self) {

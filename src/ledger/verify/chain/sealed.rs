@@ -34,6 +34,7 @@ impl Chain<'_> {
     }
 
     fn check_seal(&mut self, line: &SealLine) -> Result<(), Finding> {
+        self.check_birth()?;
         let seal = line.seal.as_ref().map_err(|e| self.tampered(e.to_string()))?;
         let sealed =
             Sealed { seal, ts_ns: line.ts_ns, line: &line.bytes, signed_by: line.signed_by };
