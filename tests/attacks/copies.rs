@@ -211,3 +211,17 @@ fn row_23_copies_of_a_daemon_that_writes_are_never_called_tampered() {
         (copy.verify(&auditor, &[]).code == Some(0)).then_some(())
     });
 }
+
+#[test]
+fn row_23_a_copy_whose_database_came_last_is_incomplete() {
+    let daemon = Daemon::start();
+    let auditor = Auditor::of(daemon.root());
+    daemon.greeted().store("{\"event_id\":\"one\"}", 1);
+    let copy = Copy::new();
+    copy_once(&daemon, copy.0.path(), true);
+    daemon.greeted().store("{\"event_id\":\"two\"}", 1);
+    daemon.settle();
+    let stopped = daemon.stop();
+    fs::copy(stopped.daemon.database(), copy.0.path().join("audit.db")).expect("copies");
+    copy.verify(&auditor, &[]).incomplete(&["copy the database first"]);
+}
