@@ -65,7 +65,11 @@ fn public_text(daemon: &Daemon) -> String {
         for entry in fs::read_dir(daemon.root().join(dir)).expect("reads") {
             let path = entry.expect("reads").path();
             if path.file_name().is_none_or(|name| name != "auditor.key") {
-                text += &String::from_utf8_lossy(&fs::read(path).expect("reads"));
+                // The daemon runs: a temporary file may be gone again.
+                match fs::read(path) {
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                    found => text += &String::from_utf8_lossy(&found.expect("reads")),
+                }
             }
         }
     }
