@@ -1,6 +1,6 @@
 //! The signed ledger: its format, its keys, its files, and how it is read and verified.
 //!
-//! [`line`], [`seal`], [`segment`] and [`tree`] are the format; [`keys`] and [`state`] what makes it
+//! [`mod@line`], [`seal`], [`segment`] and [`tree`] are the format; [`keys`] and [`state`] what makes it
 //! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
 //! where to go on; [`reader`] and [`verify`] never write.
 

@@ -1,9 +1,9 @@
 //! Anchors: each new checkpoint is carried off this host, so that whoever takes it over cannot take back
 //! what was sealed before.
 //!
-//! The writer leaves the newest checkpoint in a [`slot`] and goes on. Each anchor has a thread
-//! ([`worker`]) that takes it from there when it can: a slow one skips what came in between, for a
-//! checkpoint covers all before it. [`file`], [`journal`], [`exec`] and [`witness`] are the ways off.
+//! The writer leaves the newest checkpoint in a `slot` and goes on. Each anchor has a thread
+//! (`worker`) that takes it from there when it can: a slow one skips what came in between, for a
+//! checkpoint covers all before it. `file`, `journal`, `exec` and `witness` are the ways off.
 
 mod backoff;
 mod book;
