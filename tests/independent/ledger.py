@@ -168,6 +168,7 @@ class Verification:
 
     def _segment(self, s: Segment, number: int, newest: bool) -> None:
         h, place = s.header, f"{s.name}, line 1, seq {self.tree.size}"
+        self.place = place
         if h.log_id != self.log_id:
             self.stop("a segment of another log", place)
         if h.number <= number or (number < 0 and (h.number == 0) != (h.first_seq == 0)):
