@@ -114,7 +114,7 @@ def anchors() -> None:
     check("a receipt with another mac", 4, verify(clean, anchors=receipt(17, good)), 17)
     check("a receipt beyond the end", 4, verify(clean, anchors=receipt(18, good)))
     check("a receipt of another log", 6, verify(clean, anchors=receipt(16, good, "00" * 16)))
-    for bad in ("", "hello\n", receipt(16, good).replace(":1,", ":2,"), note[:note.index("\u2014")], note[:-9], receipt(16, good)[:-9]):
+    for bad in ("", "hello\n", receipt(16, good).replace(":1,", ":2,"), note[:note.index("\u2014")], note[:-8], receipt(16, good)[:-9]):
         try:
             read_anchors(bad.encode())
             expect("no anchor", False, bad)

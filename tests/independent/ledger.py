@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import ed25519
-from lines import MAX_LINE, SIG_TAIL, Line, Seal, parse_line
+from lines import MAX_LINE, SIG_TAIL, TYPES, Line, Seal, parse_line
 from notes import Anchors, Note, VerifierKey, read_anchors
 from segments import Segment, lines, snapshot, without_copies
 from tree import TAIL, Keys, Tree, leaf_hash
@@ -168,6 +168,7 @@ class Verification:
 
     def _segment(self, s: Segment, number: int, newest: bool) -> None:
         h, place = s.header, f"{s.name}, line 1, seq {self.tree.size}"
+        self.place = place
         if h.log_id != self.log_id:
             self.stop("a segment of another log", place)
         if h.number <= number or (number < 0 and (h.number == 0) != (h.first_seq == 0)):
@@ -225,7 +226,7 @@ class Verification:
                 self.keys.begin(self.epoch)
             for record in self.pruned:
                 record.sealed = True
-        if line.record in ("recovered", "reopened") and "damage" in line.data:
+        if line.record in ("recovered", "reopened") and line.data.get("damage") is not None:
             self.find(INCOMPLETE, f"the daemon found damage: {line.data['damage']!r}", place)
         elif line.record == "pruned":
             self.pruned.append(Pruned(line, dict(self.segment_roots), place, self.keys is not None))
@@ -277,7 +278,7 @@ class Verification:
                 or not self.genesis or data.get("genesis_pub") != self.genesis.hex():
             self.find(TAMPERED, "leaf 0 is not the record of this log and this genesis key", "seq 0", 0)
         try:
-            key = VerifierKey.parse(data.get("checkpoint_vkey", ""))
+            key = VerifierKey.parse(data.get("checkpoint_vkey") or "")
             self.checkpoint_key = key if key.kind == 1 else self.checkpoint_key
         except ValueError:
             pass
@@ -324,7 +325,7 @@ class Verification:
         covered = False
         for record in self.pruned:
             data, seq = record.line.data, record.line.seq
-            if not data.keys() >= {"through_seq", "root", "policy", "keep_seconds"} or not 0 <= data["through_seq"] < seq:
+            if any(data.get(k) is None for k in TYPES["pruned"]) or data["through_seq"] >= seq:
                 self.find(TAMPERED, "this is no record of pruning", record.place, seq)
                 continue
             through = data["through_seq"]

@@ -26,8 +26,11 @@ def read_key(text: str) -> bytes:
     return bytes.fromhex(value)
 
 
-def read_vkey(text: str) -> VerifierKey:
-    return VerifierKey.parse(text if text.count("+") >= 2 else Path(text).read_text("utf-8").removesuffix("\n"))
+def read_vkey(text: str, kind: int) -> VerifierKey:
+    key = VerifierKey.parse(text if text.count("+") >= 2 else Path(text).read_text("utf-8").removesuffix("\n"))
+    if key.kind != kind:
+        raise Unusable(f"{key.name} is not a key of {'cosignatures' if kind == 4 else 'checkpoints'}")
+    return key
 
 
 def report(v: Verification) -> tuple[int, str]:
@@ -58,7 +61,7 @@ def main() -> int:
         parser.error("give DIR, or --proof and --vkey")
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     try:
-        vkey, witnesses = read_vkey(o.vkey) if o.vkey else None, [read_vkey(w) for w in o.witness]
+        vkey, witnesses = read_vkey(o.vkey, 1) if o.vkey else None, [read_vkey(w, 4) for w in o.witness]
         proof = o.proof.read_bytes() if o.proof else b""
         found = [read_anchors(path.read_bytes()) for path in o.anchor]
         anchors = Anchors([n for a in found for n in a.notes], [r for a in found for r in a.receipts])
