@@ -118,6 +118,32 @@ fn anchors_and_keys_are_taken_from_files_and_named_in_what_is_said() {
 }
 
 #[test]
+fn what_a_copy_lacks_and_a_secret_that_others_may_read_are_said() {
+    let mut log = Log::new();
+    log.events(3);
+    log.seal(Reason::Time);
+    let (_, said) = verify(&log, &[]);
+    assert!(!said.contains("there is no seals.jsonl"), "{said}");
+    let (log_dir, key) = (log.paths().log_dir, log.paths().genesis_pub());
+    let paths = [log_dir.to_str(), key.to_str()].map(|path| path.expect("utf-8"));
+    let (code, said) = verify(&log, &[paths[0], "--key", paths[1]]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("seals       there is no seals.jsonl"), "{said}");
+
+    let secret = log.paths().auditor_key();
+    let args = ["--auditor-key", secret.to_str().expect("utf-8")];
+    for (mode, warned) in [(0o600, false), (0o644, true)] {
+        fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).expect("sets");
+        let (code, said) = verify(&log, &args);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(said.contains("holds a secret, and others may read it"), warned, "{said}");
+    }
+    let (code, said) = verify(&log, &["--auditor-key", paths[1]]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("or the auditor key is of another log"), "{said}");
+}
+
+#[test]
 fn a_host_whose_daemon_has_been_silent_is_incomplete() {
     let mut log = Log::new();
     // The log's clock stands still in a year that is past or to come: the host's own is what counts.

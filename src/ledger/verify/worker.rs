@@ -132,7 +132,11 @@ impl<'a> Worker<'a> {
             Body::Event { event, .. } => {
                 self.event(line, event)?;
                 if mac_holds() == Some(false) {
-                    return Err("the line's mac is not the one its key gives".into());
+                    let other = match seq {
+                        0 => ", or the auditor key is of another log",
+                        _ => "",
+                    };
+                    return Err(format!("the line's mac is not the one its key gives{other}"));
                 }
                 self.run.push(leaf_hash(bytes), bytes, line.ts_ns);
             }

@@ -66,10 +66,9 @@ impl Chain<'_> {
         }
         if let Some(known) = self.last_known()?.filter(|known| known.seal.epoch >= self.epoch) {
             let message = format!(
-                "the log's end was cut: seals.jsonl holds the seal of epoch {} (seq {}), the segments end at epoch {} (seq {})",
+                "the log's end was cut: seals.jsonl holds the seal of epoch {} as seq {}, the segments end before seq {}",
                 known.seal.epoch,
                 known.seal.size,
-                self.epoch,
                 self.tree.size()
             );
             return Err(Finding::new(Verdict::Tampered, message));
