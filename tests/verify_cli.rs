@@ -75,6 +75,13 @@ fn a_verification_that_found_tampering_keeps_nothing() {
     edit(&log.paths().active(), |text| text.replace("\"n\":5}", "\"n\":6}"));
     assert_eq!(verify(&log, &[]).0, Some(4));
     assert_eq!(kept(&log), None);
+
+    // Nobody reads the sentence: the exit code says it all the same.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut alone = Command::new(env!("CARGO_BIN_EXE_auditlog"));
+    let status = alone.arg("--root").arg(log.dir.path()).arg("verify").stdout(writer).status();
+    assert_eq!(status.expect("runs").code(), Some(4));
 }
 
 #[test]

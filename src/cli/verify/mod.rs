@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::error::{Error, Exit};
+use super::error::{Error, Exit, told};
 use super::output::{Form, Out, note};
 use crate::ledger::verify::{Anchored, Figures, Finding, Options, Prune, Report, Since, Verdict};
 pub(super) use against::{Against, Target};
@@ -123,8 +123,7 @@ impl Verify {
             seals: target.seals,
             whole: whole.filter(|_| report.verdict != Verdict::Tampered),
         };
-        self.tell(&report, &circumstances, out)?;
-        Ok(exit(report.verdict))
+        told(self.tell(&report, &circumstances, out), exit(report.verdict))
     }
 
     fn tell(&self, report: &Report, how: &Circumstances, out: &mut Out) -> Result<(), Error> {
