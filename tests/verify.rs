@@ -433,6 +433,70 @@ fn a_log_that_does_not_reach_its_position_was_cut() {
 }
 
 #[test]
+fn an_auditor_key_of_another_log_is_no_evidence_against_this_one() {
+    let mut log = Log::new();
+    log.events(3);
+    log.seal(Reason::Time);
+    let other = Log::new().audited().auditor_key;
+    let options = || Options { auditor_key: other.clone(), ..log.options() };
+    expect(&run(&options()), Verdict::Unverifiable, "is not the one of this log");
+    // Without the pinned key somebody may have made the whole log.
+    let unpinned = Options { genesis: None, ..options() };
+    expect(&run(&unpinned), Verdict::Tampered, "the line's mac is not the one its key gives");
+    let path = log.paths().active();
+    let good = fs::read_to_string(&path).expect("reads");
+    // Nor does what is left of a log without seal 0 show that the key is wrong.
+    edit(&path, |text| text.split_inclusive('\n').take(2).collect());
+    assert_eq!(run(&options()).verdict, Verdict::Tampered);
+    // A changed leaf 0 is found there, with the right key as with another.
+    edit(&path, |_| good.replacen("\"priority\":\"", "\"priority\":\" ", 1));
+    for options in [options(), log.audited()] {
+        let report = run(&options);
+        assert_eq!(report.verdict, Verdict::Tampered, "{:#?}", report.findings);
+        assert_eq!(reason(&report).place.as_ref().map(|place| place.line), Some(2));
+    }
+}
+
+/// Whoever had the keys once can write another continuation, and say in it that retention deleted what was
+/// verified: the chain of the seals still tells.
+#[test]
+fn a_prune_of_what_was_verified_does_not_hide_another_history() {
+    let quick = |honest: bool| {
+        let mut log = Log::new();
+        log.events(10);
+        log.stop();
+        let old = copy(&log);
+        log.start();
+        log.events(5);
+        log.seal(Reason::Time);
+        let since = Some(position(&log.options()));
+        if !honest {
+            log.stop();
+            restore(&log, &old);
+            log.start();
+            log.events(5);
+            log.seal(Reason::Time);
+        }
+        let closed = log.rotate();
+        let root = log.checkpoint().lines().nth(2).expect("a root").to_owned();
+        let size: u64 = log.checkpoint().lines().nth(1).expect("a size").parse().expect("a size");
+        let root = data_encoding::BASE64.decode(root.as_bytes()).expect("base64");
+        log.record(&Record::Pruned {
+            through_seq: size - 1,
+            root: data_encoding::HEXLOWER.encode(&root),
+            policy: "keep nothing".into(),
+            keep_seconds: 0,
+        });
+        log.seal(Reason::Time);
+        fs::remove_file(closed).expect("removes");
+        run(&Options { since, ..log.options() })
+    };
+    let report = quick(true);
+    assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+    expect(&quick(false), Verdict::Tampered, "was cut, rolled back or replaced since");
+}
+
+#[test]
 fn a_compressed_segment_is_gone_on_with_where_the_position_is() {
     let mut log = Log::new();
     log.events(100);

@@ -1,17 +1,19 @@
 //! Keys as they are given: in the command line or in a file.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::error::Error;
-use crate::ledger::auditor;
+use crate::ledger::keys::text;
 use crate::ledger::note::{KeyKind, VerifierKey};
 
 /// A key of 32 bytes: 64 hex digits, or a file with them.
-pub(super) fn hex(given: &OsStr) -> Result<[u8; 32], Error> {
-    match given.to_str().and_then(parse) {
+pub(super) fn hex(given: &OsStr) -> Result<Zeroizing<[u8; 32]>, Error> {
+    match given.to_str().and_then(text::parse) {
         Some(key) => Ok(key),
         None if Path::new(given).exists() => hex_file(Path::new(given)),
         None => {
@@ -23,9 +25,17 @@ pub(super) fn hex(given: &OsStr) -> Result<[u8; 32], Error> {
     }
 }
 
-/// The same, always in a file.
-pub(super) fn hex_file(path: &Path) -> Result<[u8; 32], Error> {
-    parse(&read(path)?).ok_or_else(|| {
+/// The same, always in a file: an argument can be read by everybody on the host.
+pub(super) fn hex_file(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error> {
+    hex_from(File::open(path), path)
+}
+
+/// The same, in what was opened under the name `path`.
+pub(super) fn hex_from(
+    opened: io::Result<impl Read>,
+    path: &Path,
+) -> Result<Zeroizing<[u8; 32]>, Error> {
+    text::parse(&read(opened, path)?).ok_or_else(|| {
         Error::Usage(format!("'{}' is no key: it should hold 64 hex digits", path.display()))
     })
 }
@@ -41,7 +51,10 @@ pub(super) fn verifier(given: &OsStr, kind: KeyKind) -> Result<VerifierKey, Erro
         Err(e) if !path.exists() => {
             return Err(unusable("is neither a verifier key nor a file", &e));
         }
-        Err(_) => read(path)?.trim().parse().map_err(|e| unusable("holds no verifier key", &e))?,
+        Err(_) => read(File::open(path), path)?
+            .trim()
+            .parse()
+            .map_err(|e| unusable("holds no verifier key", &e))?,
     };
     if key.kind() != kind {
         let (is, wanted) = match kind {
@@ -56,11 +69,7 @@ pub(super) fn verifier(given: &OsStr, kind: KeyKind) -> Result<VerifierKey, Erro
     Ok(key)
 }
 
-fn parse(text: &str) -> Option<[u8; 32]> {
-    auditor::parse(text).map(|key| *key)
-}
-
-fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
-    let text = std::fs::File::open(path).and_then(auditor::read_text);
+fn read(opened: io::Result<impl Read>, path: &Path) -> Result<Zeroizing<String>, Error> {
+    let text = opened.and_then(text::read);
     text.map_err(|source| Error::KeyFile { path: path.into(), source })
 }

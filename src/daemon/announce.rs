@@ -7,12 +7,13 @@ use std::process::{Command, Stdio};
 
 use data_encoding::HEXLOWER;
 
-use super::{DaemonError, Host, system};
+use super::{DaemonError, system};
 use crate::fs::Real;
 use crate::keysheet::Sheet;
-use crate::ledger::Paths;
-use crate::ledger::auditor::{EXPORT, HostCopy, KeyError, Whereabouts, parse, read_text};
+use crate::ledger::auditor::{EXPORT, HostCopy, KeyError, Whereabouts};
+use crate::ledger::keys::text;
 use crate::ledger::segment;
+use crate::ledger::{Host, Paths};
 
 /// The hidden option of the process that draws the sheet.
 const OPTION: &str = "--announce-keys";
@@ -76,6 +77,6 @@ pub fn draw(paths: &Paths, host: &Host) -> Result<(), DaemonError> {
 }
 
 fn genesis_pub(paths: &Paths) -> std::io::Result<String> {
-    let text = read_text(File::open(paths.genesis_pub())?)?;
-    Ok(parse(&text).map(|key| HEXLOWER.encode(&*key)).unwrap_or_default())
+    let text = text::read(File::open(paths.genesis_pub())?)?;
+    Ok(text::parse(&text).map(|key| HEXLOWER.encode(&*key)).unwrap_or_default())
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::journal::Journal;
-use super::{DaemonError, ingest_limits, signals};
+use super::running::ingest_limits;
+use super::{DaemonError, signals};
 use crate::config::{self, Config, Sources};
 use crate::engine::Engine;
 use crate::ingest::Limits;

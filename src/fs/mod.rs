@@ -5,6 +5,7 @@ pub mod faulty;
 mod real;
 
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub use real::Real;
@@ -61,6 +62,21 @@ pub struct Stat {
     pub links: u64,
     /// Bytes.
     pub len: u64,
+}
+
+/// Opens a file for reading that somebody else may have put there. What is no regular file is refused, and not
+/// even opened: a FIFO would wait for ever, and opening a device can do something.
+pub fn open_regular(path: &Path) -> io::Result<std::fs::File> {
+    let check = |meta: std::fs::Metadata| match meta.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+    };
+    check(std::fs::metadata(path)?)?;
+    let mut options = std::fs::File::options();
+    let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    // Another may stand there by now.
+    check(file.metadata()?)?;
+    Ok(file)
 }
 
 /// Replaces a small file so that a reader, and a crash, sees either the old or the new one whole.

@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, CheckpointError, ORIGIN_PART, parse_hash, parse_number};
+use super::hex;
 use super::keys::LogId;
 use super::note::{Note, NoteError, SIGNATURE_PREFIX};
 use super::seal::Hex;
@@ -182,10 +183,8 @@ impl Receipt {
         if written.auditlog_receipt != 1 {
             return Err(format!("its version {} is not known", written.auditlog_receipt));
         }
-        let log_id = HEXLOWER.decode(written.log_id.as_bytes()).ok();
-        let log_id = log_id.and_then(|id| id.try_into().ok());
         Ok(Self {
-            log_id: log_id.ok_or("its log_id is not 32 hex digits")?,
+            log_id: hex::decode(&written.log_id).ok_or("its log_id is not 32 hex digits")?,
             seq: written.seq,
             mac: written.mac.0,
             received_ns: parse_rfc3339(&written.received).ok_or("its time cannot be read")?,

@@ -1,7 +1,6 @@
 //! The auditor key's way off the host. S_0 stands in a file that only its owner reads until somebody has it
 //! elsewhere; at every moment of the hand-over there is a whole copy.
 
-mod text;
 mod whereabouts;
 
 use std::fs;
@@ -14,10 +13,10 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use zeroize::Zeroizing;
 
-use super::Paths;
+use super::keys::text;
+use super::{LedgerError, Paths};
 use crate::fs::{Access, Fs};
 
-pub use text::{from_credential, parse, read_text};
 pub use whereabouts::{EXPORT, Whereabouts};
 
 /// Why the auditor key could not be handed over.
@@ -70,6 +69,23 @@ pub enum KeyError {
     },
 }
 
+/// The auditor key of a new log in a credential; `None` if there is no such credential.
+///
+/// # Errors
+/// [`LedgerError::Credential`] where it cannot be read or is no key.
+pub fn from_credential(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, LedgerError> {
+    let unusable = |why: String| LedgerError::Credential { path: path.into(), why };
+    let text = match fs::File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.and_then(|file| text::read(&file)),
+    };
+    let text = text.map_err(|e| unusable(format!("cannot be read: {e}")))?;
+    match text::parse(&text) {
+        Some(key) => Ok(Some(key)),
+        None => Err(unusable("does not hold 64 hex digits".into())),
+    }
+}
+
 /// The copy on the host, locked: only one process hands it over.
 pub struct HostCopy {
     path: PathBuf,
@@ -98,12 +114,12 @@ impl HostCopy {
         if lock.metadata().map_err(not_read)?.nlink() == 0 {
             return Err(away());
         }
-        let text = read_text(&*lock).map_err(not_read)?;
+        let text = text::read(&*lock).map_err(not_read)?;
         if text.starts_with('\0') {
             erase(disk, &path, text.len())?;
             return Err(away());
         }
-        match parse(&text) {
+        match text::parse(&text) {
             Some(key) => {
                 Ok(Self { path, text: Zeroizing::new(HEXLOWER.encode(&*key)), _lock: lock })
             }
@@ -146,7 +162,7 @@ impl HostCopy {
 
     /// Whether `key` is this key.
     pub fn is(&self, key: &[u8; 32]) -> bool {
-        parse(&self.text).is_some_and(|own| *own == *key)
+        text::parse(&self.text).is_some_and(|own| *own == *key)
     }
 
     /// Overwrites and removes the host's copy, durably. Whoever calls it has another one.

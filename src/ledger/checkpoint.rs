@@ -10,6 +10,7 @@ use std::fmt;
 
 use data_encoding::{BASE64, HEXLOWER};
 
+use super::hex;
 use super::keys::{LogId, SignKey};
 use super::note::{KeyError, KeyKind, Note, NoteError, VerifierKey, decode_base64};
 use super::tree::{Hash, Tree};
@@ -85,8 +86,8 @@ pub(super) fn parse_hash(text: &str) -> Option<Hash> {
 }
 
 fn log_id(origin: &str) -> Option<LogId> {
-    let (_, hex) = origin.rsplit_once(ORIGIN_PART)?;
-    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
+    let (_, id) = origin.rsplit_once(ORIGIN_PART)?;
+    hex::decode(id)
 }
 
 /// Signs the checkpoints of one log.

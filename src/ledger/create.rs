@@ -3,11 +3,12 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::auditor::{self, Whereabouts};
 use super::files::{create_segment, open_seals};
-use super::keys::{EpochSecret, LogId, SignKey};
+use super::keys::{EpochSecret, LogId, Ratchet, SignKey};
 use super::log::{Epoch, EpochKeys, boot, hex, signer};
 use super::open::{Opened, Setup};
 use super::seal::Reason;
@@ -24,34 +25,20 @@ use crate::record::Record;
 pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> {
     let paths = setup.paths.clone();
     let fs = setup.fs.clone();
-    let state_dir = paths.state_dir.clone();
-    let keys = || LedgerError::io("given keys", &state_dir);
-    let mut log_id: LogId = [0; 16];
-    (setup.entropy)(&mut log_id).map_err(keys())?;
-    let given = setup.credential.as_deref().map(auditor::from_credential).transpose()?.flatten();
-    let mut auditor_key = Zeroizing::new([0; 32]);
-    match &given {
-        Some(key) => auditor_key.copy_from_slice(&**key),
-        None => (setup.entropy)(&mut *auditor_key).map_err(keys())?,
-    }
-    let secret = EpochSecret::new(&auditor_key).map_err(keys())?;
-    let sign_key = SignKey::generate(&mut setup.entropy).map_err(keys())?;
-    let checkpoint_key = SignKey::generate(&mut setup.entropy).map_err(keys())?;
-    let ratchet = secret.ratchet(&log_id, 0).map_err(keys())?;
-    let next_secret = secret.next(&log_id, 0).map_err(keys())?;
-    drop(secret);
+    let NewKeys { log_id, auditor_key, given, ratchet, next_secret, sign_key, checkpoint_key } =
+        NewKeys::generate(&mut setup)?;
 
     let put = |path: PathBuf, text: &str, access| {
         fs::replace(&*fs, &path, text.as_bytes(), access).map_err(LedgerError::io("written", &path))
     };
-    let genesis_pub = hex32(&sign_key.public());
+    let genesis_pub = HEXLOWER.encode(&sign_key.public());
     let signer = signer(&paths, checkpoint_key, &setup.host.name, &log_id, "")?;
     let checkpoint_vkey = signer.verifier_key().to_string();
     put(paths.genesis_pub(), &format!("{genesis_pub}\n"), Access::Shared)?;
     put(paths.checkpoint_vkey(), &format!("{checkpoint_vkey}\n"), Access::Shared)?;
     put(paths.checkpoint_key(), &secret_line(signer.seed()), Access::Private)?;
     let opened = rfc3339(now.wall_ns);
-    let auditor_key_in = leave(&auditor_key, given.is_some(), &*fs, &paths, &opened)?;
+    let auditor_key_in = leave(&auditor_key, given, &*fs, &paths, &opened)?;
     drop(auditor_key);
 
     let state = StateFile::create(&*fs, &paths.state())?;
@@ -101,6 +88,50 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     Ok(Opened { ledger, created: true, recovered: None })
 }
 
+/// What a new log begins with.
+struct NewKeys {
+    log_id: LogId,
+    /// S_0.
+    auditor_key: Zeroizing<[u8; 32]>,
+    /// It came from a credential.
+    given: bool,
+    /// Of epoch 0.
+    ratchet: Ratchet,
+    next_secret: EpochSecret,
+    sign_key: SignKey,
+    checkpoint_key: SignKey,
+}
+
+impl NewKeys {
+    fn generate(setup: &mut Setup) -> Result<Self, LedgerError> {
+        let failed = || LedgerError::io("given keys", &setup.paths.state_dir);
+        let entropy = &mut setup.entropy;
+        let mut log_id: LogId = [0; 16];
+        entropy(&mut log_id).map_err(failed())?;
+        let given =
+            setup.credential.as_deref().map(auditor::from_credential).transpose()?.flatten();
+        let is_given = given.is_some();
+        let auditor_key = match given {
+            Some(key) => key,
+            None => {
+                let mut key = Zeroizing::new([0; 32]);
+                entropy(&mut *key).map_err(failed())?;
+                key
+            }
+        };
+        let secret = EpochSecret::new(&auditor_key).map_err(failed())?;
+        Ok(Self {
+            log_id,
+            auditor_key,
+            given: is_given,
+            ratchet: secret.ratchet(&log_id, 0).map_err(failed())?,
+            next_secret: secret.next(&log_id, 0).map_err(failed())?,
+            sign_key: SignKey::generate(entropy).map_err(failed())?,
+            checkpoint_key: SignKey::generate(entropy).map_err(failed())?,
+        })
+    }
+}
+
 /// Leaves the auditor key in its file, or says that it came from a credential; where it is now, for leaf 0.
 fn leave(
     key: &[u8; 32],
@@ -125,7 +156,7 @@ fn leave(
 /// A secret as its file holds it.
 fn secret_line(bytes: &[u8; 32]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(65));
-    data_encoding::HEXLOWER.encode_append(bytes, &mut text);
+    HEXLOWER.encode_append(bytes, &mut text);
     text.push('\n');
     text
 }
@@ -135,8 +166,4 @@ fn discard(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed.map_err(LedgerError::io("removed", path)),
     }
-}
-
-fn hex32(bytes: &[u8; 32]) -> String {
-    data_encoding::HEXLOWER.encode(bytes)
 }

@@ -1,6 +1,8 @@
 //! Keys: the chain of epoch secrets, the ratchet that macs each line, and the signing key of an epoch
 //! (docs/ledger-format.md, "Keys").
 
+pub mod text;
+
 use std::io;
 
 use ed25519_dalek::{Signer, SigningKey};

@@ -6,12 +6,13 @@ use std::path::Path;
 use zeroize::Zeroize;
 
 use super::checkpoint::Signer;
-use super::files::{append_seal, create_segment, open_seals, set_aside};
+use super::files::{create_segment, open_seals, set_aside};
 use super::keys::{LogId, SignKey};
 use super::line::{self, Body};
 use super::log::{Epoch, EpochKeys, Segment, boot, hex, signer};
 use super::open::{Opened, Setup};
 use super::seal::{self, Reason};
+use super::seals_file;
 use super::segment::{self, Encoding, Found, Header};
 use super::state::{LastSeal, State, StateFile};
 use super::tree::{Tree, leaf_hash};
@@ -19,6 +20,9 @@ use super::{Ledger, LedgerError, Paths};
 use crate::clock::{Now, rfc3339};
 use crate::fs::{self, Access};
 use crate::record::Record;
+
+/// Bytes that are kept of what is cut: somebody may have made the file as long as a disk.
+const MOST_KEPT: u64 = 16 << 20;
 
 /// What the newest segment holds after the last seal.
 #[derive(Default)]
@@ -38,6 +42,8 @@ pub(super) struct Recovery {
     setup: Setup,
     state_file: StateFile,
     state: State,
+    /// Of this log, oldest first.
+    segments: Vec<Found>,
     newest: Option<Found>,
     tree: Tree,
     tail: Tail,
@@ -48,15 +54,17 @@ pub(super) struct Recovery {
 impl Recovery {
     pub fn new(setup: Setup, state_file: StateFile, state: State, segments: &[Found]) -> Self {
         let log_id = hex(&state.log_id);
-        let newest = segments.iter().rfind(|found| found.header.log_id == log_id).cloned();
+        let of_log = segments.iter().filter(|found| found.header.log_id == log_id);
+        let segments: Vec<_> = of_log.cloned().collect();
+        let newest = segments.last().cloned();
         let tree = state.seal.as_ref().map(|seal| seal.tree.clone()).unwrap_or_default();
         let tail = Tail::default();
-        Self { setup, state_file, state, newest, tree, tail, damage: Vec::new() }
+        Self { setup, state_file, state, segments, newest, tree, tail, damage: Vec::new() }
     }
 
     pub fn run(mut self, now: Now) -> Result<Opened, LedgerError> {
         let usable = self.locate_tail()?;
-        self.complete_seals()?;
+        let seals_damage = self.complete_seals()?;
         let epoch_lines = self.tail.lines;
         // An epoch without lines says nothing by itself: whoever killed the daemon may have cut them.
         let reason = if epoch_lines == 0 && self.damage.is_empty() && self.was_stopped() {
@@ -73,7 +81,11 @@ impl Recovery {
         };
         let closed_elsewhere = usable_elsewhere(&segment, &self.setup.paths);
         let rebooted = self.state.boot != boot(&self.setup.host.boot_id);
-        let record = (reason == Reason::Recovered || self.tail.unterminated > 0).then(|| {
+        let is_found =
+            reason == Reason::Recovered || self.tail.unterminated > 0 || seals_damage.is_some();
+        // That seals.jsonl was damaged says nothing about the epoch, and so nothing to its seal.
+        self.damage.extend(seals_damage);
+        let record = is_found.then(|| {
             let damage = (!self.damage.is_empty()).then(|| self.damage.join("; "));
             Record::Recovered {
                 epoch: self.state.epoch,
@@ -195,7 +207,9 @@ impl Recovery {
             match line::parse(text) {
                 Ok(line) if line.seq == self.tree.size() => match line.body {
                     Body::Event { .. } => self.tree.push(leaf_hash(text)),
-                    Body::Seal(_) => return Err(self.state_older(found)),
+                    Body::Seal(_) if self.is_signed(text) => return Err(self.state_older(found)),
+                    // Anybody can write what looks like one.
+                    Body::Seal(_) => break,
                 },
                 _ => break,
             }
@@ -223,8 +237,9 @@ impl Recovery {
     fn cut(&mut self, found: &Found) -> Result<Segment, LedgerError> {
         let path = &found.path;
         if self.tail.garbage > 0 {
-            let (_, bytes) = read_at(path, self.tail.end, self.tail.garbage)
-                .map_err(LedgerError::io("read", path))?;
+            let kept = self.tail.garbage.min(MOST_KEPT);
+            let (_, bytes) =
+                read_at(path, self.tail.end, kept).map_err(LedgerError::io("read", path))?;
             let copy = self
                 .setup
                 .paths
@@ -232,7 +247,8 @@ impl Recovery {
                 .join(format!("cut-{}-at-{}.bytes", found.header.segment, self.tail.end));
             fs::replace(&*self.setup.fs, &copy, &bytes, Access::Shared)
                 .map_err(LedgerError::io("written", &copy))?;
-            self.damage.push(format!("they were cut and are kept in {copy:?}"));
+            self.damage
+                .push(format!("they were cut; the first {kept} of them are kept in {copy:?}"));
         }
         let cut = self.tail.unterminated + self.tail.garbage;
         let len = self.tail.end;
@@ -264,30 +280,10 @@ impl Recovery {
         create_segment(fs, paths, &header)
     }
 
-    /// Appends the last seal to seals.jsonl if a crash came before that.
-    fn complete_seals(&mut self) -> Result<(), LedgerError> {
-        let Some(last) = &self.state.seal else { return Ok(()) };
-        let paths = &self.setup.paths;
-        let mut wanted = last.line.clone();
-        wanted.push(b'\n');
-        let path = paths.seals();
-        let io = || LedgerError::io("completed", &path);
-        let len = std::fs::metadata(&path).map_or(0, |meta| meta.len());
-        // A seal line is far shorter than this, so its end is in sight.
-        let start = len.saturating_sub(8192);
-        let (_, bytes) = match read_at(&path, start, 8192) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => (true, Vec::new()),
-            read => read.map_err(io())?,
-        };
-        if bytes.ends_with(&wanted) {
-            return Ok(());
-        }
-        let mut file = open_seals(&*self.setup.fs, paths)?;
-        let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1);
-        if whole < bytes.len() {
-            file.truncate(start + whole as u64).map_err(io())?;
-        }
-        append_seal(&mut *file, paths, &wanted)
+    fn complete_seals(&self) -> Result<Option<String>, LedgerError> {
+        let Some(last) = &self.state.seal else { return Ok(None) };
+        let Setup { fs, paths, .. } = &self.setup;
+        seals_file::complete(&**fs, paths, &self.segments, &last.line)
     }
 
     fn into_ledger(self, segment: Segment) -> Result<Ledger, LedgerError> {
@@ -315,6 +311,11 @@ impl Recovery {
             seals,
             batch: Vec::new(),
         })
+    }
+
+    /// Whether the open epoch's own key signed this seal: then it was closed, and the state is a copy of before.
+    fn is_signed(&self, seal: &[u8]) -> bool {
+        seal::verify(seal, &self.state.log_id, &self.state.sign_key.public())
     }
 
     fn state_older(&self, found: &Found) -> LedgerError {

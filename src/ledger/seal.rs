@@ -5,6 +5,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::hex;
 use super::keys::{LogId, SignKey};
 use super::line;
 use super::tree::Hash;
@@ -69,8 +70,7 @@ impl Serialize for Hex {
 impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'_, str>>::deserialize(d)?;
-        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(serde::de::Error::custom)?;
-        bytes.try_into().map(Hex).map_err(|_| serde::de::Error::custom("not 64 hex digits"))
+        hex::decode(&text).map(Hex).ok_or_else(|| serde::de::Error::custom("not 64 hex digits"))
     }
 }
 

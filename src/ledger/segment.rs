@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub use dir::{broken, list, open_listed, reopen};
 pub use header::{Header, MAX_HEADER};
 
+use crate::fs::open_regular;
+
 /// How a segment's bytes are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -114,7 +116,7 @@ pub fn contents_at(mut file: fs::File, offset: u64) -> io::Result<(bool, BufRead
 
 /// The header of the segment at `path`; `None` if the file is something else.
 pub fn read_header(path: &Path) -> io::Result<Option<Found>> {
-    header_of(&fs::File::open(path)?, path)
+    header_of(&open_regular(path)?, path)
 }
 
 /// The header of the segment that was opened at `path`.

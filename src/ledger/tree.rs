@@ -1,9 +1,16 @@
 //! The log-wide Merkle tree of RFC 6962, section 2.1, kept as its frontier.
 
+mod range;
+
 use sha2::{Digest, Sha256};
+
+pub use range::CompactRange;
 
 /// A SHA-256 value.
 pub type Hash = [u8; 32];
+
+/// No tree begins with more leaves: more than any log will have, and far enough from where counting ends.
+const MAX_SIZE: u64 = 1 << 62;
 
 /// The hash of one line, without its LF, as a leaf.
 pub fn leaf_hash(line: &[u8]) -> Hash {
@@ -26,7 +33,8 @@ pub struct Tree {
 impl Tree {
     /// The tree with `size` leaves and this frontier; `None` if the two do not fit together.
     pub fn from_frontier(size: u64, frontier: Vec<Hash>) -> Option<Self> {
-        (frontier.len() == size.count_ones() as usize).then_some(Self { size, frontier })
+        let fits = size <= MAX_SIZE && frontier.len() == size.count_ones() as usize;
+        fits.then_some(Self { size, frontier })
     }
 
     /// The number of leaves.

@@ -5,11 +5,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compressed;
+mod copies;
 mod crashes;
 mod cuts;
 mod database;
 mod files;
 mod forged_proofs;
+mod hostile_copies;
 mod hostile_events;
 
 mod anchors;

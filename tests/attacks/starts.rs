@@ -4,10 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+use auditlogd::record::Record;
 use tempfile::TempDir;
 
 use crate::common::auditor::{Auditor, Macs};
-use crate::common::lab::paths;
+use crate::common::lab::{Lab, paths};
 use crate::common::{Daemon, refused};
 
 /// The directory of a daemon that was stopped after a rotation, with one event in each segment.
@@ -165,4 +166,88 @@ fn row_18_state_file_newer_than_the_log() {
     let root = daemon.stop().daemon.kill();
     fs::write(paths(root.path()).active(), old).expect("writes");
     goes_on(root, &auditor, &id);
+}
+
+/// Whoever can write to the log directory, but has no keys, cannot keep the daemon from starting: what he appended
+/// is cut, kept and recorded.
+#[test]
+fn row_18_what_was_appended_without_keys_while_no_daemon_ran() {
+    let forged_seal = |root: &Path| {
+        let path = paths(root).active();
+        let text = fs::read_to_string(&path).expect("reads");
+        let seal = text.lines().last().expect("a seal");
+        let own = seal.split(['{', ':', ',']).find_map(|part| part.parse::<u64>().ok());
+        let own = own.expect("its seq");
+        assert!(seal.contains("\"seal\":{"), "{seal}");
+        let forged = seal
+            .replace(&format!("{{\"seq\":{own},"), &format!("{{\"seq\":{},", own + 1))
+            .replace(&format!("\"size\":{own},"), &format!("\"size\":{},", own + 1));
+        fs::write(&path, format!("{text}{forged}\n")).expect("writes");
+    };
+    let hole = |root: &Path| {
+        let file = fs::File::options().write(true).open(paths(root).active()).expect("opens");
+        file.set_len(2 << 30).expect("a hole");
+    };
+    for harm in [&forged_seal as &dyn Fn(&Path), &hole] {
+        let (root, auditor) = stopped();
+        harm(root.path());
+        let daemon = Daemon::start_in(root, "");
+        daemon.greeted().store("{\"event_id\":\"after\"}", 1);
+        let recovered = daemon.records("recovered").pop().expect("a record");
+        let damage = recovered["event"]["data"]["damage"].as_str().expect("damage");
+        assert!(damage.contains("that are not the lines that follow"), "{damage}");
+        for macs in [Macs::Checked, Macs::Unchecked] {
+            auditor.verify(daemon.root(), macs, &[]).incomplete(&["killed or crashed"]);
+        }
+        let peak = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("status");
+        let peak = peak.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("KiB");
+        assert!(kib < 300 << 10, "the daemon took {kib} KiB");
+    }
+}
+
+/// Starts and stops once after the copy of the seals was changed; what the record says of the damage.
+fn damage_found(lab: &mut Lab) -> String {
+    let recovered = lab.open();
+    lab.stop();
+    match recovered {
+        Some(Record::Recovered { damage: Some(damage), .. }) => damage,
+        other => panic!("no damage was recorded, but {other:?}"),
+    }
+}
+
+#[test]
+fn row_18_copy_of_the_seals_deleted_or_cut() {
+    for kept in [0, 1, 2] {
+        let mut lab = Lab::closed(4, 2);
+        let (auditor, seals) = (Auditor::of(lab.root()), lab.paths().seals());
+        let before = fs::read_to_string(&seals).expect("reads");
+        let ends: Vec<_> = before.match_indices('\n').map(|(at, _)| at + 1).collect();
+        match kept {
+            0 => fs::remove_file(&seals).expect("deletes"),
+            // In the middle of the line after.
+            _ => fs::write(&seals, &before[..ends[kept - 1] + 100]).expect("cuts"),
+        }
+        let damage = damage_found(&mut lab);
+        let wanted = format!("seals from that of epoch {kept} on were missing");
+        assert!(damage.starts_with(&wanted) && damage.contains("were put back"), "{damage}");
+        assert!(fs::read_to_string(&seals).expect("reads").starts_with(&before));
+        auditor.verify(lab.root(), Macs::Checked, &[]).incomplete(&["were put back"]);
+        assert!(lab.open().is_none(), "it is told once");
+    }
+}
+
+/// With a segment that is gone, too, the seals cannot be put back, and nothing else is put in their place.
+#[test]
+fn row_18_copy_of_the_seals_and_a_segment_deleted() {
+    let mut lab = Lab::closed(4, 2);
+    let (auditor, seals) = (Auditor::of(lab.root()), lab.paths().seals());
+    let before = fs::read_to_string(&seals).expect("reads");
+    fs::remove_file(&lab.segments()[0]).expect("deletes");
+    fs::remove_file(&seals).expect("deletes");
+    let damage = damage_found(&mut lab);
+    assert!(damage.contains("could not be put back"), "{damage}");
+    let after = fs::read_to_string(&seals).expect("reads");
+    assert_eq!(after.lines().next(), before.lines().last());
+    auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&["does not hold the seal of epoch 0"]);
 }

@@ -39,13 +39,14 @@ impl Auditor {
     pub fn check(&self, root: &Path, macs: Macs) -> Report {
         let auditor_key = (macs == Macs::Checked).then_some(self.auditor.into());
         let genesis = Some(self.genesis);
-        let options = Options { genesis, auditor_key, ..Options::new(paths(root)) };
+        let live = true;
+        let options = Options { genesis, auditor_key, live, ..Options::new(paths(root)) };
         verify::verify(&options, &mut |_, _| {})
     }
 
     /// Runs `auditlog verify` on the log below `root`, with these further arguments.
     pub fn verify(&self, root: &Path, macs: Macs, args: &[&str]) -> Said {
-        let genesis = data_encoding::HEXLOWER.encode(&self.genesis);
+        let genesis = self.genesis_hex();
         let auditor_key = self.file("auditor.key");
         let mut all = vec!["verify", "--key", &genesis];
         if macs == Macs::Checked {
@@ -56,6 +57,11 @@ impl Auditor {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
         Said { code: output.status.code(), text }
+    }
+
+    /// The genesis key as it is given.
+    pub fn genesis_hex(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.genesis)
     }
 
     /// A file that the auditor keeps.

@@ -9,8 +9,8 @@ mod log;
 mod properties;
 mod vectors;
 
-use auditlogd::ledger::proof::Range;
-use auditlogd::ledger::tree::{Hash, Tree};
+use auditlogd::ledger::proof::{consistency_path, inclusion_path};
+use auditlogd::ledger::tree::{CompactRange, Hash, Tree};
 
 /// The tree of some leaves.
 fn tree(leaves: &[Hash]) -> Tree {
@@ -19,18 +19,18 @@ fn tree(leaves: &[Hash]) -> Tree {
     tree
 }
 
-fn range(begin: usize, leaves: &[Hash]) -> Range {
-    let mut range = Range::new(begin as u64);
+fn range(begin: usize, leaves: &[Hash]) -> CompactRange {
+    let mut range = CompactRange::new(begin as u64);
     leaves[begin..].iter().for_each(|leaf| range.push(*leaf));
     range
 }
 
 /// The proof that leaf `index` is among `leaves`.
 fn inclusion(index: usize, leaves: &[Hash]) -> Vec<Hash> {
-    range(index + 1, leaves).inclusion(&tree(&leaves[..index]))
+    inclusion_path(&tree(&leaves[..index]), &range(index + 1, leaves))
 }
 
 /// The proof that the tree of `leaves` continues that of the first `old` of them.
 fn consistency(old: usize, leaves: &[Hash]) -> Vec<Hash> {
-    range(old, leaves).consistency(&tree(&leaves[..old]))
+    consistency_path(&tree(&leaves[..old]), &range(old, leaves))
 }

@@ -1,10 +1,10 @@
 //! What holds for proofs of any leaf in any tree.
 
-use auditlogd::ledger::proof::{Range, verify_consistency, verify_inclusion};
+use auditlogd::ledger::proof::{inclusion_path, verify_consistency, verify_inclusion};
 use auditlogd::ledger::tree::{Hash, Tree, leaf_hash, node_hash};
 use proptest::prelude::*;
 
-use crate::{consistency, inclusion, tree};
+use crate::{consistency, inclusion, range, tree};
 
 fn leaves(size: usize) -> Vec<Hash> {
     (0..size).map(|n| leaf_hash(&n.to_be_bytes())).collect()
@@ -142,8 +142,6 @@ proptest! {
         let kept = tree(&leaves[..first]);
         let mut before = Tree::from_frontier(first as u64, kept.frontier().to_vec()).expect("fits");
         leaves[first..index].iter().for_each(|leaf| before.push(*leaf));
-        let mut range = Range::new(index as u64 + 1);
-        leaves[index + 1..].iter().for_each(|leaf| range.push(*leaf));
-        prop_assert_eq!(range.inclusion(&before), inclusion(index, &leaves));
+        prop_assert_eq!(inclusion_path(&before, &range(index + 1, &leaves)), inclusion(index, &leaves));
     }
 }

@@ -112,7 +112,7 @@ impl<'a> Evidence<'a> {
             fact("Seals", &format!("{} with root, chain and signature", number(figures.seals))),
             fact("Macs of single lines", &number(figures.macs)),
             fact("Lines after the last seal", &number(figures.open_lines)),
-            fact("Database", &database(self.report, self.target.database.exists())),
+            fact("Database", &database(self.report, self.target.database.is_file())),
         ];
         if let Some((silence, seq)) = self.scan.silence {
             let seconds = silence.unsigned_abs() / 1_000_000_000;
@@ -153,6 +153,7 @@ impl<'a> Evidence<'a> {
         if self.report.database_end.is_none() {
             list.push("The database, by which people search the log.".to_owned());
         }
+        list.extend(report.unread.iter().map(|text| visible(text).into_owned()));
         list.extend(report.anchored.unchecked.iter().map(|text| visible(text).into_owned()));
         list.push(
             "Whether senders told the truth and sent everything: no log can show that.".to_owned(),

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::error::Error;
 use super::tally::Receipt;
 use crate::clock::Clock;
-use crate::ledger::anchor;
-use data_encoding::HEXLOWER;
+use crate::ledger::{anchor, hex};
 use nix::errno::Errno;
 
 /// Longer than a receipt's line.
@@ -43,9 +42,9 @@ impl Receipts {
 
     fn append(&mut self, log_id: Option<&str>, receipt: &Receipt) -> io::Result<()> {
         let kept = anchor::Receipt {
-            log_id: log_id.and_then(hex).ok_or_else(|| strange("which log it writes"))?,
+            log_id: log_id.and_then(hex::decode).ok_or_else(|| strange("which log it writes"))?,
             seq: receipt.seq,
-            mac: hex(&receipt.mac).ok_or_else(|| strange("the line's mac"))?,
+            mac: hex::decode(&receipt.mac).ok_or_else(|| strange("the line's mac"))?,
             received_ns: Clock::System.now().wall_ns,
         };
         self.file.write_all(kept.to_line().as_bytes())
@@ -65,10 +64,6 @@ impl Receipts {
             source,
         })
     }
-}
-
-fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 fn strange(what: &str) -> io::Error {

@@ -1,15 +1,15 @@
 //! `auditlog keys remove`: the host's copy, once it has been compared with somebody's own.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{advise, elsewhere, is_standard};
 use crate::cli::error::{Error, Exit};
+use crate::cli::given_key;
 use crate::fs::Real;
 use crate::ledger::Paths;
-use crate::ledger::auditor::{HostCopy, parse, read_text};
+use crate::ledger::auditor::HostCopy;
 
 /// Standard input as the file that it is.
 const STDIN: &str = "/proc/self/fd/0";
@@ -41,17 +41,10 @@ impl Remove {
         let disk = Real::default();
         let file = if is_standard(&self.auditor) { Path::new(STDIN) } else { &self.auditor };
         elsewhere::own_copy(file, paths)?;
-        let text = match is_standard(&self.auditor) {
-            true => read_text(std::io::stdin().lock()),
-            false => File::open(file).and_then(read_text),
-        };
-        let text = text.map_err(|source| Error::KeyFile { path: file.into(), source })?;
-        let yours = parse(&text).ok_or_else(|| {
-            Error::Usage(format!(
-                "'{}' is no key: it should hold 64 hex digits",
-                self.auditor.display()
-            ))
-        })?;
+        let yours = match is_standard(&self.auditor) {
+            true => given_key::hex_from(Ok(std::io::stdin().lock()), &self.auditor),
+            false => given_key::hex_file(&self.auditor),
+        }?;
         let key = HostCopy::open(&disk, paths)?;
         if !key.is(&yours) {
             return Err(key.different().into());

@@ -12,7 +12,8 @@ use crate::cli::output::{Form, Look, Out};
 use crate::cli::text::visible;
 use crate::keysheet::qr_lines;
 use crate::ledger::Paths;
-use crate::ledger::auditor::{Whereabouts, parse, read_text};
+use crate::ledger::auditor::Whereabouts;
+use crate::ledger::keys::text;
 use crate::ledger::segment;
 
 const HELP: &str = "\
@@ -120,7 +121,7 @@ impl Report {
 
 fn genesis(paths: &Paths) -> Result<String, Error> {
     let path = paths.genesis_pub();
-    let key = parse(&key_text(&path)?);
+    let key = text::parse(&key_text(&path)?);
     let key = key.ok_or_else(|| garbled(&path, "it does not hold 64 hex digits"))?;
     Ok(HEXLOWER.encode(&*key))
 }
@@ -135,7 +136,7 @@ fn checkpoint(paths: &Paths) -> Result<String, Error> {
 }
 
 fn key_text(path: &Path) -> Result<String, Error> {
-    let text = File::open(path).and_then(read_text);
+    let text = File::open(path).and_then(text::read);
     text.map(|text| text.to_string()).map_err(|source| Error::KeyFile { path: path.into(), source })
 }
 

@@ -12,6 +12,7 @@ use crate::cli::error::Error;
 use crate::cli::given_key;
 use crate::cli::output::note;
 use crate::cli::progress::{bar, restyle};
+use crate::cli::text::visible;
 use crate::engine::{Database, Phase, verify_all};
 use crate::event::FieldMap;
 use crate::ledger::Paths;
@@ -89,10 +90,10 @@ impl Against {
         let mut options = Options::new(paths);
         options.live = self.dir.is_none();
         options.genesis = match (&self.key, options.paths.genesis_pub()) {
-            (Some(text), _) => Some(given_key::hex(text)?),
+            (Some(text), _) => Some(*given_key::hex(text)?),
             // Never one from a copy: whoever made the copy chose it.
             (None, path) if self.dir.is_none() && path.exists() => {
-                Some(given_key::hex_file(&path)?)
+                Some(*given_key::hex_file(&path)?)
             }
             (None, _) => None,
         };
@@ -106,15 +107,18 @@ impl Against {
         if let Some(path) = &self.auditor_key {
             warn_if_open(path);
         }
-        options.auditor_key =
-            self.auditor_key.as_deref().map(given_key::hex_file).transpose()?.map(Into::into);
+        options.auditor_key = self.auditor_key.as_deref().map(given_key::hex_file).transpose()?;
         let witnesses =
             self.witnesses.iter().map(|text| given_key::verifier(text, KeyKind::CosignatureV1));
         options.witnesses = witnesses.collect::<Result<Vec<VerifierKey>, Error>>()?;
         for path in &self.anchors {
-            let anchors = read_anchors(path)
+            let (anchors, cut) = read_anchors(path)
                 .map_err(|source| Error::Anchor { path: path.clone(), source })?;
             let from = path.display().to_string();
+            if cut {
+                let from = visible(&from);
+                note(format!("{from} is longer than 64 MiB: only the anchors at its end are used"));
+            }
             options
                 .anchors
                 .extend(anchors.into_iter().map(|anchor| Given { from: from.clone(), anchor }));

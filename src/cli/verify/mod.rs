@@ -76,6 +76,7 @@ struct Told<'a> {
     findings_left_out: u64,
     figures: &'a Figures,
     anchored: &'a Anchored,
+    unread: &'a [String],
     prunes: &'a [Prune],
     since: &'a Option<Since>,
 }
@@ -119,7 +120,7 @@ impl Verify {
         let circumstances = Circumstances {
             key_from_here: target.key_from_here,
             vkey_from_here: self.against.vkey.is_none(),
-            database: target.database.exists(),
+            database: target.database.is_file(),
             seals: target.seals,
             whole: whole.filter(|_| report.verdict != Verdict::Tampered),
         };
@@ -148,6 +149,7 @@ impl Verify {
                 findings_left_out: report.findings_left_out,
                 figures: &report.figures,
                 anchored: &report.anchored,
+                unread: &report.unread,
                 prunes: &report.prunes,
                 since: &report.since,
             })?,

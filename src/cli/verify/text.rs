@@ -71,6 +71,7 @@ fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
     lines.push(("database", database(report, how.database)));
     let open = format!("{} after the last seal", count(figures.open_lines, "line"));
     lines.push(("open end", open));
+    lines.extend(report.unread.iter().map(|said| ("not read", said.clone())));
     for prune in &report.prunes {
         let message = format!(
             "up to seq {} by the rule: {} (seq {} of {})",

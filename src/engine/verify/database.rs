@@ -13,7 +13,7 @@ use crate::index::{EventRow, IndexError, Part, Progress, Reader, SealRow, Snapsh
 use crate::ledger::line::peek_seq;
 use crate::ledger::reader::{Lines, Reader as Ledger};
 use crate::ledger::segment;
-use crate::ledger::verify::{Report, Verdict};
+use crate::ledger::verify::{Options, Report, Verdict};
 
 /// Bytes of lines that are compared at one moment of the index.
 const READ_BYTES: usize = 2 << 20;
@@ -21,11 +21,11 @@ const READ_BYTES: usize = 2 << 20;
 /// Compares, and adds what was found to the report.
 pub(super) fn check(
     database: &Database<'_>,
-    log_dir: &Path,
+    options: &Options,
     report: &mut Report,
     progress: &mut dyn FnMut(Phase, u64, u64),
 ) {
-    let mut check = Check::new(log_dir, report);
+    let mut check = Check::new(options, report);
     if let Err(e) = check.run(database, progress) {
         let verdict = match e {
             IndexError::Changed { .. } | IndexError::Value { .. } => Verdict::Tampered,
@@ -41,6 +41,8 @@ pub(super) fn check(
 
 struct Check<'a> {
     log_dir: &'a Path,
+    /// Whether the log is this host's own, and no copy.
+    live: bool,
     ledger: Ledger,
     report: &'a Report,
     found: Findings,
@@ -52,10 +54,11 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(log_dir: &'a Path, report: &'a Report) -> Self {
+    fn new(options: &'a Options, report: &'a Report) -> Self {
+        let (log_dir, live) = (&*options.paths.log_dir, options.live);
         let ledger = Ledger::new(log_dir, &report.figures.log_id);
         let (found, maps) = (Findings::default(), Maps::default());
-        Self { log_dir, ledger, report, found, maps, next: 0, compared: false }
+        Self { log_dir, live, ledger, report, found, maps, next: 0, compared: false }
     }
 
     fn run(
@@ -195,6 +198,14 @@ impl<'a> Check<'a> {
             (false, verdict @ (Verdict::Incomplete | Verdict::Unverifiable)) => {
                 self.found.tell(verdict, format!("{what}, whose lines are missing from the log"));
             }
+            (false, _) if !self.live && seqs.start >= self.report.figures.next_seq => self.found.tell(
+                Verdict::Incomplete,
+                format!(
+                    "{what}, and the segments end before: either the segments were copied first, while the daemon \
+                     wrote, or the log's end was cut, or the rows were added; copy the database first and the \
+                     segments after it"
+                ),
+            ),
             (false, _) => self.found.tell(
                 Verdict::Tampered,
                 format!(

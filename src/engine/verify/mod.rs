@@ -36,11 +36,11 @@ pub fn verify_all(
     progress: &mut dyn FnMut(Phase, u64, u64),
 ) -> Report {
     let mut report = verify::verify(options, &mut |done, total| progress(Phase::Log, done, total));
-    if let Some(database) = database.filter(|database| database.path.exists())
+    if let Some(database) = database.filter(|database| database.path.is_file())
         && report.verdict < Verdict::Tampered
         && !report.figures.log_id.is_empty()
     {
-        database::check(&database, &options.paths.log_dir, &mut report, progress);
+        database::check(&database, options, &mut report, progress);
     }
     report
 }

@@ -4,11 +4,11 @@
 use std::io;
 use std::path::Path;
 
-use super::Range;
+use super::{consistency_path, inclusion_path};
 use crate::ledger::line::peek_seq;
 use crate::ledger::reader::Reader;
 use crate::ledger::segment;
-use crate::ledger::tree::{Hash, Tree, leaf_hash};
+use crate::ledger::tree::{CompactRange, Hash, Tree, leaf_hash};
 
 /// Bytes of lines read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -70,9 +70,10 @@ pub fn inclusion(
         let before = leaves.tree.clone();
         let mut line = Vec::new();
         leaves.read_to(seq + 1, |found| line.extend_from_slice(found))?;
-        let mut range = Range::new(seq + 1);
-        leaves.read_to(size, |line| range.push(leaf_hash(line)))?;
-        Ok(Inclusion { line, path: range.inclusion(&before), root: leaves.tree.root() })
+        let mut after = CompactRange::new(seq + 1);
+        leaves.read_to(size, |line| after.push(leaf_hash(line)))?;
+        let path = inclusion_path(&before, &after);
+        Ok(Inclusion { line, path, root: leaves.tree.root() })
     })
 }
 
@@ -87,10 +88,10 @@ pub fn consistency(
         let mut leaves = Leaves::from_segment_of(log_dir, log_id, old_size)?;
         leaves.read_to(old_size, |_| {})?;
         let old = leaves.tree.clone();
-        let mut range = Range::new(old_size);
-        leaves.read_to(new_size, |line| range.push(leaf_hash(line)))?;
+        let mut added = CompactRange::new(old_size);
+        leaves.read_to(new_size, |line| added.push(leaf_hash(line)))?;
         let (old_root, new_root) = (old.root(), leaves.tree.root());
-        Ok(Consistency { path: range.consistency(&old), old_root, new_root })
+        Ok(Consistency { path: consistency_path(&old, &added), old_root, new_root })
     })
 }
 

@@ -3,12 +3,12 @@
 
 mod build;
 mod file;
-mod range;
+mod path;
 
 use super::tree::{Hash, node_hash};
 pub use build::{BuildError, Consistency, Inclusion, consistency, inclusion};
 pub use file::{FileError, MAX_FILE, TlogProof};
-pub use range::Range;
+pub use path::{consistency_path, inclusion_path};
 
 /// The most hashes in a proof: one for each level of the largest tree.
 pub const MAX_HASHES: usize = 64;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Finding, Options, Paths, Verdict};
 use crate::clock::rfc3339;
+use crate::fs::open_regular;
 use crate::ledger::anchor::{self, Anchor, AnchorError, Receipt};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::keys::LogId;
@@ -19,6 +20,12 @@ use crate::ledger::tree::{Hash, Tree};
 
 /// Sentences about anchors that could not be checked.
 const MOST_SENTENCES: usize = 100;
+
+/// Bytes of a file of the daemon's with a checkpoint for each witness.
+const MOST_BESIDE: usize = 1 << 20;
+
+/// What else it can mean that files beside a copy know more than the copy's segments.
+pub const LATER_COPY: &str = "either the segments were copied first, while the daemon wrote, or the log's end was cut; copy the files of the state directory first and the segments after them, or verify on the host";
 
 /// An anchor, and who gave it.
 #[derive(Clone, Debug)]
@@ -121,6 +128,8 @@ pub struct Check<'a> {
     pub options: &'a Options,
     /// What the log is evidence of, so far.
     pub anchored: Anchored,
+    /// Whether the anchors are files beside a copy of the log, which may be newer than its segments.
+    pub beside_a_copy: bool,
     /// By size: the first root that was signed for it, and where that was.
     signed: BTreeMap<u64, (Hash, &'a str)>,
 }
@@ -133,11 +142,16 @@ impl<'a> Check<'a> {
         options: &'a Options,
         anchored: Anchored,
     ) -> Self {
-        Self { log_id, first, end, places, options, anchored, signed: BTreeMap::new() }
+        let signed = BTreeMap::new();
+        Self { log_id, first, end, places, options, anchored, beside_a_copy: false, signed }
     }
 
-    /// Checks one anchor; the error is what it is evidence of.
-    pub fn anchor(&mut self, given: &'a Given) -> Result<(), Finding> {
+    /// Checks anchors; returns what they are evidence of.
+    pub fn all(&mut self, given: &'a [Given]) -> Vec<Finding> {
+        given.iter().filter_map(|given| self.anchor(given).err()).collect()
+    }
+
+    fn anchor(&mut self, given: &'a Given) -> Result<(), Finding> {
         let from = &given.from[..];
         match &given.anchor {
             Anchor::Checkpoint { note, checkpoint } => self.checkpoint(from, note, checkpoint),
@@ -175,13 +189,7 @@ impl<'a> Check<'a> {
         }
         self.signed.entry(size).or_insert((root, from));
         if size > self.end {
-            return Err(Finding::new(
-                Verdict::Tampered,
-                format!(
-                    "{from}: a signed checkpoint says that the log had {size} lines, and it has {} now: it was cut or rolled back",
-                    self.end
-                ),
-            ));
+            return Err(self.beyond_the_end(from, size));
         }
         match self.places.roots.get(&size) {
             Some((found, _)) if *found != root => Err(Finding::new(
@@ -202,6 +210,22 @@ impl<'a> Check<'a> {
                 Ok(())
             }
         }
+    }
+
+    fn beyond_the_end(&self, from: &str, size: u64) -> Finding {
+        let (verdict, why) = match (self.beside_a_copy, self.options.live) {
+            (true, _) => (Verdict::Incomplete, LATER_COPY),
+            (false, true) => (Verdict::Tampered, "it was cut or rolled back"),
+            (false, false) => (
+                Verdict::Tampered,
+                "it was cut or rolled back, or this copy is older than the checkpoint",
+            ),
+        };
+        let end = self.end;
+        let message = format!(
+            "{from}: a signed checkpoint says that the log had {size} lines, and it has {end} now: {why}"
+        );
+        Finding::new(verdict, message)
     }
 
     fn check_signature(&mut self, from: &str, note: &Note) -> Result<(), Finding> {
@@ -264,11 +288,10 @@ impl<'a> Check<'a> {
     }
 }
 
-/// The anchors that `options` name: those given, and what their witnesses have cosigned of the log's own
-/// checkpoints. The strings say which witnesses have cosigned nothing.
-pub fn gather(options: &Options, own: &[Given]) -> (Vec<Given>, Vec<String>) {
-    let mut given = options.anchors.clone();
-    let mut silent = Vec::new();
+/// What the witnesses of `options` have cosigned of the log's own checkpoints. The strings say which
+/// witnesses have cosigned nothing.
+pub fn cosigned_by_witnesses(options: &Options, own: &[Given]) -> (Vec<Given>, Vec<String>) {
+    let (mut given, mut silent) = (Vec::new(), Vec::new());
     for witness in &options.witnesses {
         let before = given.len();
         given.extend(own.iter().filter_map(|own| cosigned(&own.anchor, witness)));
@@ -283,17 +306,38 @@ pub fn gather(options: &Options, own: &[Given]) -> (Vec<Given>, Vec<String>) {
 /// The checkpoints that the daemon left beside the log. A missing or damaged file is one without.
 pub fn beside_the_log(paths: &Paths) -> Vec<Given> {
     let files = [paths.cosigned(), paths.checkpoint()];
-    let read = files.iter().filter_map(|path| Some((path, read(path).ok()?)));
+    let read = files.iter().filter_map(|path| {
+        let file = open_regular(path).ok()?;
+        Some((path, read_from(file, MOST_BESIDE).ok()?))
+    });
     let all = read.flat_map(|(path, anchors)| {
         anchors.into_iter().map(|anchor| Given { from: path.display().to_string(), anchor })
     });
     all.filter(|given| matches!(given.anchor, Anchor::Checkpoint { .. })).collect()
 }
 
-/// The anchors in a file.
-pub fn read(path: &Path) -> Result<Vec<Anchor>, ReadError> {
+/// The anchors in a file, or in what comes out of a pipe; and whether it was only the end of a file that is
+/// longer than [`anchor::MAX_TEXT`]. There the newest checkpoints are, which cover what older ones do.
+pub fn read(path: &Path) -> Result<(Vec<Anchor>, bool), ReadError> {
+    let mut file = File::open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.len() <= anchor::MAX_TEXT as u64 {
+        return Ok((read_from(file, anchor::MAX_TEXT)?, false));
+    }
+    file.seek(SeekFrom::Start(meta.len() - anchor::MAX_TEXT as u64))?;
+    let mut end = Vec::new();
+    file.take(anchor::MAX_TEXT as u64).read_to_end(&mut end)?;
+    // It may begin inside of a line.
+    let line = memchr::memchr(b'\n', &end).map_or(end.len(), |at| at + 1);
+    Ok((anchor::read(&String::from_utf8_lossy(&end[line..]))?, true))
+}
+
+fn read_from(file: File, most: usize) -> Result<Vec<Anchor>, ReadError> {
     let mut text = Vec::new();
-    File::open(path)?.take(anchor::MAX_TEXT as u64 + 1).read_to_end(&mut text)?;
+    file.take(most as u64 + 1).read_to_end(&mut text)?;
+    if text.len() > most {
+        return Err(AnchorError::TooLong.into());
+    }
     Ok(anchor::read(&String::from_utf8_lossy(&text))?)
 }
 

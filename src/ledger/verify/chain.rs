@@ -50,12 +50,16 @@ pub(super) struct Chain<'o> {
     last_reason: Option<Reason>,
     last_ts_ns: Option<i64>,
     after_seal: bool,
+    /// Leaf 0 and the auditor key do not fit together, and what that means unless seal 0 shows that the key
+    /// is another log's.
+    wrong_key: Option<Finding>,
     /// The first leaf there is, if older ones were pruned, until a record accounts for it.
     unexplained_start: Option<u64>,
     /// A record accounts for it, which the next seal has yet to confirm.
     start_is_explained: bool,
     prunes: Vec<(Prune, Place)>,
-    given: Vec<Given>,
+    /// What witnesses have cosigned of [`Chain::own`].
+    cosigned: Vec<Given>,
     /// The checkpoints beside the log: they vouch for nothing, but the log must not contradict them.
     own: Vec<Given>,
     pub places: Places,
@@ -70,7 +74,7 @@ pub(super) struct Chain<'o> {
 impl<'o> Chain<'o> {
     pub fn new(options: &'o Options) -> Self {
         let own = anchors::beside_the_log(&options.paths);
-        let (given, silent) = anchors::gather(options, &own);
+        let (cosigned, silent) = anchors::cosigned_by_witnesses(options, &own);
         let mut report = Report::default();
         report.anchored.unchecked = silent;
         Self {
@@ -92,11 +96,12 @@ impl<'o> Chain<'o> {
             last_reason: None,
             last_ts_ns: None,
             after_seal: true,
+            wrong_key: None,
             unexplained_start: None,
             start_is_explained: false,
             prunes: Vec::new(),
-            places: Places::of(given.iter().chain(&own)),
-            given,
+            places: Places::of(options.anchors.iter().chain(&own)),
+            cosigned,
             own,
             history: options.history.then(History::default),
             passing: Vec::new(),
@@ -153,6 +158,10 @@ impl<'o> Chain<'o> {
                 self.places.mac(seq, mac);
                 Ok(())
             }
+            Step::WrongKey => {
+                self.wrong_key = Some(self.tampered("the line's mac is not the one its key gives"));
+                Ok(())
+            }
             Step::Own { seq, ts_ns, own } => self.own_record(seq, ts_ns, &own),
             Step::Lines(run) => self.lines(&run),
             Step::Seal(line) => self.seal(&line),
@@ -181,10 +190,16 @@ impl<'o> Chain<'o> {
         self.found(finding);
     }
 
-    fn lines(&mut self, run: &Run) -> Result<(), Finding> {
+    /// Leaf 0, where it is read, must say how the log was begun.
+    fn check_birth(&self) -> Result<(), Finding> {
         if self.tree.size() == 0 && !self.born {
             return Err(self.tampered("leaf 0 is not the record of how the log was begun"));
         }
+        Ok(())
+    }
+
+    fn lines(&mut self, run: &Run) -> Result<(), Finding> {
+        self.check_birth()?;
         if self.place.line == 2 && !self.after_seal {
             return Err(self.tampered(
                 "the segment before does not end with a seal, and this one does not begin with it",
@@ -198,7 +213,7 @@ impl<'o> Chain<'o> {
             figures.macs += lines;
         }
         if let Some(history) = &mut self.history {
-            history.rejected += run.rejected;
+            history.rejected = history.rejected.saturating_add(run.rejected);
         }
         self.after_seal = false;
         self.read(lines, run.bytes, run.first_ts_ns, run.last_ts_ns);

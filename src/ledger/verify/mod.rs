@@ -11,7 +11,6 @@ mod order;
 mod own;
 mod pipeline;
 mod position;
-mod range;
 mod report;
 mod seals;
 mod snapshot;

@@ -133,6 +133,12 @@ impl Position {
         }
     }
 
+    /// Whether the seal before `epoch`, of a log whose segments of that time were pruned, is another one.
+    pub(super) fn contradicted_by(&self, epoch: u64, prev: &Hash) -> Option<Finding> {
+        let another = epoch == self.epoch && *prev != self.prev.0;
+        another.then(|| self.lost("seals.jsonl has another seal there"))
+    }
+
     fn lost(&self, how: &str) -> Finding {
         let message = format!(
             "the log was verified up to seq {} at {}, and {how}: it was cut, rolled back or replaced since",

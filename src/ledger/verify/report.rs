@@ -125,6 +125,8 @@ pub struct Report {
     pub findings_left_out: u64,
     /// What was read.
     pub figures: Figures,
+    /// Sentences about files that look like segments and could not be read as such; at most 20.
+    pub unread: Vec<String>,
     /// What the log says about segments that were deleted by a rule; at most 1,000.
     pub prunes: Vec<Prune>,
     /// What the anchors cover.
@@ -159,6 +161,7 @@ impl Default for Report {
             findings: Vec::new(),
             findings_left_out: 0,
             figures: Figures::default(),
+            unread: Vec::new(),
             prunes: Vec::new(),
             anchored: Anchored::default(),
             since: None,

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Verdict};
+use crate::fs::open_regular;
 use crate::ledger::line::{self, Body};
 use crate::ledger::seal::{self, Seal};
 
@@ -48,7 +49,7 @@ impl Seals {
             Finding::new(Verdict::Tampered, message)
         })?;
         let mut open = || {
-            let mut file = File::open(path)?;
+            let mut file = open_regular(path)?;
             file.seek(SeekFrom::Start(offset))?;
             seals.reader = Some(BufReader::new(file.take(rest)));
             Ok(())

@@ -4,11 +4,10 @@
 use super::keyring::LineKeys;
 use super::order::When;
 use super::own::Own;
-use super::range::Range;
 use crate::ledger::keys::{LogId, line_mac};
 use crate::ledger::line::{self, Body, Line};
 use crate::ledger::seal::{self, Seal, SealError};
-use crate::ledger::tree::{Hash, leaf_hash};
+use crate::ledger::tree::{CompactRange, Hash, leaf_hash};
 
 /// Whole lines, each with its LF.
 pub struct Block {
@@ -40,6 +39,8 @@ pub enum Step {
     Gap(When),
     /// The next line is a record of the daemon.
     Own { seq: u64, ts_ns: i64, own: Box<Own> },
+    /// Leaf 0 has not the mac that its key gives. If seal 0 holds, it is the key that is wrong.
+    WrongKey,
     /// The next line's mac, which was asked for.
     Mac { seq: u64, mac: Hash },
     /// Events.
@@ -53,7 +54,7 @@ pub enum Step {
 /// Event lines in a row.
 pub struct Run {
     /// Their subtrees.
-    pub range: Range,
+    pub range: CompactRange,
     /// Their bytes, LF included.
     pub bytes: u64,
     /// Lines that clients sent and that were refused.
@@ -131,12 +132,12 @@ impl<'a> Worker<'a> {
         match line.body {
             Body::Event { event, .. } => {
                 self.event(line, event)?;
-                if mac_holds() == Some(false) {
-                    let other = match seq {
-                        0 => ", or the auditor key is of another log",
-                        _ => "",
-                    };
-                    return Err(format!("the line's mac is not the one its key gives{other}"));
+                match mac_holds() {
+                    Some(false) if seq == 0 => self.step(Step::WrongKey),
+                    Some(false) => {
+                        return Err("the line's mac is not the one its key gives".into());
+                    }
+                    _ => {}
                 }
                 self.run.push(leaf_hash(bytes), bytes, line.ts_ns);
             }
@@ -183,7 +184,8 @@ impl<'a> Worker<'a> {
             // There may be any number of them, and nothing depends on one.
             Some(own) if own.kind() == "rejected" => self.run.rejected += 1,
             Some(own) if own.kind() == "rejected_summary" => {
-                self.run.rejected += own.data.lines.unwrap_or(0);
+                let lines = own.data.lines.unwrap_or(0);
+                self.run.rejected = self.run.rejected.saturating_add(lines);
             }
             Some(own) => self.step(Step::Own { seq: line.seq, ts_ns, own: Box::new(own) }),
             None => {}
@@ -200,7 +202,7 @@ impl<'a> Worker<'a> {
     fn flush(&mut self) {
         let next = self.run.range.end();
         let run = std::mem::replace(&mut self.run, Run::new(next));
-        if run.range.len() > 0 {
+        if !run.range.is_empty() {
             self.steps.push(Step::Lines(run));
         }
     }
@@ -208,11 +210,17 @@ impl<'a> Worker<'a> {
 
 impl Run {
     fn new(begin: u64) -> Self {
-        Self { range: Range::new(begin), bytes: 0, rejected: 0, first_ts_ns: 0, last_ts_ns: 0 }
+        Self {
+            range: CompactRange::new(begin),
+            bytes: 0,
+            rejected: 0,
+            first_ts_ns: 0,
+            last_ts_ns: 0,
+        }
     }
 
     fn push(&mut self, leaf: Hash, line: &[u8], ts_ns: i64) {
-        if self.range.len() == 0 {
+        if self.range.is_empty() {
             self.first_ts_ns = ts_ns;
         }
         self.range.push(leaf);

@@ -5,6 +5,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 
 use super::Chain;
+use crate::ledger::hex;
 use crate::ledger::keys::LogId;
 use crate::ledger::segment::Found;
 use crate::ledger::tree::Tree;
@@ -21,7 +22,7 @@ impl Chain<'_> {
     pub fn start(&mut self, found: &Found, position: Option<&Position>) -> Result<(), Finding> {
         let header = &found.header;
         self.place = Place { file: found.path.clone(), line: 1, offset: 0, seq: header.first_seq };
-        let log_id = decode_id(&header.log_id)
+        let log_id = hex::decode(&header.log_id)
             .ok_or_else(|| self.tampered(format!("{:?} is no log id", header.log_id)))?;
         self.log_id = Some(log_id);
         self.report.figures.log_id = header.log_id.clone();
@@ -114,7 +115,7 @@ impl Chain<'_> {
             return Ok(());
         }
         self.place = Place { file: path.into(), line: 1, offset: 0, seq: header.first_seq };
-        if decode_id(&header.log_id) != self.log_id {
+        if hex::decode(&header.log_id) != self.log_id {
             return Err(self.tampered(format!(
                 "the segment is of log {}, not of log {}",
                 header.log_id,
@@ -136,7 +137,16 @@ impl Chain<'_> {
             let (wanted, found) = (self.tree.size(), tree.map_or(0, |tree| tree.size()));
             let message = if found > wanted {
                 let last = found - 1;
-                format!("lines {wanted} to {last} are missing before this segment{}", self.unread())
+                let copied = match self.options.live {
+                    true => "",
+                    false => {
+                        "; a copy that is made while a segment is renamed can lack it: copy once more"
+                    }
+                };
+                format!(
+                    "lines {wanted} to {last} are missing before this segment{}{copied}",
+                    self.unread()
+                )
             } else {
                 format!(
                     "the segment begins at seq {found}, which does not continue the last one's {wanted}"
@@ -154,8 +164,4 @@ impl Chain<'_> {
         }
         Ok(())
     }
-}
-
-fn decode_id(hex: &str) -> Option<LogId> {
-    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
 }

@@ -2,15 +2,22 @@
 
 use std::path::Path;
 
-use super::Chain;
+use super::{Chain, Sealed};
 use crate::clock::rfc3339;
 use crate::ledger::seal::Reason;
 use crate::ledger::segment;
-use crate::ledger::verify::anchors::{Anchored, Check};
+use crate::ledger::verify::anchors::{self, Anchored, Check};
 use crate::ledger::verify::order::When;
 use crate::ledger::verify::position::Position;
 use crate::ledger::verify::seals::Known;
 use crate::ledger::verify::{Finding, Report, Verdict};
+
+/// The longest time that somebody takes to copy a log, nanoseconds: what was sealed over a longer one and is
+/// missing was not written while the copy was made.
+const LONGEST_COPY_NS: i64 = 24 * 3600 * 1_000_000_000;
+
+/// Files that are named as not read.
+const MOST_UNREAD: usize = 20;
 
 impl Chain<'_> {
     /// There is no segment.
@@ -18,7 +25,7 @@ impl Chain<'_> {
         let sealed = self.open_seals(0, 0).and_then(|()| self.last_known());
         match sealed {
             Ok(Some(last)) => {
-                let leaves = last.seal.size + 1;
+                let leaves = last.seal.size.saturating_add(1);
                 let message = format!(
                     "{dir:?} holds no segment, but seals.jsonl says that {leaves} lines were sealed"
                 );
@@ -48,14 +55,21 @@ impl Chain<'_> {
         if self.report.verdict == Verdict::OkUnanchored && self.report.anchored.covered.is_some() {
             self.report.verdict = Verdict::OkAnchored;
         }
+        self.report.unread = self.unread_files();
         self.report.position = self.last_position();
         self.report.history = self.history;
         self.report
     }
 
     fn check_end(&mut self) -> Result<(), Finding> {
+        if let Some(finding) = self.wrong_key.take() {
+            return Err(finding);
+        }
         if self.options.auditor_key.is_some() {
             self.confirm_start();
+        } else {
+            // Anybody can have added what no seal covers yet.
+            self.report.prunes.retain(|prune| prune.seq < self.epoch_first);
         }
         if let Some(first) = self.unexplained_start {
             let message = format!(
@@ -64,15 +78,7 @@ impl Chain<'_> {
             );
             return Err(Finding::new(Verdict::Tampered, message));
         }
-        if let Some(known) = self.last_known()?.filter(|known| known.seal.epoch >= self.epoch) {
-            let message = format!(
-                "the log's end was cut: seals.jsonl holds the seal of epoch {} as seq {}, the segments end before seq {}",
-                known.seal.epoch,
-                known.seal.size,
-                self.tree.size()
-            );
-            return Err(Finding::new(Verdict::Tampered, message));
-        }
+        self.check_known_end()?;
         if self.epoch == 0 && self.options.auditor_key.is_none() {
             let message = "no seal covers any line yet, so nothing shows that the daemon wrote them; give the auditor key, or verify again after the first seal";
             return Err(Finding::new(Verdict::Unverifiable, message));
@@ -85,34 +91,79 @@ impl Chain<'_> {
 
     /// What looks like a segment and could not be read as one, as the end of a sentence.
     pub(super) fn unread(&self) -> String {
+        self.unread_files().first().map(|said| format!("; {said}")).unwrap_or_default()
+    }
+
+    fn unread_files(&self) -> Vec<String> {
         let broken = segment::broken(&self.options.paths.log_dir).unwrap_or_default();
-        match broken.first() {
-            Some(path) => format!("; {path:?} looks like a segment, but its header cannot be read"),
-            None => String::new(),
-        }
+        let said = |path| format!("{path:?} looks like a segment, but its header cannot be read");
+        broken.iter().take(MOST_UNREAD).map(said).collect()
     }
 
     fn check_anchors(&mut self) {
         let anchored = std::mem::take(&mut self.report.anchored);
         let figures = &self.report.figures;
         let read = (figures.first_seq, figures.next_seq);
-        let mut check = Check::new(self.log_id(), read, &self.places, self.options, anchored);
-        let findings: Vec<_> =
-            self.given.iter().filter_map(|given| check.anchor(given).err()).collect();
+        let (log_id, places, options) = (self.log_id(), &self.places, self.options);
+        let new = |anchored| Check::new(log_id, read, places, options, anchored);
+        let mut check = new(anchored);
+        let mut findings = check.all(&self.options.anchors);
+        check.beside_a_copy = !self.options.live;
+        findings.extend(check.all(&self.cosigned));
         self.report.anchored = check.anchored;
-        let mut beside =
-            Check::new(self.log_id(), read, &self.places, self.options, Anchored::default());
-        let findings = findings.into_iter().chain(
-            self.own
-                .iter()
-                .filter_map(|own| beside.anchor(own).err())
-                .filter(|finding| finding.verdict == Verdict::Tampered),
-        );
-        let findings: Vec<_> = findings.collect();
+        let mut beside = new(Anchored::default());
+        beside.beside_a_copy = !self.options.live;
+        // What cannot be checked of these is no loss.
+        let own = beside.all(&self.own).into_iter();
+        findings.extend(own.filter(|finding| finding.verdict != Verdict::Unverifiable));
         for finding in findings {
             self.passing.push(self.report.findings.len());
             self.found(finding);
         }
+    }
+
+    /// seals.jsonl must not know of seals that the segments lack. Beside a copy it may have been copied
+    /// after them, while the daemon wrote: then what is missing goes on from the last line, in the same segment.
+    fn check_known_end(&mut self) -> Result<(), Finding> {
+        let (epoch, end, header) = (self.epoch, self.tree.size(), self.header);
+        let mut may_be_a_copy = !self.options.live;
+        let (mut first, mut last) = (None, None);
+        while let Some(seals) = &mut self.seals
+            && let Some(known) = seals.next()?
+        {
+            let (seal, ts_ns) = (&known.seal, known.ts_ns);
+            // Where an earlier run ended, the file may have lagged behind the log.
+            if seal.epoch < epoch {
+                continue;
+            }
+            let first_ts_ns = *first.get_or_insert(ts_ns);
+            if may_be_a_copy {
+                let goes_on = seal.size >= end && (last.is_some() || seal.header.0 == header);
+                let in_time = ts_ns.saturating_sub(first_ts_ns) <= LONGEST_COPY_NS;
+                let sealed = Sealed { seal, ts_ns, line: &known.line, signed_by: None };
+                may_be_a_copy =
+                    goes_on && in_time && self.chain_seal(&sealed, self.epoch_first).is_ok();
+            }
+            last = Some(known);
+        }
+        let Some(Known { seal, .. }) = last else { return Ok(()) };
+        // After a stop no daemon wrote.
+        if may_be_a_copy && seal.reason != Reason::Stop {
+            let message = format!(
+                "the segments end before seq {end}, and seals.jsonl holds the seal of epoch {} (seq {}): {}",
+                seal.epoch,
+                seal.size,
+                anchors::LATER_COPY
+            );
+            self.passing.push(self.report.findings.len());
+            self.found(Finding::new(Verdict::Incomplete, message));
+            return Ok(());
+        }
+        let message = format!(
+            "the log's end was cut: seals.jsonl holds the seal of epoch {} as seq {}, the segments end before seq {end}",
+            seal.epoch, seal.size
+        );
+        Err(Finding::new(Verdict::Tampered, message))
     }
 
     /// The last of the seals in seals.jsonl that are not yet read.
@@ -152,7 +203,8 @@ impl Chain<'_> {
         position.verified_ns = self.options.now_ns;
         let before = self.report.findings.iter().take(findings).enumerate();
         let lasting = before.filter(|(n, _)| !self.passing.contains(n));
-        position.covered = self.report.anchored.covered.clone();
+        let covered = self.report.anchored.covered.clone();
+        position.covered = covered.filter(|covered| covered.size <= position.size);
         position.findings = lasting.map(|(_, finding)| finding.clone()).collect();
         Some(position)
     }

@@ -3,14 +3,20 @@
 use serde::Serialize;
 
 use super::Chain;
-use super::records::decode_hash;
 use crate::clock::rfc3339;
+use crate::ledger::hex;
 use crate::ledger::verify::own::Data;
 use crate::ledger::verify::seals::Seals;
 use crate::ledger::verify::{Finding, Verdict};
 
 /// Prunes that a report holds.
 const MOST: usize = 1000;
+
+/// Prunes that are checked: one an hour over ten years.
+const MOST_CHECKED: usize = 100_000;
+
+/// Characters of a rule that are kept.
+const MOST_POLICY: usize = 200;
 
 /// Segments were deleted by a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,14 +50,19 @@ impl Chain<'_> {
             return Err(self.tampered(message));
         }
         let size = through_seq + 1;
-        let known = self.segment_roots.iter().find(|(at, _)| *at == size);
-        if known.is_some_and(|(_, known)| decode_hash(root) != Some(*known)) {
+        let known = self.segment_roots.binary_search_by_key(&size, |(at, _)| *at);
+        if known.is_ok_and(|at| hex::decode(root) != Some(self.segment_roots[at].1)) {
             return Err(self.tampered(format!(
                 "the record of the prune up to seq {through_seq} names another root than those leaves had"
             )));
         }
         self.start_is_explained |= self.unexplained_start.is_some_and(|first| size >= first);
-        let prune = Prune { seq, ts_ns, through_seq, policy: policy.clone(), keep_seconds };
+        if self.prunes.len() == MOST_CHECKED {
+            let message = format!("the log has more than {MOST_CHECKED} records of prunes");
+            return Err(Finding::new(Verdict::Unverifiable, message));
+        }
+        let policy = policy.chars().take(MOST_POLICY).collect();
+        let prune = Prune { seq, ts_ns, through_seq, policy, keep_seconds };
         if self.report.prunes.len() < MOST {
             self.report.prunes.push(prune.clone());
         }

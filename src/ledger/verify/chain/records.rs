@@ -1,12 +1,9 @@
 //! What the daemon's own records mean for the verdict.
 
-use data_encoding::HEXLOWER;
-
 use super::Chain;
-use crate::ledger::FORMAT;
-use crate::ledger::tree::Hash;
 use crate::ledger::verify::Finding;
 use crate::ledger::verify::own::{Data, Own};
+use crate::ledger::{FORMAT, hex};
 
 impl Chain<'_> {
     pub(super) fn own_record(&mut self, seq: u64, ts_ns: i64, own: &Own) -> Result<(), Finding> {
@@ -35,7 +32,7 @@ impl Chain<'_> {
             return Err(self.tampered("leaf 0 was written for another log or another format"));
         }
         self.places.key = data.checkpoint_vkey.as_ref().and_then(|key| key.parse().ok());
-        let said = data.genesis_pub.as_deref().and_then(decode_hash);
+        let said = data.genesis_pub.as_deref().and_then(hex::decode);
         match self.options.genesis {
             Some(key) if said != Some(key) => Err(self.tampered(
                 "the log was not begun with the genesis key that was given: the key is of another log, or the whole log was replaced",
@@ -48,8 +45,4 @@ impl Chain<'_> {
             }
         }
     }
-}
-
-pub(super) fn decode_hash(hex: &str) -> Option<Hash> {
-    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
 }

@@ -21,6 +21,20 @@ pub struct Sealed<'a> {
 
 impl Chain<'_> {
     pub(super) fn seal(&mut self, line: &SealLine) -> Result<(), Finding> {
+        let sealed = self.check_seal(line);
+        match self.wrong_key.take() {
+            None => sealed,
+            // It covers leaf 0 with its mac, and the key that signed it was erased at once.
+            Some(_) if sealed.is_ok() && line.seq == 1 && self.options.genesis.is_some() => {
+                let message = "the auditor key that was given is not the one of this log";
+                Err(Finding::new(Verdict::Unverifiable, message))
+            }
+            Some(finding) => Err(finding),
+        }
+    }
+
+    fn check_seal(&mut self, line: &SealLine) -> Result<(), Finding> {
+        self.check_birth()?;
         let seal = line.seal.as_ref().map_err(|e| self.tampered(e.to_string()))?;
         let sealed =
             Sealed { seal, ts_ns: line.ts_ns, line: &line.bytes, signed_by: line.signed_by };
@@ -39,7 +53,7 @@ impl Chain<'_> {
         self.check_recovery(seal);
         self.chain_seal(&sealed, self.epoch_first)?;
         self.check_known(&sealed)?;
-        if line.mac_holds == Some(false) {
+        if line.mac_holds == Some(false) && self.wrong_key.is_none() {
             return Err(self.tampered("the seal's mac is not the one its key gives"));
         }
         let figures = &mut self.report.figures;
@@ -106,7 +120,7 @@ impl Chain<'_> {
         self.next_pub = Some(seal.next_pub.0);
         self.prev = seal::hash(line);
         self.epoch += 1;
-        self.epoch_first = seal.size + 1;
+        self.epoch_first = seal.size.saturating_add(1);
         Ok(())
     }
 
@@ -149,8 +163,12 @@ impl Chain<'_> {
             false => "the daemon was killed or crashed while the host ran on",
         };
         let lines = seal.size.saturating_sub(seal.first_seq);
+        let macs = match self.options.auditor_key {
+            Some(_) => "",
+            None => ", and whether these were changed before the start only the auditor key",
+        };
         let message = format!(
-            "{how} in epoch {}: {} there, but whether more had been acknowledged only the receipts of clients can tell",
+            "{how} in epoch {}: {} there, but whether more had been acknowledged only the receipts of clients can tell{macs}",
             seal.epoch,
             match lines {
                 0 => "no line of it is".to_owned(),
@@ -227,6 +245,10 @@ impl Chain<'_> {
             let sealed = Sealed { seal, ts_ns: known.ts_ns, line, signed_by: None };
             self.chain_seal(&sealed, seal.first_seq)?;
             self.last_ts_ns = Some(known.ts_ns);
+            let since = self.options.since.as_ref().filter(|p| p.is_of(self.options.genesis));
+            if let Some(finding) = since.and_then(|p| p.contradicted_by(self.epoch, &self.prev)) {
+                return Err(finding);
+            }
         }
         if self.epoch_first == first_seq {
             return Ok(());

@@ -1,20 +1,20 @@
-//! The subtrees over a stretch of leaves, computed without what is before it.
+//! The compact range: a run of leaves, kept as the fewest perfect subtrees of the log's tree.
 
-use crate::ledger::tree::{Hash, Tree, node_hash};
+use super::{Hash, Tree, node_hash};
 
-/// The roots of the maximal perfect subtrees over leaves [begin, end), in their order: a compact range.
+/// The roots of the maximal perfect subtrees over leaves [begin, end), left to right: computed without
+/// what is before them, and at most two for each level.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct CompactRange {
     begin: u64,
     end: u64,
-    /// Each with the height of its subtree.
-    roots: Vec<(u32, Hash)>,
+    nodes: Vec<(u32, Hash)>,
 }
 
-impl Range {
-    /// No leaves yet.
+impl CompactRange {
+    /// The empty range at leaf `begin`.
     pub fn new(begin: u64) -> Self {
-        Self { begin, end: begin, roots: Vec::new() }
+        Self { begin, end: begin, nodes: Vec::new() }
     }
 
     /// The leaf after the last one.
@@ -27,25 +27,35 @@ impl Range {
         self.end - self.begin
     }
 
+    /// Whether there is no leaf.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Level and root of each subtree, left to right; leaves are on level 0.
+    pub fn nodes(&self) -> &[(u32, Hash)] {
+        &self.nodes
+    }
+
     /// Appends a leaf.
     pub fn push(&mut self, leaf: Hash) {
-        let (mut node, mut height) = (leaf, 0);
-        // While it is a right child whose left sibling begins in this range, they are one subtree.
-        while (self.end >> height) & 1 == 1 && ((self.end >> height) - 1) << height >= self.begin {
-            if let Some((_, left)) = self.roots.pop() {
-                node = node_hash(&left, &node);
-            }
-            height += 1;
+        let (mut level, mut node) = (0, leaf);
+        // A node with an odd number on its level is a right child; its left sibling may be before the range.
+        while let Some((_, left)) =
+            self.nodes.pop_if(|(before, _)| *before == level && (self.end >> level) & 1 == 1)
+        {
+            node = node_hash(&left, &node);
+            level += 1;
         }
-        self.roots.push((height, node));
+        self.nodes.push((level, node));
         self.end += 1;
     }
 
     /// Appends all leaves to the tree of those before them, `tree` having `begin` leaves.
     pub fn append_to(&self, tree: &mut Tree) {
         debug_assert_eq!(tree.size(), self.begin);
-        for (height, root) in &self.roots {
-            tree.push_subtree(*height, *root);
+        for (level, root) in &self.nodes {
+            tree.push_subtree(*level, *root);
         }
     }
 }
@@ -66,7 +76,7 @@ mod tests {
         for begin in 0..leaves.len() {
             let mut tree = tree_of(begin);
             for end in begin..=leaves.len() {
-                let mut range = Range::new(begin as u64);
+                let mut range = CompactRange::new(begin as u64);
                 leaves[begin..end].iter().for_each(|leaf| range.push(*leaf));
                 let mut joined = tree.clone();
                 range.append_to(&mut joined);

@@ -1,12 +1,8 @@
 //! Keys as text: in files, in credentials, on paper.
 
-use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
 
 use zeroize::{Zeroize, Zeroizing};
-
-use crate::ledger::LedgerError;
 
 /// More than any file with a key needs.
 const MAX_FILE: u64 = 1024;
@@ -23,25 +19,11 @@ pub fn parse(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     digits.next().is_none().then_some(key)
 }
 
-/// The auditor key of a new log in a credential; `None` if there is no such credential.
+/// Reads a key's file; one that is longer than a key can be is cut, and so is no key.
 ///
 /// # Errors
-/// [`LedgerError::Credential`] where it cannot be read or is no key.
-pub fn from_credential(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, LedgerError> {
-    let unusable = |why: String| LedgerError::Credential { path: path.into(), why };
-    let text = match fs::File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.and_then(|file| read_text(&file)),
-    };
-    let text = text.map_err(|e| unusable(format!("cannot be read: {e}")))?;
-    match parse(&text) {
-        Some(key) => Ok(Some(key)),
-        None => Err(unusable("does not hold 64 hex digits".into())),
-    }
-}
-
-/// Reads a key's file; one that is longer than a key can be is cut, and so is no key.
-pub fn read_text(from: impl Read) -> io::Result<Zeroizing<String>> {
+/// What the kernel says, or `InvalidData` where it is not UTF-8.
+pub fn read(from: impl Read) -> io::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
     from.take(MAX_FILE).read_to_end(&mut bytes)?;
     match String::from_utf8(std::mem::take(&mut *bytes)) {

@@ -1,0 +1,208 @@
+//! The daemon from its start to its end: what depends on what, in which order it starts and ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::answer::answer;
+use super::auditor::{self, Sight, Watch};
+use super::host::{credential, harden, host, prepare_directories, runtime};
+use super::journal::{self, Journal};
+use super::reload::Reload;
+use super::signals::{self, Wake, Waker, Woken};
+use super::{DaemonError, announce, paths, system};
+use crate::clock::{Clock, rfc3339};
+use crate::config::{self, Config, Sources};
+use crate::control;
+use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, Started};
+use crate::event::FieldMap;
+use crate::fs::Real;
+use crate::ingest::{self, Limits, Peer, Socket};
+use crate::ledger::keys;
+use crate::ledger::open::Setup;
+use crate::metrics::Metrics;
+use crate::publish::{Publisher, PublisherSetup};
+use crate::record::Record;
+
+/// A daemon that takes events. What it holds is given back in this order.
+pub struct Running<'a> {
+    woken: Woken,
+    watch: Watch,
+    reload: Reload<'a>,
+    engine: Engine,
+    publisher: Arc<Publisher>,
+    stop_ingest: oneshot::Sender<()>,
+    ingest: JoinHandle<()>,
+    runtime: Runtime,
+    _lock: Lock,
+}
+
+impl<'a> Running<'a> {
+    /// Starts everything; clients are served when this returns.
+    pub fn start(sources: &'a Sources) -> Result<Self, DaemonError> {
+        let config = config::load(sources)?;
+        let fields = Arc::new(config.field_map()?);
+        let log = journal::start(config.log_level);
+        harden();
+        let disk = Arc::new(prepare_directories(&config)?);
+        let lock = Lock::take(&config.state_dir, &config.log_dir)?;
+        let runtime = runtime(config.ingest.threads)?;
+        let (wake, woken) = signals::listen().map_err(system("signals could not be caught"))?;
+
+        // Both sockets first: a path that is in use must be known before the log is touched. Clients that
+        // connect from here on wait in the queue until the ledger is ready.
+        let entered = runtime.enter();
+        let socket = Socket::bind(&config.socket, config.socket_mode)?;
+        let control_socket = Socket::bind(&config.control_socket(), 0o660)?;
+        disk.share(&config.control_socket()).map_err(system("the control socket's group"))?;
+        drop(entered);
+
+        let metrics = Arc::new(Metrics::default());
+        let publisher = publisher(&config, &disk, &log, &metrics)?;
+        let (engine, about) = engine(&config, &fields, &disk, &metrics, &publisher, wake)?;
+        if about.created {
+            announce::announce(&paths(&config));
+        }
+        let now = Clock::System.now();
+        let watch = Watch::new(disk, paths(&config), about.created, now);
+
+        let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
+        let context = ingest::Context {
+            submitter: engine.submitter(),
+            metrics: metrics.clone(),
+            log_id: engine.log_id().to_owned(),
+            limits: in_force,
+        };
+        let (stop_ingest, stopping) = oneshot::channel::<()>();
+        let ingest = runtime.spawn(ingest::serve(socket, context, async {
+            let _told_or_dropped = stopping.await;
+        }));
+        let answer = answer(&config, &engine, &publisher, metrics, rfc3339(now.wall_ns));
+        runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
+
+        tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
+        signals::notify_ready();
+        let reload = Reload { sources, config, limits, log, publisher: publisher.clone() };
+        Ok(Self {
+            woken,
+            watch,
+            reload,
+            engine,
+            publisher,
+            stop_ingest,
+            ingest,
+            runtime,
+            _lock: lock,
+        })
+    }
+
+    /// Does what signals ask for, and looks after the auditor key; why it is to stop.
+    pub fn until_told_to_stop(&mut self) -> &'static str {
+        let clock = Clock::System;
+        loop {
+            match self.watch.look(clock.now()) {
+                Sight::Nothing => {}
+                Sight::Remind(whereabouts) => auditor::remind(&whereabouts),
+                Sight::Gone(record) => {
+                    if self.engine.record_durably(record) {
+                        self.watch.settle(clock.now());
+                    }
+                }
+            }
+            match self.woken.next(self.watch.patience()) {
+                None => {}
+                Some(Wake::Hangup) => self.reload.run(&self.engine),
+                Some(Wake::Stop(signal)) => return signal,
+                Some(Wake::WriterEnded) => return "the writer ended",
+            }
+        }
+    }
+
+    /// Clients first, then the writer, then the index: nothing is taken in that is not committed.
+    pub fn stop(self, reason: &str) -> Result<(), DaemonError> {
+        signals::notify_stopping();
+        tracing::info!(reason, "stopping");
+        let deadline = Duration::from_secs(self.reload.config.stop_seconds);
+        signals::exit_after(deadline);
+        let _no_one_waits = self.stop_ingest.send(());
+        let drained =
+            self.runtime.block_on(async { tokio::time::timeout(deadline / 2, self.ingest).await });
+        if drained.is_err() {
+            tracing::warn!("some clients were still sending when the time to stop was half over");
+        }
+        self.engine.stop(reason, deadline / 4)?;
+        // The anchors have had the last checkpoint since the seal; now only they are waited for.
+        self.publisher.stop(deadline / 8);
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn publisher(
+    config: &Config,
+    disk: &Arc<Real>,
+    log: &Journal,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Publisher>, DaemonError> {
+    let publisher = Publisher::new(PublisherSetup {
+        fs: disk.clone(),
+        paths: paths(config),
+        journald: log.journald,
+        metrics: metrics.clone(),
+    });
+    publisher.configure(&config.anchors)?;
+    Ok(Arc::new(publisher))
+}
+
+/// Opens the log; `publisher` is given each checkpoint, and `wake` wakes the main thread when the writer
+/// ends.
+fn engine(
+    config: &Config,
+    fields: &Arc<FieldMap>,
+    disk: &Arc<Real>,
+    metrics: &Arc<Metrics>,
+    publisher: &Arc<Publisher>,
+    wake: Waker,
+) -> Result<(Engine, Started), DaemonError> {
+    let host = host()?;
+    let clock = Clock::System;
+    let started = Record::Started {
+        version: env!("CARGO_PKG_VERSION"),
+        boot_id: host.boot_id.clone(),
+        boottime_ns: clock.now().boot_ns,
+        field_map: fields.hash(),
+    };
+    let anchors = publisher.clone();
+    let setup = EngineSetup {
+        ledger: Setup {
+            fs: disk.clone(),
+            paths: paths(config),
+            host,
+            entropy: keys::os_entropy(),
+            own_peer: Peer::of_self().map_err(system("who this process is cannot be told"))?.json,
+            credential: credential("auditlogd.auditor-key"),
+        },
+        limits: config.ledger.clone(),
+        queue_bytes: config.ingest.queue_bytes,
+        index: IndexSetup::new(config, fields.clone(), disk.group),
+        clock,
+        metrics: metrics.clone(),
+        on_seal: Box::new(move |sealed| anchors.offer(sealed)),
+        on_end: Box::new(move || wake.writer_ended()),
+    };
+    Ok(Engine::start(setup, started)?)
+}
+
+/// What ingest holds clients to.
+pub fn ingest_limits(config: &Config, fields: Arc<FieldMap>) -> Limits {
+    Limits {
+        max_event_bytes: config.ingest.max_event_bytes,
+        fields,
+        reject_rate: config.ingest.reject_records_per_second,
+        reject_burst: config.ingest.reject_records_burst,
+        max_connections: config.ingest.max_connections,
+    }
+}

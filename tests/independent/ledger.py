@@ -1,0 +1,338 @@
+"""The verification of a log, in the steps of the page.
+
+Written from docs/ledger-format.md alone ("Verifying").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import ed25519
+from lines import MAX_LINE, SIG_TAIL, Line, Seal, parse_line
+from notes import Anchors, Note, VerifierKey, read_anchors
+from segments import Segment, lines, snapshot, without_copies
+from tree import TAIL, Keys, Tree, leaf_hash
+
+OK, TAMPERED, INCOMPLETE, UNVERIFIABLE = 0, 4, 5, 6
+BY_HAND = ("start", "recovered")  # seals that a start writes
+
+
+@dataclass
+class Finding:
+    code: int
+    text: str
+    place: str
+    seq: int
+
+
+class Stop(Exception):
+    """Ends the reading."""
+
+
+@dataclass
+class Given:
+    state: Path
+    genesis: bytes | None = None
+    auditor_key: bytes | None = None
+    anchors: Anchors = field(default_factory=lambda: Anchors([], []))
+    vkey: VerifierKey | None = None
+    witnesses: list[VerifierKey] = field(default_factory=list)
+
+
+@dataclass
+class Pruned:
+    line: Line
+    roots: dict[int, str]  # of the trees before the segments that were read before it
+    place: str
+    sealed: bool  # a seal came after it
+
+
+class Verification:
+    def __init__(self, directory: Path, given: Given) -> None:
+        self.given, self.findings, self.notes = given, list[Finding](), list[str]()
+        self.tree, self.keys = Tree(), None
+        self.log_id, self.genesis, self.public = "", given.genesis, given.genesis
+        self.epoch = self.epoch_first = self.first_seq = 0
+        self.prev, self.last, self.last_time, self.place = "0" * 64, None, None, ""  # type: tuple[str, Seal | None, int | None, str]
+        self.after_seal, self.leaf0, self.anchored = True, None, 0  # type: tuple[bool, Line | None, int]
+        self.seal_times, self.pruned, self.segment_roots = list[tuple[int, int]](), list[Pruned](), dict[int, str]()
+        self.keys: Keys | None
+        try:
+            self._read(directory)
+            self._leaf_0()
+            if self._copy() is not None:
+                self.find(TAMPERED, f"seals.jsonl goes on with epoch {self.epoch}, the segments end before it", self.place)
+            self._checkpoints()
+            self._pruned()
+        except Stop:
+            pass
+        except OSError as e:
+            self.find(UNVERIFIABLE, f"it cannot be read: {e}", self.place or str(directory))
+        if not given.genesis:
+            self.find(UNVERIFIABLE, "no genesis key was given", str(directory), -1)
+
+    def find(self, code: int, text: str, place: str, seq: int | None = None) -> None:
+        self.findings.append(Finding(code, text, place, self.tree.size if seq is None else seq))
+
+    def stop(self, text: str, place: str, code: int = TAMPERED) -> NoReturn:
+        self.find(code, text, place)
+        raise Stop
+
+    def verdict(self) -> Finding | None:
+        worst = [TAMPERED, UNVERIFIABLE, INCOMPLETE]
+        return min(self.findings, key=lambda f: (worst.index(f.code), f.seq), default=None)
+
+    # --- Steps 1 to 3 ---------------------------------------------------------------------------------------------
+
+    def _read(self, directory: Path) -> None:
+        state = self.given.state
+        beside = [(name, state / name) for name in ("checkpoint", "checkpoint.cosigned")]
+        self.beside = [(name, note) for name, path in beside if path.is_file()
+                       for note in read_anchors(path.read_bytes(), strict=False).notes]
+        self.wanted: dict[int, bytes] = {n.size: b"" for n in [*self.given.anchors.notes, *(n for _, n in self.beside)]}
+        self.receipts: dict[int, set[str]] = {}
+        self.copies = self._open_seals(state / "seals.jsonl")
+        found = snapshot(directory)
+        for error in found.errors:
+            self.find(UNVERIFIABLE, "a file cannot be read", error)
+        self.unreadable = "".join(f"; {text}" for text in found.unreadable)
+        segments = without_copies(found.segments)
+        if not segments:
+            copy = self._copy()
+            sealed = copy is not None and bool(self._parse(copy, "seals.jsonl").seal)
+            self.stop(f"there is no segment{self.unreadable}", str(directory), TAMPERED if sealed else UNVERIFIABLE)
+        first = segments[0].header
+        self.log_id, self.first_seq = first.log_id, first.first_seq
+        for log_id, seq, mac in self.given.anchors.receipts:
+            if log_id == self.log_id:
+                self.receipts.setdefault(seq, set()).add(mac)
+        if self.given.auditor_key:
+            self.keys = Keys(self.given.auditor_key, bytes.fromhex(self.log_id))
+        if first.first_seq:
+            self._begin_pruned(segments[0])
+        self._grew()
+        for before, segment in zip([None, *segments], segments):
+            self._segment(segment, before.header.number if before else -1, segment is segments[-1])
+        if not (self.last or self.keys):
+            self.find(UNVERIFIABLE, "there is no seal, and without the auditor key nothing else to check", self.place)
+
+    def _open_seals(self, path: Path) -> Iterator[tuple[bytes, bool]] | None:
+        if not path.is_file():
+            return None
+        file = path.open("rb", buffering=0)
+        return lines(file, path.stat().st_size, MAX_LINE)
+
+    def _copy(self) -> bytes | None:
+        """The next line of seals.jsonl. An unfinished one is not there yet."""
+        raw, whole = next(self.copies or iter(()), (None, False))
+        if raw is not None and not whole and len(raw) > MAX_LINE:
+            self.stop("the last line is too long", "seals.jsonl")
+        return raw if whole else None
+
+    def _parse(self, raw: bytes, place: str) -> Line:
+        try:
+            return parse_line(raw)
+        except ValueError as e:
+            self.stop(f"this is no line of a log: {e}", place)
+
+    def _begin_pruned(self, first: Segment) -> None:
+        if not self.public:
+            self.stop("without the genesis key nothing leads to the first segment", first.name, UNVERIFIABLE)
+        end = 0
+        while end < first.header.first_seq:
+            raw, place = self._copy(), f"seals.jsonl, epoch {self.epoch}"
+            if raw is None:
+                self.stop(f"seals.jsonl does not lead to the first segment that is there{self.unreadable}", first.name, UNVERIFIABLE)
+            line = self._parse(raw, place)
+            if not line.seal or line.seq != line.seal.size:
+                self.stop("this is no seal", place)
+            end = line.seq + 1
+            if line.seq >= first.header.first_seq:
+                self.stop("the first segment that is there begins inside of an epoch", first.name)
+            self._seal(line, line.seal, raw, place)
+            self.last_time = line.time
+        if self.last and end != first.header.first_seq:
+            raw = self._copy()
+            self.stop(f"the first segment does not begin after a seal{self.unreadable}", first.name, TAMPERED if raw else UNVERIFIABLE)
+        if self.keys and self.last:
+            self.keys.begin(self.epoch)
+            if self.last.reason in BY_HAND:
+                self.keys.ratchet()
+        self.tree = Tree(first.header.first_seq, list(first.header.frontier))
+        if len(self.tree.frontier) != self.tree.size.bit_count():
+            self.stop("the header's frontier has not one root for each bit of first_seq", first.name)
+
+    def _segment(self, s: Segment, number: int, newest: bool) -> None:
+        h, place = s.header, f"{s.name}, line 1, seq {self.tree.size}"
+        if h.log_id != self.log_id:
+            self.stop("a segment of another log", place)
+        if h.number <= number or (number < 0 and (h.number == 0) != (h.first_seq == 0)):
+            self.stop(f"segment {h.number} does not belong here", place)
+        if h.first_seq != self.tree.size or h.frontier != self.tree.frontier:
+            self.stop(f"the segment begins at seq {h.first_seq}, what is before it ends before seq {self.tree.size}{self.unreadable}"
+                      if h.first_seq != self.tree.size else "the header's frontier is not that of the lines before", place)
+        self.begins_with_seal = not self.after_seal
+        if self.begins_with_seal:
+            self.find(INCOMPLETE, "the segment before does not end with a seal", place)
+        self.segment_roots[self.tree.size] = self.tree.root().hex()
+        self.header_hash = hashlib.sha256(h.raw).hexdigest()
+        reader = lines(s.file, s.length, MAX_LINE)
+        next(reader)
+        for n, (raw, whole) in enumerate(reader, 2):
+            self.place = f"{s.name}, line {n}, seq {self.tree.size}"
+            if whole:
+                self._line(raw)
+            elif not newest or s.compressed or len(raw) > MAX_LINE:
+                self.stop(s.defect or "the segment ends with an unfinished line", self.place)
+            else:
+                self.notes.append("the last line is unfinished")
+        if s.defect:
+            self.stop(s.defect, s.name)
+
+    # --- Steps 4 and 5 --------------------------------------------------------------------------------------------
+
+    def _line(self, raw: bytes) -> None:
+        line, place = self._parse(raw, self.place), self.place
+        seal = line.seal
+        by_hand = seal is not None and seal.reason in BY_HAND
+        if line.seq != self.tree.size:
+            self.stop(f"the line says seq {line.seq}", place)
+        if self.begins_with_seal and not seal:
+            self.stop("the segment begins neither after a seal nor with one", place)
+        self.begins_with_seal = False
+        if self.last_time is not None and line.time < self.last_time - 10**9 and line.record != "clock_step" and not by_hand:
+            self.stop("the time goes back", place)
+        if self.keys:
+            if by_hand:
+                self.keys.begin(self.epoch + 1)
+            if not self.keys.check(raw):
+                self.stop("the mac is false", place)
+        if seal:
+            if seal.size != line.seq or seal.root != self.tree.root().hex():
+                self.stop(f"the lines of epoch {self.epoch} are not those that its seal was made for", place)
+            if seal.header != self.header_hash:
+                self.stop("the segment's header is not the one that the seal was made for", place)
+            self._seal(line, seal, raw, place)
+            if (copy := self._copy()) is not None and copy != raw:
+                self.stop(f"seals.jsonl has another line for epoch {seal.epoch}", place)
+            if seal.reason == "recovered":
+                self.find(INCOMPLETE, f"epoch {seal.epoch} ended with a crash", place)
+            if self.keys and not by_hand:
+                self.keys.begin(self.epoch)
+            for record in self.pruned:
+                record.sealed = True
+        if line.record in ("recovered", "reopened") and "damage" in line.data:
+            self.find(INCOMPLETE, f"the daemon found damage: {line.data['damage']!r}", place)
+        elif line.record == "pruned":
+            self.pruned.append(Pruned(line, dict(self.segment_roots), place, self.keys is not None))
+        if line.seq == 0:
+            self.leaf0 = line
+            if not self.genesis and line.record == "log_created":
+                self._genesis_of_log(line)
+        for mac in self.receipts.get(line.seq, ()):
+            if mac != line.mac:
+                self.find(TAMPERED, "a receipt has another mac", place)
+        self.tree.add(leaf_hash(raw))
+        self.last_time, self.after_seal = line.time, seal is not None
+        self._grew()
+
+    def _genesis_of_log(self, line: Line) -> None:
+        try:
+            self.genesis = self.public = bytes.fromhex(line.data["genesis_pub"])
+        except (KeyError, ValueError):
+            pass
+
+    def _grew(self) -> None:
+        if self.tree.size in self.wanted:
+            self.wanted[self.tree.size] = self.tree.root()
+
+    def _seal(self, line: Line, seal: Seal, raw: bytes, place: str) -> None:
+        """What can be said of a seal without the lines before it."""
+        if seal.epoch != self.epoch or seal.first_seq != self.epoch_first or seal.prev != self.prev:
+            self.stop("the seal's epoch, first_seq or prev does not follow from the last seal", place)
+        message = b"auditlog/v1/seal\n" + bytes.fromhex(self.log_id) + raw[:-TAIL - SIG_TAIL]
+        if not self.public or not ed25519.verify(self.public, message, bytes.fromhex(seal.sig)):
+            self.stop(f"the signature of epoch {seal.epoch} is false", place)
+        if self.last and seal.reason not in BY_HAND and \
+                (seal.boot_id != self.last.boot_id or seal.boottime_ns < self.last.boottime_ns):
+            self.stop("the seal is of another boot, or of an earlier time in it, than the last one", place)
+        if seal.reason == "start" and (not self.last or self.last.reason != "stop" or seal.size != seal.first_seq):
+            self.stop("a seal with reason start, but not right after a stop", place)
+        self.last, self.public, self.prev = seal, bytes.fromhex(seal.next_pub), hashlib.sha256(raw).hexdigest()
+        self.epoch, self.epoch_first = seal.epoch + 1, seal.size + 1
+        self.seal_times.append((seal.size, line.time))
+
+    # --- Steps 6, 8 and 9 -----------------------------------------------------------------------------------------
+
+    def _leaf_0(self) -> None:
+        self.checkpoint_key = self.given.vkey
+        if not self.leaf0:
+            return
+        data = self.leaf0.data
+        if self.leaf0.record != "log_created" or data.get("log_id") != self.log_id or data.get("format") != 1 \
+                or not self.genesis or data.get("genesis_pub") != self.genesis.hex():
+            self.find(TAMPERED, "leaf 0 is not the record of this log and this genesis key", "seq 0", 0)
+        try:
+            key = VerifierKey.parse(data.get("checkpoint_vkey", ""))
+            self.checkpoint_key = key if key.kind == 1 else self.checkpoint_key
+        except ValueError:
+            pass
+
+    def _checkpoints(self) -> None:
+        key, end, place = self.checkpoint_key, self.tree.size, f"after {self.place}"
+        signed: dict[int, bytes] = {}
+        vouching = [(f"a checkpoint of {n.size} leaves", n) for n in self.given.anchors.notes]
+        for name, note in self.beside:
+            if key and note.log_id == self.log_id and note.signed_by(key):
+                signed.setdefault(note.size, note.root)
+                self._contradicts(f"the log's own {name}", note)
+                if any(note.signed_by(w) for w in self.given.witnesses):
+                    vouching.append((f"{name}, cosigned by a witness", note))
+        for what, note in vouching:
+            if note.log_id != self.log_id:
+                self.find(UNVERIFIABLE, f"{what} is of another log, {note.origin}", place)
+            elif not key or not note.signed_by(key):
+                self.find(UNVERIFIABLE, f"{what} is not signed by this log's key", place)
+            elif signed.setdefault(note.size, note.root) != note.root:
+                self.find(TAMPERED, f"{what}: there is another of the same size", place, note.size)
+            elif note.size < self.first_seq:
+                self.notes.append(f"{what} is of what was pruned")
+            elif not self._contradicts(what, note):
+                self.anchored = max(self.anchored, note.size)
+        for log_id, seq, _ in self.given.anchors.receipts:
+            if log_id != self.log_id:
+                self.find(UNVERIFIABLE, f"a receipt is of another log, {log_id}", place)
+            elif seq >= end:
+                self.find(TAMPERED, f"there is a receipt of seq {seq}, which the log has not", place)
+            elif seq < self.first_seq:
+                self.notes.append(f"the receipt of seq {seq} is of what was pruned")
+
+    def _contradicts(self, what: str, note: Note) -> bool:
+        if note.size > self.tree.size:
+            self.find(TAMPERED, f"{what} has {note.size} leaves, the log {self.tree.size}", f"after {self.place}")
+        elif note.size >= self.first_seq and self.wanted[note.size] != note.root:
+            self.find(TAMPERED, f"{what} has another root than the log", f"seq {note.size - 1}", note.size - 1)
+        else:
+            return False
+        return True
+
+    def _pruned(self) -> None:
+        covered = False
+        for record in self.pruned:
+            data, seq = record.line.data, record.line.seq
+            if not data.keys() >= {"through_seq", "root", "policy", "keep_seconds"} or not 0 <= data["through_seq"] < seq:
+                self.find(TAMPERED, "this is no record of pruning", record.place, seq)
+                continue
+            through = data["through_seq"]
+            if record.roots.get(through + 1, data["root"]) != data["root"]:
+                self.find(TAMPERED, "the record of pruning has another root", record.place, seq)
+            at = next((time for size, time in self.seal_times if size >= through), None)
+            if at is not None and record.line.time - at < data["keep_seconds"] * 10**9:
+                self.find(TAMPERED, "the lines were pruned sooner than the record says", record.place, seq)
+            covered = covered or (record.sealed and through + 1 >= self.first_seq)
+        if self.first_seq and not covered:
+            self.find(TAMPERED, f"no record says that the lines before were pruned{self.unreadable}", f"seq {self.first_seq}", self.first_seq)

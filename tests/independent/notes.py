@@ -1,0 +1,182 @@
+"""Checkpoints, receipts and proofs: texts that can be checked without the log, or against it.
+
+Written from docs/ledger-format.md alone ("Checkpoint", "Anchors", "Proof files").
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import ed25519
+from lines import HEX32, HEX64, INT, TIME, integer, nanoseconds, parse_line
+from tree import included, leaf_hash
+
+DASH = "\u2014 "
+ORIGIN = re.compile(rf".*/auditlog/{HEX32}")
+RECEIPT = re.compile(rf'\{{"auditlog_receipt":1,"log_id":"{HEX32}","seq":{INT},"mac":"{HEX64}","received":"{TIME}"\}}')
+BLANKS = " \t\r"
+
+
+class Unusable(Exception):
+    """The file of a key or an anchor cannot be used: exit code 3."""
+
+
+def b64(text: str) -> bytes:
+    value = base64.b64decode(text, validate=True)
+    if base64.b64encode(value).decode() != text:
+        raise ValueError("not the form of base64 that an encoder writes")
+    return value
+
+
+@dataclass
+class VerifierKey:
+    name: str
+    key_id: bytes
+    kind: int
+    public: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> VerifierKey:
+        """Raises ValueError."""
+        name, key_id, material = text.split("+", 2)
+        raw = b64(material)
+        if len(raw) != 33 or raw[0] not in (1, 4) or not name:
+            raise ValueError("not an Ed25519 key")
+        if hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8] != key_id:
+            raise ValueError("its key id is not that of its name and key")
+        return cls(name, bytes.fromhex(key_id), raw[0], raw[1:])
+
+
+@dataclass
+class Note:
+    text: str  # what is signed
+    signatures: list[tuple[str, bytes]]
+    origin: str = ""
+    log_id: str = ""
+    size: int = 0
+    root: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if the text is no checkpoint."""
+        self.origin, size, root = self.text.split("\n")[:3]
+        if not re.fullmatch(INT, size):
+            raise ValueError("not a size")
+        self.size, self.root = integer(size), b64(root)
+        if len(self.root) != 32:
+            raise ValueError("not a root")
+        if m := ORIGIN.fullmatch(self.origin):
+            self.log_id = m[1]
+
+    def signed_by(self, key: VerifierKey) -> bool | None:
+        """None: it has no signature of this key."""
+        own = [s[4:] for name, s in self.signatures if name == key.name and s[:4] == key.key_id]
+        return all(self._valid(key, s) for s in own) if own else None
+
+    def _valid(self, key: VerifierKey, signature: bytes) -> bool:
+        message = self.text.encode()
+        if key.kind == 4:
+            at = int.from_bytes(signature[:8], "big")
+            message, signature = f"cosignature/v1\ntime {at}\n".encode() + message, signature[8:]
+        return ed25519.verify(key.public, message, signature)
+
+
+def signature_line(line: str) -> tuple[str, bytes]:
+    dash, name, blob = line.split(" ")
+    signature = b64(blob)
+    if dash + " " != DASH or not name or len(signature) < 5:
+        raise ValueError("not a signature line")
+    return name, signature
+
+
+@dataclass
+class Anchors:
+    notes: list[Note]
+    receipts: list[tuple[str, int, str]]  # log_id, seq, mac
+
+
+def read_anchors(raw: bytes, strict: bool = True) -> Anchors:
+    """Finds checkpoints and receipts in any text. Raises Unusable, or passes over what is cut if not `strict`."""
+    found = Anchors([], [])
+    lines = [line.strip(BLANKS) for line in raw.decode("utf-8", "replace").split("\n")]
+    at = 0
+    while at < len(lines):
+        line, at = lines[at], at + 1
+        if m := RECEIPT.fullmatch(line):
+            try:
+                nanoseconds(m[4])
+                found.receipts.append((m[1], integer(m[2]), m[3]))
+            except ValueError as e:
+                raise Unusable(f"line {at} is no receipt: {e}") from e
+        elif line.startswith("{") and '"auditlog_receipt"' in line:
+            if strict and at < len(lines):
+                raise Unusable(f"line {at} is no receipt")
+        elif ORIGIN.fullmatch(line):
+            at = read_note(lines, at, found, strict)
+    if strict and not (found.notes or found.receipts):
+        raise Unusable("there is neither a checkpoint nor a receipt in it")
+    return found
+
+
+def read_note(lines: list[str], at: int, found: Anchors, strict: bool) -> int:
+    """The checkpoint whose origin is just before `at`, if it is one; gives the place after it."""
+    end = next((i for i in range(at, len(lines)) if not lines[i]), len(lines))
+    text = [lines[at - 1].split()[-1], *lines[at:end]]
+    signatures = []
+    try:
+        note = Note("".join(line + "\n" for line in text), [])
+    except ValueError:
+        return at
+    first = at = end + 1
+    try:
+        while at < len(lines) and lines[at].startswith(DASH.strip()):
+            name, signature = signature_line(lines[at])
+            if name == note.origin and len(signature) < 68:
+                raise ValueError("the log's own signature is too short")
+            signatures.append((name, signature))
+            at += 1
+        if at == first:
+            raise ValueError("it has no signature")
+        note.signatures = signatures
+        found.notes.append(note)
+    except ValueError as e:
+        if strict:
+            raise Unusable(f"the checkpoint before line {at + 1} is cut: {e}") from e
+    return at
+
+
+def check_proof(raw: bytes, key: VerifierKey, witnesses: Iterable[VerifierKey] = ()) -> tuple[int, str]:
+    """The exit code, and a sentence."""
+    try:
+        head, _, rest = raw.decode().partition("\n\n")
+        first, *lines = head.split("\n")
+        extra = b64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
+        index = lines.pop(0) if lines else ""
+        if first != "c2sp.org/tlog-proof@v1" or not re.fullmatch("index " + INT, index) or len(lines) > 64:
+            raise ValueError("not the form of a proof")
+        seq, path = integer(index[6:]), [b64(line) for line in lines]
+        text, blank, signatures = rest.partition("\n\n")
+        if any(len(p) != 32 for p in path) or not blank or signatures[-1:] != "\n":
+            raise ValueError("not the form of a proof")
+        note = Note(text + "\n", [signature_line(line) for line in signatures[:-1].split("\n")])
+    except ValueError as e:
+        return 6, f"UNVERIFIABLE: {e}"
+    signed = note.signed_by(key)
+    if signed is False or any(note.signed_by(w) is False for w in witnesses):
+        return 4, "FALSE: a signature of the checkpoint is false"
+    if not signed or note.origin != key.name or any(note.signed_by(w) is None for w in witnesses):
+        return 6, "UNVERIFIABLE: the checkpoint is not signed by this key"
+    if extra is None:
+        return 6, "UNVERIFIABLE: the proof does not hold the line"
+    if not included(seq, note.size, leaf_hash(extra), path, note.root):
+        return 4, f"FALSE: the line is not in the tree of the checkpoint, index {seq}, size {note.size}"
+    try:
+        line = parse_line(extra)
+    except ValueError as e:
+        return 6, f"UNVERIFIABLE: what is included is no line: {e}"
+    if line.seq != seq:
+        return 4, f"FALSE: the line says seq {line.seq}, the proof index {seq}"
+    return 0, f"OK: the line is leaf {seq} of the log {note.origin}, of {note.size} leaves"
