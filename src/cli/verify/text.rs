@@ -27,7 +27,8 @@ pub(super) fn text(report: &Report, how: &Circumstances, look: &Look) -> String 
         lines.push(String::new());
     }
     for (name, value) in details {
-        lines.push(format!("{name:<10}  {}", visible(&value)));
+        let name = look.paint(Style::new().bold(), format_args!("{name:<10}"));
+        lines.push(format!("{name}  {}", visible(&value)));
     }
     lines.join("\n")
 }
