@@ -398,6 +398,8 @@ fn mistakes_in_anchors_are_told_with_their_line() {
     refused("[[anchors]]\ntype = \"journal\"", &["did you mean `anchor`?"]);
     let twice = "[[anchor]]\ntype = \"journal\"\n".repeat(2);
     refused(&twice, &["two [[anchor]] tables for `journal`"]);
+    let beside = "log_dir = \"/srv/log\"\n[[anchor]]\ntype = \"file\"\npath = \"/srv/log/a/b\"";
+    refused(beside, &["`file /srv/log/a/b` is with the log itself", "name a file elsewhere"]);
 }
 
 /// The file as it is shipped.

@@ -119,7 +119,7 @@ fn a_log_that_was_set_back_is_found_out_by_a_checkpoint_and_by_a_receipt() {
     expect(
         &run(&with_anchors(&log, &checkpoint)),
         Verdict::Tampered,
-        "had 19 leaves, and it has 13",
+        "had 19 lines, and it has 13",
     );
     expect(&run(&with_anchors(&log, &receipt)), Verdict::Tampered, "the log ends before it");
 

@@ -75,6 +75,13 @@ fn a_verification_that_found_tampering_keeps_nothing() {
     edit(&log.paths().active(), |text| text.replace("\"n\":5}", "\"n\":6}"));
     assert_eq!(verify(&log, &[]).0, Some(4));
     assert_eq!(kept(&log), None);
+
+    // Nobody reads the sentence: the exit code says it all the same.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut alone = Command::new(env!("CARGO_BIN_EXE_auditlog"));
+    let status = alone.arg("--root").arg(log.dir.path()).arg("verify").stdout(writer).status();
+    assert_eq!(status.expect("runs").code(), Some(4));
 }
 
 #[test]
@@ -121,6 +128,29 @@ fn anchors_and_keys_are_taken_from_files_and_named_in_what_is_said() {
         let (found, said) = verify(&log, &args);
         assert_eq!(found, Some(code), "{args:?}: {said}");
         assert!(said.starts_with("error: ") && said.contains(says), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn what_a_copy_lacks_and_a_secret_that_others_may_read_are_said() {
+    let mut log = Log::new();
+    log.events(3);
+    log.seal(Reason::Time);
+    let (_, said) = verify(&log, &[]);
+    assert!(!said.contains("there is no seals.jsonl"), "{said}");
+    let (log_dir, key) = (log.paths().log_dir, log.paths().genesis_pub());
+    let paths = [log_dir.to_str(), key.to_str()].map(|path| path.expect("utf-8"));
+    let (code, said) = verify(&log, &[paths[0], "--key", paths[1]]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("seals       there is no seals.jsonl"), "{said}");
+
+    let secret = log.paths().auditor_key();
+    let args = ["--auditor-key", secret.to_str().expect("utf-8")];
+    for (mode, warned) in [(0o600, false), (0o644, true)] {
+        fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).expect("sets");
+        let (code, said) = verify(&log, &args);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(said.contains("holds a secret, and others may read it"), warned, "{said}");
     }
 }
 

@@ -91,13 +91,26 @@ pub(super) enum Error {
 }
 
 impl Error {
+    /// Whether the reader of standard output went away.
+    fn is_reader_gone(&self) -> bool {
+        matches!(self, Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// What the process ends with. A reader that went away is none of our business.
     pub(super) fn exit(&self) -> Exit {
         match self {
             Error::Usage(_) | Error::Time(_) | Error::Config(_) | Error::Fields(_) => Exit::Usage,
-            Error::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            gone if gone.is_reader_gone() => Exit::Done,
             _ => Exit::Io,
         }
+    }
+}
+
+/// A verdict is the exit code, whether or not somebody read it to its end.
+pub(super) fn told(result: Result<(), Error>, verdict: Exit) -> Result<Exit, Error> {
+    match result {
+        Err(e) if e.is_reader_gone() => Ok(verdict),
+        told => told.map(|()| verdict),
     }
 }
 

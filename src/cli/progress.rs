@@ -12,9 +12,14 @@ pub(super) fn bar(total: Option<u64>, elapsed: Duration, template: &str) -> Prog
         return ProgressBar::hidden();
     }
     let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_elapsed(elapsed);
-    // The templates are fixed; were one wrong, the library's own would do.
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+    restyle(&bar, template);
+    bar
+}
+
+/// Shows the bar by another template.
+pub(super) fn restyle(bar: &ProgressBar, template: &str) {
+    // The templates are fixed; were one wrong, the one before would do.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }

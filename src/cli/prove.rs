@@ -18,6 +18,8 @@ use crate::ledger::anchor::{self, Anchor};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::note::Note;
 use crate::ledger::proof::{self, TlogProof};
+use crate::ledger::reader::Reader;
+use crate::ledger::segment;
 
 /// How often `--wait` looks for a new checkpoint.
 const POLL: Duration = Duration::from_millis(200);
@@ -69,6 +71,10 @@ impl Prove {
             return Ok(Exit::Nothing);
         };
         let epoch = Duration::from_secs(config.ledger.epoch_seconds);
+        if best(checkpoints(&paths)?, seq).is_none() && !is_written(&paths, seq)? {
+            note(format!("there is no event with the seq {seq}: the log ends before it"));
+            return Ok(Exit::Nothing);
+        }
         let Some((signed, checkpoint)) = self.checkpoint(&paths, seq, epoch)? else {
             note(format!(
                 "no checkpoint covers seq {seq} yet: the next seal will, {} after the epoch's first line at the latest, while the daemon runs; --wait waits for it",
@@ -144,6 +150,16 @@ impl Prove {
             }
         }
     }
+}
+
+/// Whether the log has come to this leaf.
+fn is_written(paths: &Paths, seq: u64) -> Result<bool, Error> {
+    let unreadable = |source| Error::Directory { path: paths.log_dir.clone(), source };
+    let segments = segment::list(&paths.log_dir).map_err(unreadable)?;
+    let Some(newest) = segments.last() else { return Ok(false) };
+    let mut reader = Reader::new(&paths.log_dir, &newest.header.log_id);
+    let lines = reader.read(seq, seq.saturating_add(1), 1).map_err(unreadable)?;
+    Ok(!lines.bytes.is_empty())
 }
 
 /// All checkpoints in the state directory.

@@ -146,8 +146,8 @@ fn url(given: &str) -> Result<String, String> {
     }
 }
 
-/// What no anchor can be blamed for alone.
-pub(super) fn check_together(anchors: &[Anchor]) -> Result<(), String> {
+/// What no anchor can be blamed for alone; `own` are the directories of the log.
+pub(super) fn check_together(anchors: &[Anchor], own: [&Path; 2]) -> Result<(), String> {
     if anchors.len() > MOST {
         return Err(format!("there are {} [[anchor]] tables, and at most {MOST}", anchors.len()));
     }
@@ -155,6 +155,14 @@ pub(super) fn check_together(anchors: &[Anchor]) -> Result<(), String> {
         let name = anchor.to_string();
         if anchors[..i].iter().any(|other| other.to_string() == name) {
             return Err(format!("there are two [[anchor]] tables for `{name}`; leave one out"));
+        }
+        // Through a link it shows only when the file is opened.
+        if let Anchor::File { path } = anchor
+            && own.iter().any(|dir| path.starts_with(dir))
+        {
+            return Err(format!(
+                "the anchor `{name}` is with the log itself, where it would vouch for nothing; name a file elsewhere"
+            ));
         }
     }
     Ok(())

@@ -116,7 +116,8 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
             return Err(ConfigError::SocketPath { what, key, path });
         }
     }
-    super::anchor::check_together(&config.anchors).map_err(ConfigError::Anchors)?;
+    let own = [config.log_dir.as_path(), &config.state_dir];
+    super::anchor::check_together(&config.anchors, own).map_err(ConfigError::Anchors)?;
     config.field_map()?;
     Ok(())
 }

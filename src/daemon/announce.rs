@@ -27,11 +27,11 @@ pub fn announce(paths: &Paths) {
     match Whereabouts::of(paths) {
         Ok(Whereabouts::OnHost { file, .. }) => tracing::warn!(
             genesis_pub = genesis,
-            "a new log was created; note its genesis key somewhere else, and take the auditor key {file:?} off this host with `{EXPORT}`: until then whoever becomes root here can forge the log's open end"
+            "a new log was created; note its genesis key somewhere else (`auditlog keys show --genesis` prints it), and take the auditor key {file:?} off this host with `{EXPORT}`: until then whoever becomes root here can forge the log's open end"
         ),
         _ => tracing::warn!(
             genesis_pub = genesis,
-            "a new log was created with the auditor key of a credential; note its genesis key somewhere else, and remove the credential from this host"
+            "a new log was created with the auditor key of a credential; note its genesis key somewhere else (`auditlog keys show --genesis` prints it), and remove the credential from this host"
         ),
     }
 }

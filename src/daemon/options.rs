@@ -14,6 +14,11 @@ use crate::config::Sources;
     name = "auditlogd",
     version,
     after_help = "\
+Examples:
+  auditlogd                         the system's daemon for root, your own for anybody else
+  auditlogd --root ./try            everything below ./try, to try it out
+  auditlogd --check                 is the configuration right, and what is in force?
+
 Signals:
   SIGHUP            read the configuration again, close the epoch, reopen the log after it was renamed
   SIGTERM, SIGINT   take in what clients have sent, seal the log, end with status 0

@@ -22,7 +22,7 @@ pub use lock::{Lock, LockError};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
-pub use verify::{Database, verify_all};
+pub use verify::{Database, Phase, verify_all};
 pub use writer::WriterError;
 
 use crate::clock::Clock;

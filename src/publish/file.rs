@@ -27,7 +27,10 @@ pub(super) struct FileAnchor {
 
 impl Target for FileAnchor {
     fn deliver(&mut self, sealed: &Sealed, _: &super::Context<'_>) -> Result<Delivered, Failure> {
-        let failed = |e: io::Error| Failure::Failed(format!("it could not be written: {e}"));
+        let failed = |e: io::Error| {
+            let advice = advice(e.kind());
+            Failure::Failed(format!("it could not be written: {e}{advice}"))
+        };
         let mut file = self.open().map_err(failed)?;
         let before = if self.torn { "\n\n" } else { "" };
         let text = format!("{before}{}\n", sealed.checkpoint);
@@ -81,6 +84,17 @@ fn undo(file: &File, len: u64, text: usize) -> bool {
     let ours = |found: u64| found.checked_sub(len).is_some_and(|more| more <= text as u64);
     let regular = file.metadata().is_ok_and(|meta| meta.is_file() && ours(meta.len()));
     regular && file.set_len(len).is_ok()
+}
+
+/// What the operator can do about a file that cannot be opened.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => "; create its directory",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; under systemd its directory has to be in ReadWritePaths= of a drop-in"
+        }
+        _ => "",
+    }
 }
 
 /// Devices have nothing to sync.

@@ -122,6 +122,6 @@ fn row_12_lose_the_power_during_an_epoch_with_the_clock_an_hour_off() {
         lab.store(["c"]);
         lab.stop();
         let said = auditor.verify(lab.root(), Macs::Checked, &[]);
-        said.incomplete(&["the host went down in epoch 1: its 3 lines are there"]);
+        said.incomplete(&["the host went down in epoch 1: 3 lines of it are there"]);
     }
 }

@@ -263,5 +263,5 @@ fn row_15_a_recovery_after_a_reboot_says_so() {
     assert!(lab.open().is_some());
     lab.stop();
     let said = auditor.verify(lab.root(), Macs::Checked, &[]);
-    said.incomplete(&["the host went down in epoch 2: its 1 lines are there"]);
+    said.incomplete(&["the host went down in epoch 2: 1 line of it is there"]);
 }

@@ -128,6 +128,9 @@ fn an_event_that_no_seal_covers_is_proven_after_the_next() {
     assert_eq!(code(&proof), Some(0), "{}", said(&proof));
     let proof = String::from_utf8(proof.stdout).expect("UTF-8");
     assert_eq!(verify(&proof, &["--vkey", &vkey(&daemon)]).0, Some(0));
+    let output = daemon.tool(&["prove", "987654321", "--wait"]);
+    assert_eq!(code(&output), Some(1));
+    assert!(said(&output).contains("no event with the seq 987654321: the log ends before it"));
     let output = daemon.tool(&["prove", "nobody-has-this-id"]);
     assert_eq!(code(&output), Some(1), "{}", said(&output));
 }

@@ -8,7 +8,7 @@ use super::frameworks::FRAMEWORKS;
 use super::page::{Entry, Fact, FindingRow, Page};
 use super::scan::Scan;
 use crate::cli::text::{count, visible};
-use crate::cli::verify::{Against, Target, database, sentence};
+use crate::cli::verify::{Against, NO_SEALS, Target, database, sentence};
 use crate::clock::rfc3339;
 use crate::ledger::verify::{Finding, Happening, Kind, Report, Verdict};
 
@@ -135,6 +135,17 @@ impl<'a> Evidence<'a> {
         }
         if report.anchored.covered.is_none() {
             list.push("Whether the host was set back to an older state: no checkpoint that was kept elsewhere was given.".to_owned());
+        }
+        if !self.target.seals {
+            list.push(format!("Whether the log’s end was cut: {NO_SEALS}."));
+        }
+        if let (Some(since), Some(first)) = (self.since, report.figures.first_ts_ns)
+            && since < first
+        {
+            list.push(format!(
+                "The period before {}: the log that is here begins then.",
+                moment(first)
+            ));
         }
         if self.unread().is_some() {
             list.push("Everything behind the first line that does not hold.".to_owned());

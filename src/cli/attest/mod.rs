@@ -16,12 +16,13 @@ use clap::Args;
 use jiff::Zoned;
 
 use super::context::Context;
-use super::error::{Error, Exit};
+use super::error::{Error, Exit, told};
 use super::output::Out;
 use super::text::visible;
 use super::time;
 use super::verify::{Against, exit, sentence};
 use crate::event::FieldMap;
+use crate::ledger::verify::Report;
 use compose::Evidence;
 use scan::Scan;
 
@@ -101,15 +102,20 @@ impl Attest {
         };
         let page =
             evidence.page().render().map_err(|e| self.unwritten(std::io::Error::other(e)))?;
+        if self.output != Path::new("-") {
+            std::fs::write(&self.output, &page).map_err(|e| self.unwritten(e))?;
+        }
+        told(self.tell(&report, &page, out), exit(report.verdict))
+    }
+
+    fn tell(&self, report: &Report, page: &str, out: &mut Out) -> Result<(), Error> {
         if self.output == Path::new("-") {
             out.with(|writer, _| writer.write_all(page.as_bytes()))?;
         } else {
-            std::fs::write(&self.output, page).map_err(|e| self.unwritten(e))?;
-            out.line(visible(&sentence(&report)))?;
+            out.line(visible(&sentence(report)))?;
             out.line(format_args!("the page is {}", visible(&self.output.display().to_string())))?;
         }
-        out.flush()?;
-        Ok(exit(report.verdict))
+        out.flush()
     }
 
     fn unwritten(&self, source: std::io::Error) -> Error {

@@ -1,7 +1,8 @@
 //! Which log is verified, and against what: the options that `verify` and `attest` share.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -10,15 +11,19 @@ use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::given_key;
 use crate::cli::output::note;
-use crate::cli::progress::bar;
+use crate::cli::progress::{bar, restyle};
 use crate::cli::text::visible;
-use crate::engine::{Database, verify_all};
+use crate::engine::{Database, Phase, verify_all};
 use crate::event::FieldMap;
 use crate::ledger::Paths;
 use crate::ledger::note::{KeyKind, VerifierKey};
 use crate::ledger::verify::{Given, Options, Report, read_anchors};
 
-const BAR: &str = "{bar:30} {percent}% of {total_bytes}, {bytes_per_sec}, {eta} left";
+const BAR: &str = "{msg:8} {bar:24} {percent}% of {total_bytes}, {bytes_per_sec}, {eta} left";
+const SPINNER: &str = "database {spinner} its own check of itself, for {elapsed} now";
+
+/// How often the spinner moves.
+const TICK: Duration = Duration::from_millis(200);
 
 /// The log, and what vouches for it.
 #[derive(Args, Debug)]
@@ -56,6 +61,8 @@ pub(in crate::cli) struct Target {
     pub fields: Option<FieldMap>,
     /// The genesis key was not given but found on this host.
     pub key_from_here: bool,
+    /// There is a copy of all seals, by which a cut of the log's end shows.
+    pub seals: bool,
 }
 
 impl Against {
@@ -75,7 +82,8 @@ impl Against {
         };
         let options = self.options(paths)?;
         let key_from_here = self.dir.is_none() && self.key.is_none() && options.genesis.is_some();
-        Ok(Target { options, database, fields, key_from_here })
+        let seals = options.paths.seals().exists();
+        Ok(Target { options, database, fields, key_from_here, seals })
     }
 
     fn options(&self, paths: Paths) -> Result<Options, Error> {
@@ -96,6 +104,9 @@ impl Against {
             }
             (None, _) => None,
         };
+        if let Some(path) = &self.auditor_key {
+            warn_if_open(path);
+        }
         options.auditor_key = self.auditor_key.as_deref().map(given_key::hex_file).transpose()?;
         let witnesses =
             self.witnesses.iter().map(|text| given_key::verifier(text, KeyKind::CosignatureV1));
@@ -117,16 +128,34 @@ impl Against {
     }
 }
 
+/// The auditor key is a secret.
+fn warn_if_open(path: &Path) {
+    let mode = std::fs::metadata(path).map_or(0, |meta| meta.permissions().mode());
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        note(format!("warning: '{path}' holds a secret, and others may read it: chmod 600 it"));
+    }
+}
+
 impl Target {
     /// Verifies it, with a progress bar.
     pub fn verify(&self) -> Report {
-        let bar = bar(Some(0), Duration::ZERO, BAR);
+        let shown = bar(Some(0), Duration::ZERO, BAR).with_message("log");
+        let mut phase = Phase::Log;
         let database = Database { path: &self.database, fields: self.fields.as_ref() };
-        let report = verify_all(&self.options, Some(database), &mut |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
+        let report = verify_all(&self.options, Some(database), &mut |now, done, total| {
+            if std::mem::replace(&mut phase, now) != now {
+                shown.reset();
+                shown.set_message("database");
+                if now == Phase::Consistency {
+                    restyle(&shown, SPINNER);
+                    shown.enable_steady_tick(TICK);
+                }
+            }
+            shown.set_length(total);
+            shown.set_position(done);
         });
-        bar.finish_and_clear();
+        shown.finish_and_clear();
         report
     }
 }

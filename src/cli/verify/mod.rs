@@ -9,19 +9,20 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
-use super::error::{Error, Exit};
+use super::error::{Error, Exit, told};
 use super::output::{Form, Out, note};
 use crate::ledger::verify::{Anchored, Figures, Finding, Options, Prune, Report, Since, Verdict};
 pub(super) use against::{Against, Target};
 use kept::Kept;
 pub(super) use sentence::sentence;
-pub(super) use text::database;
+pub(super) use text::{NO_SEALS, database};
 
 const HELP: &str = "\
 Without DIR it checks the log of this host and the database against it, and takes the genesis
 key that the daemon left in its state directory. Whoever could change the log could change that
-one too: keep the key elsewhere, and give it. For a copy of a log in DIR (its segments,
-seals.jsonl, perhaps audit.db) the key has to be given.
+one too: keep the key elsewhere, and give it. For a copy of a log in DIR the key has to be
+given. Of a log that is growing copy seals.jsonl from the state directory first, perhaps
+audit.db, and then the files of the log directory.
 
 Nothing on a host can show that the whole host was set back to an older state. What was kept
 elsewhere can: checkpoints (the file 'checkpoint' in the state directory, copied or published
@@ -68,6 +69,7 @@ struct Told<'a> {
     exit_code: u8,
     sentence: String,
     genesis_key_from: Option<&'static str>,
+    seals_file: bool,
     database_compared: bool,
     database_end: Option<u64>,
     findings: &'a [Finding],
@@ -87,6 +89,8 @@ struct Circumstances {
     vkey_from_here: bool,
     /// There is a database.
     database: bool,
+    /// There is a copy of all seals.
+    seals: bool,
     /// `--quick` was asked for, and why the whole log was read all the same.
     whole: Option<&'static str>,
 }
@@ -117,10 +121,10 @@ impl Verify {
             key_from_here: target.key_from_here,
             vkey_from_here: self.against.vkey.is_none(),
             database: target.database.is_file(),
+            seals: target.seals,
             whole: whole.filter(|_| report.verdict != Verdict::Tampered),
         };
-        self.tell(&report, &circumstances, out)?;
-        Ok(exit(report.verdict))
+        told(self.tell(&report, &circumstances, out), exit(report.verdict))
     }
 
     fn tell(&self, report: &Report, how: &Circumstances, out: &mut Out) -> Result<(), Error> {
@@ -138,6 +142,7 @@ impl Verify {
                     (false, true) => Some("given"),
                     (false, false) => None,
                 },
+                seals_file: how.seals,
                 database_compared: report.database_end.is_some(),
                 database_end: report.database_end,
                 findings: &report.findings,

@@ -9,6 +9,9 @@ use crate::cli::text::{count, visible};
 use crate::clock::rfc3339;
 use crate::ledger::verify::{Figures, KeyFrom, Report, Verdict};
 
+/// What a copy of a log lacks that was made of the log directory alone.
+pub(in crate::cli) const NO_SEALS: &str = "there is no seals.jsonl (it is in the daemon's state directory), so whether the log's end was cut can show by an anchor only";
+
 /// The sentence, and what it rests on.
 pub(super) fn text(report: &Report, how: &Circumstances, look: &Look) -> String {
     use anstyle::{AnsiColor, Style};
@@ -24,7 +27,8 @@ pub(super) fn text(report: &Report, how: &Circumstances, look: &Look) -> String 
         lines.push(String::new());
     }
     for (name, value) in details {
-        lines.push(format!("{name:<10}  {}", visible(&value)));
+        let name = look.paint(Style::new().bold(), format_args!("{name:<10}"));
+        lines.push(format!("{name}  {}", visible(&value)));
     }
     lines.join("\n")
 }
@@ -60,6 +64,9 @@ fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
     if how.key_from_here {
         let key = "the genesis key found on this host; give the one you noted elsewhere with --key, and a log replaced as a whole is noticed";
         lines.push(("key", key.into()));
+    }
+    if !how.seals {
+        lines.push(("seals", NO_SEALS.into()));
     }
     anchors(report, how, &mut lines);
     lines.push(("database", database(report, how.database)));
@@ -157,8 +164,13 @@ mod tests {
     use super::super::sentence::tests::report;
     use super::*;
 
-    const HOW: Circumstances =
-        Circumstances { key_from_here: false, vkey_from_here: true, database: true, whole: None };
+    const HOW: Circumstances = Circumstances {
+        key_from_here: false,
+        vkey_from_here: true,
+        database: true,
+        seals: true,
+        whole: None,
+    };
 
     #[test]
     fn the_sentence_comes_first_and_the_other_findings_after() {

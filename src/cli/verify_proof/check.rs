@@ -68,7 +68,7 @@ pub(super) fn check(
     let TlogProof { index, path, checkpoint, .. } = &proof;
     if !verify_inclusion(&leaf_hash(&line), *index, checkpoint.size, path, &checkpoint.root) {
         return Err(is_false(format!(
-            "the line in it does not lead to the signed root as leaf {index} of {}",
+            "the line in it does not lead to the signed root as leaf {index} of {}: the line, its place or its path was changed",
             checkpoint.size
         )));
     }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use self::check::check;
-use super::error::{Error, Exit};
+use super::error::{Error, Exit, told};
 use super::given_key;
 use super::output::{Form, Out};
 use crate::ledger::note::{KeyKind, VerifierKey};
@@ -73,9 +73,7 @@ impl VerifyProof {
             Form::Json => tell::json(&result, &out.look),
             Form::Text => tell::text(&result, &out.look),
         };
-        out.line(text)?;
-        out.flush()?;
-        Ok(exit)
+        told(out.line(text).and_then(|()| out.flush()), exit)
     }
 
     /// The file, or as much of it as shows that it is too long.

@@ -4,9 +4,9 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::Database;
 use super::findings::{Findings, MOST_TOLD};
 use super::maps::Maps;
+use super::{Database, Phase};
 use crate::engine::rows::{self, Sink};
 use crate::event::FieldMap;
 use crate::index::{EventRow, IndexError, Part, Progress, Reader, SealRow, Snapshot};
@@ -23,7 +23,7 @@ pub(super) fn check(
     database: &Database<'_>,
     options: &Options,
     report: &mut Report,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(Phase, u64, u64),
 ) {
     let mut check = Check::new(options, report);
     if let Err(e) = check.run(database, progress) {
@@ -64,7 +64,7 @@ impl<'a> Check<'a> {
     fn run(
         &mut self,
         database: &Database<'_>,
-        progress: &mut dyn FnMut(u64, u64),
+        progress: &mut dyn FnMut(Phase, u64, u64),
     ) -> Result<(), IndexError> {
         let db = Reader::open(database.path)?;
         let made = db.made(&self.report.figures.log_id)?;
@@ -81,6 +81,7 @@ impl<'a> Check<'a> {
         if self.report.since.is_some() {
             return Ok(());
         }
+        progress(Phase::Consistency, 0, 0);
         for said in db.integrity(MOST_TOLD)? {
             self.found.differ(&format!("the database is not consistent in itself: {said}"));
         }
@@ -92,7 +93,7 @@ impl<'a> Check<'a> {
         &mut self,
         db: &Reader,
         end: u64,
-        progress: &mut dyn FnMut(u64, u64),
+        progress: &mut dyn FnMut(Phase, u64, u64),
     ) -> Result<bool, IndexError> {
         let (mut done, total) = (0, self.report.figures.bytes);
         let mut compared = Progress::default();
@@ -134,7 +135,7 @@ impl<'a> Check<'a> {
             compare.part.finish(lines.next)?;
             self.next = lines.next;
             done += lines.bytes.len() as u64;
-            progress(done.min(total), total);
+            progress(Phase::Database, done.min(total), total);
         }
         let snapshot = db.snapshot()?;
         compared.finish(&snapshot, self.next, &mut |difference| self.found.row(difference))?;

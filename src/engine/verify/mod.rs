@@ -18,13 +18,24 @@ pub struct Database<'a> {
     pub fields: Option<&'a FieldMap>,
 }
 
+/// What is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The ledger.
+    Log,
+    /// The ledger once more, beside the index.
+    Database,
+    /// The index by SQLite itself, which does not say how far it is.
+    Consistency,
+}
+
 /// Verifies the ledger, and then the index if there is one.
 pub fn verify_all(
     options: &Options,
     database: Option<Database<'_>>,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(Phase, u64, u64),
 ) -> Report {
-    let mut report = verify::verify(options, progress);
+    let mut report = verify::verify(options, &mut |done, total| progress(Phase::Log, done, total));
     if let Some(database) = database.filter(|database| database.path.is_file())
         && report.verdict < Verdict::Tampered
         && !report.figures.log_id.is_empty()

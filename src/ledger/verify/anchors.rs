@@ -183,7 +183,7 @@ impl<'a> Check<'a> {
             return Err(Finding::new(
                 Verdict::Tampered,
                 format!(
-                    "{from} and {first} hold two different signed checkpoints of the same {size} leaves: the log has two histories"
+                    "{from} and {first} hold two different signed checkpoints of the same {size} lines: the log has two histories"
                 ),
             ));
         }
@@ -195,7 +195,7 @@ impl<'a> Check<'a> {
             Some((found, _)) if *found != root => Err(Finding::new(
                 Verdict::Tampered,
                 format!(
-                    "{from}: the log's first {size} leaves are not the ones that the signed checkpoint was made for: they were replaced"
+                    "{from}: the log's first {size} lines are not the ones that the signed checkpoint was made for: they were replaced"
                 ),
             )),
             Some((_, ts_ns)) => {
@@ -204,7 +204,7 @@ impl<'a> Check<'a> {
             }
             None => {
                 self.unchecked(format!(
-                    "{from}: the checkpoint of {size} leaves cannot be checked, since what was read begins at seq {}",
+                    "{from}: the checkpoint of {size} lines cannot be checked, since what was read begins at seq {}",
                     self.first
                 ));
                 Ok(())
@@ -223,7 +223,7 @@ impl<'a> Check<'a> {
         };
         let end = self.end;
         let message = format!(
-            "{from}: a signed checkpoint says that the log had {size} leaves, and it has {end} now: {why}"
+            "{from}: a signed checkpoint says that the log had {size} lines, and it has {end} now: {why}"
         );
         Finding::new(verdict, message)
     }

@@ -160,7 +160,7 @@ impl Chain<'_> {
             return Ok(());
         }
         let message = format!(
-            "the log's end was cut: seals.jsonl holds the seal of epoch {} (seq {}), the segments end at epoch {epoch} (seq {end})",
+            "the log's end was cut: seals.jsonl holds the seal of epoch {} as seq {}, the segments end before seq {end}",
             seal.epoch, seal.size
         );
         Err(Finding::new(Verdict::Tampered, message))

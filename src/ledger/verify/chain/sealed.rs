@@ -168,8 +168,13 @@ impl Chain<'_> {
             None => ", and whether these were changed before the start only the auditor key",
         };
         let message = format!(
-            "{how} in epoch {}: its {lines} lines are there, but whether more had been acknowledged only the receipts of clients can tell{macs}",
-            seal.epoch
+            "{how} in epoch {}: {} there, but whether more had been acknowledged only the receipts of clients can tell{macs}",
+            seal.epoch,
+            match lines {
+                0 => "no line of it is".to_owned(),
+                1 => "1 line of it is".to_owned(),
+                n => format!("{n} lines of it are"),
+            }
         );
         let finding = self.incomplete(message);
         self.found(finding);
