@@ -54,13 +54,15 @@ class Pruned:
 class Verification:
     def __init__(self, directory: Path, given: Given) -> None:
         self.given, self.findings, self.notes = given, list[Finding](), list[str]()
-        self.tree, self.keys = Tree(), None
+        self.tree = Tree()
+        self.keys: Keys | None = None
         self.log_id, self.genesis, self.public = "", given.genesis, given.genesis
-        self.epoch = self.epoch_first = self.first_seq = 0
-        self.prev, self.last, self.last_time, self.place = "0" * 64, None, None, ""  # type: tuple[str, Seal | None, int | None, str]
-        self.after_seal, self.leaf0, self.anchored = True, None, 0  # type: tuple[bool, Line | None, int]
+        self.epoch = self.epoch_first = self.first_seq = self.anchored = 0
+        self.prev, self.place, self.after_seal = "0" * 64, "", True
+        self.last: Seal | None = None
+        self.last_time: int | None = None
+        self.leaf0: Line | None = None
         self.seal_times, self.pruned, self.segment_roots = list[tuple[int, int]](), list[Pruned](), dict[int, str]()
-        self.keys: Keys | None
         try:
             self._read(directory)
             self._leaf_0()
