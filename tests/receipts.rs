@@ -38,7 +38,7 @@ fn receipts_are_those_of_lines_in_the_ledger_and_the_last_one_is_of_the_last_eve
     }
     assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     let text = fs::read_to_string(&path).expect("text");
-    let anchors = anchor::read(&text).expect("receipts");
+    let anchors = anchor::read(&text).expect("receipts").list;
     let ledger = daemon.lines();
     let log_id = ledger[0]["log_id"].as_str().expect("an id");
     assert!(!anchors.is_empty());
@@ -70,7 +70,10 @@ fn a_line_that_a_crash_cut_does_not_spoil_the_next_one() {
         assert!(emit(&daemon, &path, "{}").status.success());
         let text = fs::read_to_string(&path).expect("text");
         let rest = text.strip_prefix(&format!("before\n{left}")).expect("what was there");
-        assert_eq!((anchor::read(&text).expect("a receipt").len(), rest.lines().count()), (1, 1));
+        assert_eq!(
+            (anchor::read(&text).expect("a receipt").list.len(), rest.lines().count()),
+            (1, 1)
+        );
     }
 }
 

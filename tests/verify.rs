@@ -16,7 +16,7 @@ use common::log::{Log, edit, expect, reason, run};
 const SECOND: i64 = 1_000_000_000;
 
 fn given(from: &str, text: &str) -> Vec<Given> {
-    let anchors = anchor::read(text).expect("anchors").into_iter();
+    let anchors = anchor::read(text).expect("anchors").list.into_iter();
     anchors.map(|anchor| Given { from: from.into(), anchor }).collect()
 }
 

@@ -176,7 +176,7 @@ fn checkpoints(paths: &Paths) -> Result<Vec<(Note, Checkpoint)>, Error> {
         }
         let anchors = anchor::read(&text)
             .map_err(|e| Error::Proof(format!("'{}' cannot be used: {e}", path.display())))?;
-        found.extend(anchors.into_iter().filter_map(|anchor| match anchor {
+        found.extend(anchors.list.into_iter().filter_map(|anchor| match anchor {
             Anchor::Checkpoint { note, checkpoint } => Some((note, checkpoint)),
             Anchor::Receipt(_) => None,
         }));

@@ -18,6 +18,9 @@ use crate::clock::{parse_rfc3339, rfc3339};
 /// The most bytes of text that are searched for anchors.
 pub const MAX_TEXT: usize = 64 << 20;
 
+/// Damaged anchors that are named one by one.
+const MOST_DAMAGED: usize = 100;
+
 /// Something kept off the host. Nothing of it has been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anchor {
@@ -45,7 +48,16 @@ pub struct Receipt {
     pub received_ns: i64,
 }
 
-/// Why a text is of no use as anchors.
+/// The anchors of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchors {
+    /// In their order; at least one.
+    pub list: Vec<Anchor>,
+    /// What was left out: a write that failed may have cut a checkpoint, and that costs none of the others.
+    pub damaged: Vec<AnchorError>,
+}
+
+/// Why a text, or a part of it, is of no use as anchors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnchorError {
     /// Over [`MAX_TEXT`].
@@ -82,34 +94,44 @@ pub enum AnchorError {
     },
 }
 
-/// All anchors in a text, in their order. An unfinished receipt at the very end is what a crash leaves of
-/// one that was never confirmed, and is skipped; any other damaged anchor is an error.
-pub fn read(text: &str) -> Result<Vec<Anchor>, AnchorError> {
+/// All anchors in a text. An unfinished receipt at the very end is what a crash leaves of one that was
+/// never confirmed, and is skipped in silence. A text with damaged ones alone is an error.
+pub fn read(text: &str) -> Result<Anchors, AnchorError> {
     if text.len() > MAX_TEXT {
         return Err(AnchorError::TooLong);
     }
-    let mut anchors = Vec::new();
+    let (mut list, mut damaged) = (Vec::new(), Vec::new());
     let mut lines = Lines { rest: text, number: 0 };
     while let Some(line) = lines.next() {
         if line.starts_with('{') && line.contains(RECEIPT) {
             let unfinished = lines.rest.is_empty() && !text.ends_with('\n');
             match Receipt::parse(line) {
-                Ok(receipt) => anchors.push(Anchor::Receipt(receipt)),
+                Ok(receipt) => list.push(Anchor::Receipt(receipt)),
                 Err(_) if unfinished => {}
-                Err(message) => return Err(AnchorError::Receipt { line: lines.number, message }),
+                Err(message) => damaged.push(AnchorError::Receipt { line: lines.number, message }),
             }
         } else if let Some(body) = lines.clone().body(line) {
             let line = lines.number;
             lines.next();
             lines.next();
-            let note = format!("{body}{}", lines.signatures());
-            let note = Note::parse(&note).map_err(|source| AnchorError::Note { line, source })?;
-            let checkpoint = Checkpoint::parse(note.text())
-                .map_err(|source| AnchorError::Checkpoint { line, source })?;
-            anchors.push(Anchor::Checkpoint { note, checkpoint });
+            match checkpoint(&format!("{body}{}", lines.signatures()), line) {
+                Ok(anchor) => list.push(anchor),
+                Err(error) => damaged.push(error),
+            }
         }
+        damaged.truncate(MOST_DAMAGED);
     }
-    if anchors.is_empty() { Err(AnchorError::Nothing) } else { Ok(anchors) }
+    if list.is_empty() {
+        return Err(damaged.into_iter().next().unwrap_or(AnchorError::Nothing));
+    }
+    Ok(Anchors { list, damaged })
+}
+
+fn checkpoint(note: &str, line: usize) -> Result<Anchor, AnchorError> {
+    let note = Note::parse(note).map_err(|source| AnchorError::Note { line, source })?;
+    let checkpoint = Checkpoint::parse(note.text())
+        .map_err(|source| AnchorError::Checkpoint { line, source })?;
+    Ok(Anchor::Checkpoint { note, checkpoint })
 }
 
 /// Lines without the blanks around them.

@@ -118,7 +118,7 @@ fn without_journald_the_journal_is_standard_error() {
     assert!(stopped.log().contains(&checkpoint(&stopped)), "{}", stopped.log());
     // A verifier takes the log as it is, with all that stands between the notes.
     let found = anchor::read(&stopped.log()).expect("anchors");
-    let sizes = found.iter().map(|anchor| match anchor {
+    let sizes = found.list.iter().map(|anchor| match anchor {
         Anchor::Checkpoint { checkpoint, .. } => checkpoint.size,
         Anchor::Receipt(_) => 0,
     });

@@ -119,9 +119,15 @@ impl Against {
                 let from = visible(&from);
                 note(format!("{from} is longer than 64 MiB: only the anchors at its end are used"));
             }
-            options
-                .anchors
-                .extend(anchors.into_iter().map(|anchor| Given { from: from.clone(), anchor }));
+            for damage in &anchors.damaged {
+                let from = visible(&from);
+                note(format!(
+                    "warning: {from}, {damage}; it was left out, the other anchors are used"
+                ));
+            }
+            options.anchors.extend(
+                anchors.list.into_iter().map(|anchor| Given { from: from.clone(), anchor }),
+            );
         }
         options.max_gap_ns = self.max_gap.as_deref().map(crate::cli::time::duration).transpose()?;
         Ok(options)

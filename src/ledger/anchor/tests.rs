@@ -28,7 +28,7 @@ fn found(text: &str) -> Vec<u64> {
         }
         Anchor::Receipt(receipt) => receipt.seq,
     };
-    anchors.iter().map(number).collect()
+    anchors.list.iter().map(number).collect()
 }
 
 #[test]
@@ -79,8 +79,11 @@ fn a_damaged_anchor_is_named_by_its_line() {
     let error = read(&format!("x\n{unsigned}")).expect_err("unsigned");
     assert_eq!(error, AnchorError::Note { line: 2, source: NoteError::Unsigned });
     let cut = &receipt().to_line()[..60];
-    let error = read(&format!("{note}{cut}\n")).expect_err("damaged");
-    assert!(error.to_string().starts_with("line 6: this receipt is damaged"), "{error}");
+    let anchors = read(&format!("{note}{cut}\n{unsigned}{note}")).expect("the others count");
+    let said: Vec<_> = anchors.damaged.iter().map(ToString::to_string).collect();
+    assert_eq!((anchors.list.len(), said.len()), (2, 2), "{said:?}");
+    assert!(said[0].starts_with("line 6: this receipt is damaged"), "{said:?}");
+    assert!(said[1].starts_with("line 7: this checkpoint is damaged"), "{said:?}");
     assert_eq!(found(&format!("{note}{cut}")), [3], "a receipt cut by a crash");
 }
 

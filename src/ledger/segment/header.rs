@@ -4,6 +4,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::clock::parse_rfc3339;
 use crate::ledger::FORMAT;
 use crate::ledger::keys::LogId;
 use crate::ledger::seal::Hex;
@@ -50,7 +51,9 @@ impl Header {
     pub fn parse(line: &[u8]) -> Option<Self> {
         let header: Self = serde_json::from_slice(line).ok()?;
         let again = header.to_line();
-        let right = header.auditlog == FORMAT && header.tree().is_some();
+        let right = header.auditlog == FORMAT
+            && header.tree().is_some()
+            && parse_rfc3339(&header.opened).is_some();
         (right && again.strip_suffix(b"\n") == Some(line)).then_some(header)
     }
 

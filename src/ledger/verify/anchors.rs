@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, Options, Paths, Verdict};
 use crate::clock::rfc3339;
 use crate::fs::open_regular;
-use crate::ledger::anchor::{self, Anchor, AnchorError, Receipt};
+use crate::ledger::anchor::{self, Anchor, AnchorError, Anchors, Receipt};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::keys::LogId;
 use crate::ledger::note::{Note, Signed, VerifierKey};
@@ -230,6 +230,12 @@ impl<'a> Check<'a> {
 
     fn check_signature(&mut self, from: &str, note: &Note) -> Result<(), Finding> {
         let (key, key_from) = match (&self.places.key, &self.options.checkpoint_key) {
+            (Some(key), Some(given)) if key != given => {
+                let message = format!(
+                    "{from}: the checkpoint cannot be trusted, since leaf 0 names another key of checkpoints ({key}) than the one that was pinned ({given})"
+                );
+                return Err(Finding::new(Verdict::Unverifiable, message));
+            }
             (Some(key), _) => (key, KeyFrom::Log),
             (None, Some(key)) => (key, KeyFrom::Given),
             (None, None) => {
@@ -249,6 +255,9 @@ impl<'a> Check<'a> {
 
     fn cover(&mut self, covered: Covered) {
         self.anchored.checkpoints += 1;
+        if covered.size == 0 {
+            return;
+        }
         if self.anchored.covered.as_ref().is_none_or(|old| old.size < covered.size) {
             self.anchored.covered = Some(covered);
         }
@@ -311,14 +320,15 @@ pub fn beside_the_log(paths: &Paths) -> Vec<Given> {
         Some((path, read_from(file, MOST_BESIDE).ok()?))
     });
     let all = read.flat_map(|(path, anchors)| {
-        anchors.into_iter().map(|anchor| Given { from: path.display().to_string(), anchor })
+        let from = path.display().to_string();
+        anchors.list.into_iter().map(move |anchor| Given { from: from.clone(), anchor })
     });
     all.filter(|given| matches!(given.anchor, Anchor::Checkpoint { .. })).collect()
 }
 
 /// The anchors in a file, or in what comes out of a pipe; and whether it was only the end of a file that is
 /// longer than [`anchor::MAX_TEXT`]. There the newest checkpoints are, which cover what older ones do.
-pub fn read(path: &Path) -> Result<(Vec<Anchor>, bool), ReadError> {
+pub fn read(path: &Path) -> Result<(Anchors, bool), ReadError> {
     let mut file = File::open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() || meta.len() <= anchor::MAX_TEXT as u64 {
@@ -332,7 +342,7 @@ pub fn read(path: &Path) -> Result<(Vec<Anchor>, bool), ReadError> {
     Ok((anchor::read(&String::from_utf8_lossy(&end[line..]))?, true))
 }
 
-fn read_from(file: File, most: usize) -> Result<Vec<Anchor>, ReadError> {
+fn read_from(file: File, most: usize) -> Result<Anchors, ReadError> {
     let mut text = Vec::new();
     file.take(most as u64 + 1).read_to_end(&mut text)?;
     if text.len() > most {

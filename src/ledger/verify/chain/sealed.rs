@@ -132,7 +132,15 @@ impl Chain<'_> {
         {
             return Err(self.tampered(format!("the seal of epoch {} is out of time", seal.epoch)));
         }
-        let after_stop = self.last_reason == Some(Reason::Stop) && seal.size == seal.first_seq;
+        let stopped = self.last_reason == Some(Reason::Stop);
+        let born = seal.epoch == 0 && seal.size == 1;
+        if (stopped && same_run) || (seal.reason == Reason::Created && !born) {
+            return Err(self.tampered(format!(
+                "the seal of epoch {} gives a reason that cannot come after the one before it",
+                seal.epoch
+            )));
+        }
+        let after_stop = stopped && seal.size == seal.first_seq;
         if seal.reason == Reason::Start && !after_stop {
             return Err(self.tampered(format!(
                 "the seal of epoch {} says that the daemon had been stopped, and no stop comes right before it: lines were cut",
