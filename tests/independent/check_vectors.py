@@ -119,8 +119,10 @@ def anchors() -> None:
     check("a receipt with another mac", 4, verify(clean, anchors=receipt(17, good)), 17)
     check("a receipt beyond the end", 4, verify(clean, anchors=receipt(18, good)))
     check("a receipt of another log", 6, verify(clean, anchors=receipt(16, good, "00" * 16)))
+    check("many signatures", 0, verify(clean, anchors=note + "\u2014 w.example AAAAAAAA\n" * 99), anchored=16)
     torn = receipt(17, good).replace(":1,", ":2,")
     for name, text in (("a cut signature", note[:-8] + "\n" + note), ("no signature line", note[:note.index("\u2014")] + note),
+                       ("too many signatures", note + "\u2014 w.example AAAAAAAA\n" * 101 + note),
                        ("a cut text", note[:70] + "\n" + note), ("a receipt of another form", torn + note)):
         check(f"{name}, left out", 0, v := verify(clean, anchors=text), anchored=16)
         expect(f"{name}, said", bool(v.notes) == (name != "a cut text"), v.notes)
@@ -351,6 +353,7 @@ def checkpoints(scratch: Path) -> None:
     root = base64.b64decode(text.split("\n")[2])
     expect("it is signed like the log's own", note(16, root) == (d / "checkpoint").read_text())
     check("of size 0: anchors nothing", 0, verify(d, anchors=note(0, hashlib.sha256().digest())))
+    check("of size 0 with another root", 4, verify(d, anchors=note(0, root)))
     check("a given key that leaf 0 names too", 0, verify(d, anchors=note(16, root), vkey=vkey), anchored=16)
     check("a given key that leaf 0 contradicts", 6, verify(d, anchors=note(16, root), vkey=second))
     check("the same, signed by both", 6, verify(d, anchors=note(16, root, second), vkey=second))
@@ -358,13 +361,14 @@ def checkpoints(scratch: Path) -> None:
             ("cosigned", 0, 16, note(16, root, witness), witness), ("cosigned, nobody asks", 0, 0, note(16, root, witness), ""),
             ("cosigned, and not signed", 6, 0, note(16, root, witness, own=False), witness), ("not cosigned", 0, 0, note(16, root), witness),
             ("another root", 4, 0, note(15, root), ""), ("another root, not signed", 0, 0, note(15, root, witness, own=False), ""),
-            ("cosigned, beyond the end", 4, 0, note(99, root, witness), witness), ("beyond the end", 5, 0, note(99, root), witness)]:
+            ("cosigned, beyond the end", 5, 0, note(99, root, witness), witness), ("beyond the end", 5, 0, note(99, root), witness)]:
         (d / "checkpoint.cosigned").write_text(file)
         check(f"beside the log, {name}", code, verify(d, witness=by), anchored=anchored)
     state = scratch.with_name("beside")
     state.mkdir()
-    (state / "checkpoint").write_text(note(99, root))
-    check("beside the log, beyond the end, and it is no copy", 4, verify(d, state=state))
+    for name, by in (("", ""), ("cosigned, ", witness)):
+        (state / "checkpoint").write_text(note(99, root, witness))
+        check(f"beside the log, {name}beyond the end, and it is no copy", 4, verify(d, witness=by, state=state))
     for kind, code in (("--witness", 2), ("--anchor", 3)):
         (d / "x").write_text(vkey)
         done = subprocess.run([sys.executable, str(Path(__file__).with_name("verify.py")), str(d), kind, str(d / "x")], capture_output=True)

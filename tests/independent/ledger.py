@@ -340,14 +340,15 @@ class Verification:
     def _checkpoints(self) -> None:
         key, end, place = self.checkpoint_key, self.tree.size, f"after {self.place}"
         signed: dict[int, bytes] = {}
-        vouching = [(f"a checkpoint of {n.size} leaves", n) for n in self.given.anchors.notes]
+        beyond = INCOMPLETE if self.is_copy else TAMPERED  # of what is part of the copy
+        vouching = [(f"a checkpoint of {n.size} leaves", n, TAMPERED) for n in self.given.anchors.notes]
         for name, note in self.beside:
             if key and note.log_id == self.log_id and note.signed_by(key):
                 signed.setdefault(note.size, note.root)
-                self._contradicts(f"the log's own {name}", note, INCOMPLETE if self.is_copy else TAMPERED)
+                self._contradicts(f"the log's own {name}", note, beyond)
             if any(note.signed_by(w) for w in self.given.witnesses):
-                vouching.append((f"{name}, cosigned by a witness", note))
-        for what, note in vouching:
+                vouching.append((f"{name}, cosigned by a witness", note, beyond))
+        for what, note, beyond in vouching:
             if note.log_id != self.log_id:
                 self.find(UNVERIFIABLE, f"{what} is of another log, {note.origin}", place)
             elif not key or not note.signed_by(key):
@@ -356,12 +357,12 @@ class Verification:
                 self.find(UNVERIFIABLE, f"{what}: the checkpoint key that was given is not that of leaf 0", place)
             elif signed.setdefault(note.size, note.root) != note.root:
                 self.find(TAMPERED, f"{what}: there is another of the same size", place, note.size)
-            elif note.size == 0:
-                self.notes.append(f"{what} anchors nothing")
             elif note.size < self.first_seq:
                 self.notes.append(f"{what} is of what was pruned")
-            elif not self._contradicts(what, note):
+            elif not self._contradicts(what, note, beyond):
                 self.anchored = max(self.anchored, note.size)
+                if not note.size:
+                    self.notes.append(f"{what} anchors nothing")
         for log_id, seq, _ in self.given.anchors.receipts:
             if log_id != self.log_id:
                 self.find(UNVERIFIABLE, f"a receipt is of another log, {log_id}", place)

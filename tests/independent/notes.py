@@ -19,6 +19,7 @@ from tree import included, leaf_hash
 DASH = "\u2014 "
 ORIGIN = re.compile(rf".*/auditlog/{HEX32}")
 RECEIPT = {"auditlog_receipt": "1", "log_id": HEX32, "seq": INT, "mac": HEX64, "received": TIME}
+MAX_SIGNATURES = 101  # the log's, and up to 100 more
 BLANKS = " \t\r"
 
 
@@ -67,6 +68,8 @@ class Note:
 
     def __post_init__(self) -> None:
         """Raises ValueError if the text is no checkpoint."""
+        if len(self.signatures) > MAX_SIGNATURES:
+            raise ValueError("it has too many signatures")
         self.origin, size, root = self.text.split("\n")[:3]  # more lines may stand below, in a proof
         if not re.fullmatch(INT, size):
             raise ValueError("not a size")
@@ -154,8 +157,7 @@ def read_note(lines: list[str], at: int, found: Anchors) -> int:
             at += 1
         if at == first:
             raise ValueError("it has no signature")
-        note.signatures = signatures
-        found.notes.append(note)
+        found.notes.append(Note(note.text, signatures))
     except ValueError as e:
         found.damaged.append(f"the checkpoint before line {at + 1} is cut: {e}")
     return at
