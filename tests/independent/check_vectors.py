@@ -266,6 +266,17 @@ class Writer:
         event = f'{{"event_type":"auditlogd.{kind}","priority":"notice","source":"auditlogd","action":"x","data":{data}}}'
         self.line(f'"peer":{{}},"event":{event}'.encode())
 
+    def segment(self) -> None:
+        """Begins a new segment, and deletes those before it."""
+        for path in self.d.glob("audit.jsonl*"):
+            path.unlink()
+        t = self.v.tree
+        frontier = ",".join(f'"{h.hex()}"' for h in t.frontier)
+        header = (f'{{"auditlog":1,"log_id":"{self.v.log_id}","host":"h","segment":9,"first_seq":{t.size},"frontier":[{frontier}],'
+                  f'"opened":"2026-11-21T00:20:00.000000000Z"}}').encode()
+        (self.d / "audit.jsonl").write_bytes(header + b"\n")
+        self.v.header_hash = hashlib.sha256(header).hexdigest()
+
     def seal(self, reason: str, *files: str) -> None:
         t, following = self.v.tree, hashlib.sha256(self.seed).digest()
         text = (f'"seal":{{"epoch":{self.epoch},"first_seq":{self.first},"size":{t.size},"root":"{t.root().hex()}","prev":"{self.prev}",'
@@ -317,6 +328,37 @@ def seals(scratch: Path) -> None:
     d = copy_of("clean", scratch)
     one.write_bytes(one.read_bytes().replace(b'"mac":"c9b9', b'"mac":"c9b8', 1))
     check("the mac of leaf 0", 4, verify(d, True), 0)
+
+
+def pruned(scratch: Path) -> None:
+    def case(name: str, code: int, *reasons: str, through: int = 0, sealed: str = "time", key: bool = True, lost: str = "",
+             anchors: str = "", vkey: str = "", anchored: int = 0) -> None:
+        w = Writer(copy_of("clean", scratch))
+        for reason in reasons:
+            w.seal(reason)
+        first, root = w.v.tree.size, w.v.tree.root().hex()
+        w.segment()
+        w.time = 86400
+        w.record("pruned", f'{{"through_seq":{first - 1 + through},"root":"{root}","policy":"x","keep_seconds":60}}')
+        if sealed:
+            w.seal(sealed)
+        if lost:
+            (w.d / lost).unlink()
+        check(f"pruned, {name}", code, verify(w.d, key, anchors, vkey=vkey), anchored=anchored)
+
+    clean = VECTORS / "clean"
+    note, vkey = (clean / "checkpoint").read_text(), (clean / "checkpoint.vkey").read_text().strip()
+    case("after a seal", 0, "rotate")
+    case("without the auditor key", 0, "rotate", key=False)
+    case("no seal after it", 0, "rotate", sealed="")
+    case("no seal after it, without the auditor key", 4, "rotate", sealed="", key=False)
+    case("after a start", 0, "stop", "start")
+    case("inside of an epoch", 4)
+    case("the record says less", 4, "rotate", through=-1)
+    case("the record says more than there is", 4, "rotate", through=1)
+    case("without seals.jsonl", 6, "rotate", lost="seals.jsonl")
+    case("an anchor before it", 6, "rotate", anchors=note)
+    case("an anchor before it, with its key", 0, "rotate", anchors=note, vkey=vkey)
 
 
 def records(scratch: Path) -> None:
@@ -403,6 +445,7 @@ def main() -> int:
         changes(Path(scratch) / "log")
         compressed(Path(scratch) / "log")
         seals(Path(scratch) / "log")
+        pruned(Path(scratch) / "log")
         records(Path(scratch) / "log")
         checkpoints(Path(scratch) / "log")
     anchors()
