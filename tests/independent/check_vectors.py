@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import shutil
 import subprocess
@@ -16,11 +17,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import ed25519
 import notes
 from ledger import Given, Verification
 from notes import Note, VerifierKey, check_proof, read_anchors
 from tree import Keys, Tree, consistent, included, leaf_hash, mac, node_hash
-from verify import read_key, report
+from verify import read_key, read_vkey, report
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
 passed = failed = 0
@@ -33,10 +35,13 @@ def expect(name: str, good: bool, seen: object = "") -> None:
         print(f"FAILED: {name}: {seen}")
 
 
-def verify(directory: Path, key: bool = False, anchors: str | bytes = "") -> Verification:
+def verify(directory: Path, key: bool = False, anchors: str | bytes = "", *, vkey: str = "", witness: str = "",
+           state: Path | None = None) -> Verification:
     raw = anchors.encode() if isinstance(anchors, str) else anchors
-    given = Given(directory, read_key(str(directory / "genesis.pub")), read_key(str(directory / "auditor.key")) if key else None)
+    given = Given(state or directory, read_key(str(directory / "genesis.pub")), read_key(str(directory / "auditor.key")) if key else None)
     given.anchors = read_anchors(raw) if raw else given.anchors
+    given.vkey = read_vkey(vkey, 1) if vkey else None
+    given.witnesses = [read_vkey(witness, 4)] if witness else []
     return Verification(directory, given)
 
 
@@ -114,7 +119,16 @@ def anchors() -> None:
     check("a receipt with another mac", 4, verify(clean, anchors=receipt(17, good)), 17)
     check("a receipt beyond the end", 4, verify(clean, anchors=receipt(18, good)))
     check("a receipt of another log", 6, verify(clean, anchors=receipt(16, good, "00" * 16)))
-    for bad in ("", "hello\n", receipt(16, good).replace(":1,", ":2,"), note[:note.index("\u2014")], note[:-8], receipt(16, good)[:-9]):
+    check("many signatures", 0, verify(clean, anchors=note + "\u2014 w.example AAAAAAAA\n" * 99), anchored=16)
+    torn = receipt(17, good).replace(":1,", ":2,")
+    for name, text in (("a cut signature", note[:-8] + "\n" + note), ("no signature line", note[:note.index("\u2014")] + note),
+                       ("too many signatures", note + "\u2014 w.example AAAAAAAA\n" * 101 + note),
+                       ("a cut text", note[:70] + "\n" + note), ("a receipt of another form", torn + note)):
+        check(f"{name}, left out", 0, v := verify(clean, anchors=text), anchored=16)
+        expect(f"{name}, said", bool(v.notes) == (name != "a cut text"), v.notes)
+    check("words before each line: no checkpoint", 0, verify(clean, anchors=note.replace("\n16\n", "\nh: 15\n") + receipt(16, good)))
+    check("more lines under the root: no checkpoint", 0, verify(clean, anchors=note.replace("\n\n", "\nmore\n\n") + receipt(16, good)))
+    for bad in ("", "hello\n", torn, receipt(16, good).replace(":1,", ":2,"), note[:note.index("\u2014")], note[:-8], receipt(16, good)[:-9]):
         try:
             read_anchors(bad.encode())
             expect("no anchor", False, bad)
@@ -184,6 +198,231 @@ def proofs(d: Path, leaves: list[bytes]) -> None:
         expect(f"{d.name}, proof, {name}", found[0] == code, found)
 
 
+def public_key(seed: bytes) -> bytes:
+    return sign(seed, b"")[0]
+
+
+def sign(seed: bytes, message: bytes) -> tuple[bytes, bytes]:
+    """(public key, signature), RFC 8032, 5.1.6. For keys that are no secret."""
+    def times(n: int) -> bytes:
+        assert ed25519.BASE
+        q, p = ed25519.NEUTRAL, ed25519.BASE
+        while n:
+            q, p, n = ed25519.add(q, p) if n & 1 else q, ed25519.add(p, p), n >> 1
+        inverse = pow(q[2], ed25519.P - 2, ed25519.P)
+        return (q[1] * inverse % ed25519.P | (q[0] * inverse % ed25519.P & 1) << 255).to_bytes(32, "little")
+
+    def number(*parts: bytes) -> int:
+        return int.from_bytes(hashlib.sha512(b"".join(parts)).digest(), "little") % ed25519.L
+
+    h = hashlib.sha512(seed).digest()
+    a = int.from_bytes(h[:32], "little") & (1 << 254) - 8 | 1 << 254
+    public, r = times(a), number(h[32:], message)
+    big_r = times(r)
+    return public, big_r + ((r + number(big_r, public, message) * a) % ed25519.L).to_bytes(32, "little")
+
+
+def vkey_of(name: str, kind: int, public: bytes) -> str:
+    key_id = hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public).hexdigest()[:8]
+    return f"{name}+{key_id}+{base64.b64encode(bytes([kind]) + public).decode()}"
+
+
+def signature(vkey: str, seed: bytes, text: str) -> str:
+    key, stamp = VerifierKey.parse(vkey), b""
+    message = text.encode()
+    if key.kind == 4:
+        stamp, message = (1_800_000_000).to_bytes(8, "big"), b"cosignature/v1\ntime 1800000000\n" + message
+    blob = key.key_id + stamp + sign(seed, message)[1]
+    return f"\u2014 {key.name} {base64.b64encode(blob).decode()}\n"
+
+
+class Writer:
+    """Goes on with a copy of the clean log: its keys are published."""
+
+    def __init__(self, d: Path) -> None:
+        self.d, self.v = d, verify(d, True)
+        state = (d / "ledger.state").read_bytes()
+        at = max((i for i in (0, 4096) if state[i:i + 8] == b"ALSTATE1"), key=lambda i: state[i + 8:i + 16])
+        self.seed, self.first, self.prev = state[at + 88:at + 120], self.v.epoch_first, self.v.prev
+        assert self.v.last and self.v.last.next_pub == public_key(self.seed).hex() and self.v.keys
+        self.boot, self.boottime, self.keys, self.epoch = self.v.last.boot_id.strip('"'), self.v.last.boottime_ns, self.v.keys, self.v.epoch
+        self.time = 19 * 60
+
+    def start(self) -> bytes:
+        clock = f"2026-11-{21 + self.time // 86400}T{self.time // 3600 % 24:02}:{self.time // 60 % 60:02}:{self.time % 60:02}.000000000Z"
+        return f'{{"seq":{self.v.tree.size},"ts":"{clock}","id":"x",'.encode()
+
+    def line(self, rest: bytes, *files: str) -> bytes:
+        head = self.start() + rest
+        raw = head + b',"mac":"' + mac(self.keys.key, head).hex().encode() + b'"}'
+        self.keys.ratchet()
+        for name in files or ("audit.jsonl",):
+            with (self.d / name).open("ab") as f:
+                f.write(raw + b"\n")
+        self.v.tree.add(leaf_hash(raw))
+        return raw
+
+    def record(self, kind: str, data: str) -> None:
+        event = f'{{"event_type":"auditlogd.{kind}","priority":"notice","source":"auditlogd","action":"x","data":{data}}}'
+        self.line(f'"peer":{{}},"event":{event}'.encode())
+
+    def segment(self) -> None:
+        """Begins a new segment, and deletes those before it."""
+        for path in self.d.glob("audit.jsonl*"):
+            path.unlink()
+        t = self.v.tree
+        frontier = ",".join(f'"{h.hex()}"' for h in t.frontier)
+        header = (f'{{"auditlog":1,"log_id":"{self.v.log_id}","host":"h","segment":9,"first_seq":{t.size},"frontier":[{frontier}],'
+                  f'"opened":"2026-11-21T00:20:00.000000000Z"}}').encode()
+        (self.d / "audit.jsonl").write_bytes(header + b"\n")
+        self.v.header_hash = hashlib.sha256(header).hexdigest()
+
+    def seal(self, reason: str, *files: str) -> None:
+        t, following = self.v.tree, hashlib.sha256(self.seed).digest()
+        text = (f'"seal":{{"epoch":{self.epoch},"first_seq":{self.first},"size":{t.size},"root":"{t.root().hex()}","prev":"{self.prev}",'
+                f'"header":"{self.v.header_hash}","next_pub":"{public_key(following).hex()}","boottime_ns":{self.boottime},'
+                f'"boot_id":"{self.boot}","reason":"{reason}"')
+        message = b"auditlog/v1/seal\n" + bytes.fromhex(self.v.log_id) + self.start() + text.encode()
+        sig = sign(self.seed, message)[1]
+        by_hand = reason in ("start", "recovered")
+        if by_hand:
+            self.keys.begin(self.epoch + 1)
+        raw = self.line(f'{text},"sig":"{sig.hex()}"}}'.encode(), *files or ("audit.jsonl", "seals.jsonl"))
+        if not by_hand:
+            self.keys.begin(self.epoch + 1)
+        self.epoch, self.first, self.prev, self.seed = self.epoch + 1, t.size, hashlib.sha256(raw).hexdigest(), following
+
+
+def seals(scratch: Path) -> None:
+    for code, *reasons in [(0, "time"), (0, "stop"), (4, "stop", "time"), (4, "stop", "stop"), (0, "stop", "start", "idle"),
+                           (5, "stop", "recovered"), (4, "start"), (4, "created")]:
+        w = Writer(copy_of("clean", scratch))
+        for reason in reasons:
+            w.seal(reason)
+        check(f"seals with the reasons {reasons}", code, verify(w.d, True))
+    for name, code, days, reasons in [("in a copy", 5, 0, ["time", "idle"]), ("with a stop", 4, 0, ["time", "stop"]),
+                                      ("within 24 hours", 5, 1, ["time", "time"]), ("beyond 24 hours", 4, 2, ["time", "time"])]:
+        w = Writer(copy_of("clean", scratch))
+        for reason in reasons:
+            w.seal(reason, "seals.jsonl")
+            w.time += days * 86400 - (days == 2) * 86399
+        check(f"seals.jsonl goes on, {name}", code, verify(w.d))
+    w = Writer(copy_of("clean", scratch))
+    w.seal("time", "seals.jsonl")
+    state = scratch.with_name("state")
+    state.mkdir()
+    (w.d / "seals.jsonl").rename(state / "seals.jsonl")
+    check("seals.jsonl goes on, and it is no copy", 4, verify(w.d, state=state))
+    d = copy_of("clean", scratch)
+    for name in ("audit.jsonl", "audit.jsonl-20261122", "seals.jsonl", "checkpoint"):
+        (d / name).unlink()
+    one = d / "audit.jsonl-20261121"
+    one.write_bytes(b"".join(one.read_bytes().splitlines(True)[:2]))
+    check("no seal", 6, verify(d))
+    check("no seal, with the auditor key", 6, verify(d, True))
+    one.write_bytes(one.read_bytes().replace(b'"auditlogd.log_created"', b'"auditlogd.log_creates"'))
+    check("leaf 0 is another record", 4, verify(d), 0)
+    d = copy_of("clean", scratch)
+    (d / "auditor.key").write_bytes((VECTORS / "crashed" / "auditor.key").read_bytes())
+    check("the auditor key of another log", 6, verify(d, True))
+    d = copy_of("clean", scratch)
+    one.write_bytes(one.read_bytes().replace(b'"mac":"c9b9', b'"mac":"c9b8', 1))
+    check("the mac of leaf 0", 4, verify(d, True), 0)
+
+
+def pruned(scratch: Path) -> None:
+    def case(name: str, code: int, *reasons: str, through: int = 0, sealed: str = "time", key: bool = True, lost: str = "",
+             anchors: str = "", vkey: str = "", anchored: int = 0) -> None:
+        w = Writer(copy_of("clean", scratch))
+        for reason in reasons:
+            w.seal(reason)
+        first, root = w.v.tree.size, w.v.tree.root().hex()
+        w.segment()
+        w.time = 86400
+        w.record("pruned", f'{{"through_seq":{first - 1 + through},"root":"{root}","policy":"x","keep_seconds":60}}')
+        if sealed:
+            w.seal(sealed)
+        if lost:
+            (w.d / lost).unlink()
+        check(f"pruned, {name}", code, verify(w.d, key, anchors, vkey=vkey), anchored=anchored)
+
+    clean = VECTORS / "clean"
+    note, vkey = (clean / "checkpoint").read_text(), (clean / "checkpoint.vkey").read_text().strip()
+    case("after a seal", 0, "rotate")
+    case("without the auditor key", 0, "rotate", key=False)
+    case("no seal after it", 0, "rotate", sealed="")
+    case("no seal after it, without the auditor key", 4, "rotate", sealed="", key=False)
+    case("after a start", 0, "stop", "start")
+    case("inside of an epoch", 4)
+    case("the record says less", 4, "rotate", through=-1)
+    case("the record says more than there is", 4, "rotate", through=1)
+    case("without seals.jsonl", 6, "rotate", lost="seals.jsonl")
+    case("an anchor before it", 6, "rotate", anchors=note)
+    case("an anchor before it, with its key", 0, "rotate", anchors=note, vkey=vkey)
+
+
+def records(scratch: Path) -> None:
+    whole = '{"through_seq":3,"root":"00","policy":"x","keep_seconds":60}'
+    for kind, code, data in [
+            ("recovered", 5, '{"damage":"x"}'), ("recovered", 0, '{"damage":null}'), ("recovered", 0, '{"damage":1}'), ("recovered", 0, "{}"),
+            ("recovered", 5, '{"damage":"x","lines":18446744073709551615,"epoch":null}'), ("recovered", 0, '{"damage":"x","rebooted":"no"}'),
+            ("recovered", 0, '{"damage":"x","lines":18446744073709551616}'), ("recovered", 0, '{"damage":"x","epoch":-1}'),
+            ("recovered", 5, '{"damage":"x","cut_bytes":20}'), ("reopened", 5, '{"damage":"x","segment":3}'), ("recovers", 0, '{"damage":"x"}'),
+            ("reopened", 0, '{"damage":"x","reason":1}'), ("reopened", 0, '"damage"'), ("pruned", 0, whole),
+            ("pruned", 4, whole.replace('"x"', "null")), ("pruned", 0, whole.replace('"x"', "1")), ("pruned", 4, whole.replace(":3,", ":18,")),
+            ("pruned", 4, whole.replace(":3,", ":8,")), ("pruned", 4, whole.replace(":60", ":86400"))]:
+        w = Writer(copy_of("clean", scratch))
+        w.record(kind, data)
+        check(f"{kind} {data}", code, verify(w.d, True))
+    for code, data in [(0, '{"step_ns":-9223372036854775808,"expected":1}'), (4, '{"step_ns":-9223372036854775809}'), (4, '{"step_ns":"1"}')]:
+        w = Writer(copy_of("clean", scratch))
+        w.time = 0
+        w.record("clock_step", data)
+        check(f"clock_step {data}", code, verify(w.d, True))
+
+
+def checkpoints(scratch: Path) -> None:
+    d = copy_of("clean", scratch)
+    text, seed, other = (d / "checkpoint").read_text().split("\n\n")[0] + "\n", read_key(str(d / "checkpoint.key")), bytes(32)
+    vkey = (d / "checkpoint.vkey").read_text().strip()
+    origin = vkey.split("+")[0]
+    second, witness = vkey_of(origin, 1, public_key(other)), vkey_of("w.example", 4, public_key(other))
+
+    def note(size: int, root: bytes, *also: str, own: bool = True) -> str:
+        made = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+        return made + "\n" + (signature(vkey, seed, made) if own else "") + "".join(signature(k, other, made) for k in also)
+
+    root = base64.b64decode(text.split("\n")[2])
+    expect("it is signed like the log's own", note(16, root) == (d / "checkpoint").read_text())
+    check("of size 0: anchors nothing", 0, verify(d, anchors=note(0, hashlib.sha256().digest())))
+    check("of size 0 with another root", 4, verify(d, anchors=note(0, root)))
+    check("a given key that leaf 0 names too", 0, verify(d, anchors=note(16, root), vkey=vkey), anchored=16)
+    check("a given key that leaf 0 contradicts", 6, verify(d, anchors=note(16, root), vkey=second))
+    check("the same, signed by both", 6, verify(d, anchors=note(16, root, second), vkey=second))
+    for name, code, anchored, file, by in [
+            ("cosigned", 0, 16, note(16, root, witness), witness), ("cosigned, nobody asks", 0, 0, note(16, root, witness), ""),
+            ("cosigned, and not signed", 6, 0, note(16, root, witness, own=False), witness), ("not cosigned", 0, 0, note(16, root), witness),
+            ("another root", 4, 0, note(15, root), ""), ("another root, not signed", 0, 0, note(15, root, witness, own=False), ""),
+            ("cosigned, beyond the end", 5, 0, note(99, root, witness), witness), ("beyond the end", 5, 0, note(99, root), witness)]:
+        (d / "checkpoint.cosigned").write_text(file)
+        check(f"beside the log, {name}", code, verify(d, witness=by), anchored=anchored)
+    state = scratch.with_name("beside")
+    state.mkdir()
+    for name, by in (("", ""), ("cosigned, ", witness)):
+        (state / "checkpoint").write_text(note(99, root, witness))
+        check(f"beside the log, {name}beyond the end, and it is no copy", 4, verify(d, witness=by, state=state))
+    for kind, code in (("--witness", 2), ("--anchor", 3)):
+        (d / "x").write_text(vkey)
+        done = subprocess.run([sys.executable, str(Path(__file__).with_name("verify.py")), str(d), kind, str(d / "x")], capture_output=True)
+        expect(f"{kind} with a key of checkpoints", done.returncode == code, done)
+    key = VerifierKey.parse(vkey)
+    for name, code, leaf, under in [("a leaf that is no line", 4, b"hello", origin), ("another origin", 4, b"hello", "h.example" + origin[15:])]:
+        made = f"{under}\n1\n{base64.b64encode(leaf_hash(leaf)).decode()}\n"
+        raw = f"c2sp.org/tlog-proof@v1\nextra {base64.b64encode(leaf).decode()}\nindex 0\n\n{made}\n{signature(vkey, seed, made)}"
+        found = check_proof(raw.encode(), key)
+        expect(f"proof, {name}", found[0] == code, found)
+
+
 def others() -> None:
     """The vectors of transparency-dev/merkle."""
     def raw(text: str | None) -> bytes:
@@ -205,6 +444,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         changes(Path(scratch) / "log")
         compressed(Path(scratch) / "log")
+        seals(Path(scratch) / "log")
+        pruned(Path(scratch) / "log")
+        records(Path(scratch) / "log")
+        checkpoints(Path(scratch) / "log")
     anchors()
     steps("clean")
     steps("crashed")

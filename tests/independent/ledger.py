@@ -18,6 +18,7 @@ from segments import Segment, lines, snapshot, without_copies
 from tree import TAIL, Keys, Tree, leaf_hash
 
 OK, TAMPERED, INCOMPLETE, UNVERIFIABLE = 0, 4, 5, 6
+DAY = 24 * 3600 * 10**9
 BY_HAND = ("start", "recovered")  # seals that a start writes
 
 
@@ -46,14 +47,16 @@ class Given:
 @dataclass
 class Pruned:
     line: Line
-    roots: dict[int, str]  # of the trees before the segments that were read before it
     place: str
     sealed: bool  # a seal came after it
 
 
 class Verification:
     def __init__(self, directory: Path, given: Given) -> None:
-        self.given, self.findings, self.notes = given, list[Finding](), list[str]()
+        self.given, self.findings = given, list[Finding]()
+        self.notes = [f"a damaged anchor was left out: {text}" for text in given.anchors.damaged]
+        self.is_copy = given.state.resolve() == directory.resolve()
+        self.checkpoint_key, self.contradicted, self.other_keys = given.vkey, False, False
         self.tree = Tree()
         self.keys: Keys | None = None
         self.log_id, self.genesis, self.public = "", given.genesis, given.genesis
@@ -61,19 +64,18 @@ class Verification:
         self.prev, self.place, self.after_seal = "0" * 64, "", True
         self.last: Seal | None = None
         self.last_time: int | None = None
-        self.leaf0: Line | None = None
         self.seal_times, self.pruned, self.segment_roots = list[tuple[int, int]](), list[Pruned](), dict[int, str]()
         try:
             self._read(directory)
-            self._leaf_0()
-            if self._copy() is not None:
-                self.find(TAMPERED, f"seals.jsonl goes on with epoch {self.epoch}, the segments end before it", self.place)
+            self._rest_of_seals()
             self._checkpoints()
             self._pruned()
         except Stop:
             pass
         except OSError as e:
             self.find(UNVERIFIABLE, f"it cannot be read: {e}", self.place or str(directory))
+        if self.other_keys:
+            self.find(TAMPERED, "the mac is false", "seq 0", 0)
         if not given.genesis:
             self.find(UNVERIFIABLE, "no genesis key was given", str(directory), -1)
 
@@ -119,8 +121,8 @@ class Verification:
         self._grew()
         for before, segment in zip([None, *segments], segments):
             self._segment(segment, before.header.number if before else -1, segment is segments[-1])
-        if not (self.last or self.keys):
-            self.find(UNVERIFIABLE, "there is no seal, and without the auditor key nothing else to check", self.place)
+        if not self.last:
+            self.find(UNVERIFIABLE, "there is no seal", self.place)
 
     def _open_seals(self, path: Path) -> Iterator[tuple[bytes, bool]] | None:
         if not path.is_file():
@@ -213,7 +215,11 @@ class Verification:
             if by_hand:
                 self.keys.begin(self.epoch + 1)
             if not self.keys.check(raw):
-                self.stop("the mac is false", place)
+                if line.seq or not self.given.genesis:
+                    self.stop("the mac is false", place)
+                self.keys, self.other_keys = None, True  # until seal 0 has shown whose fault it is
+        if line.seq and self.other_keys:
+            self._other_keys(line, raw)
         if seal:
             if seal.size != line.seq or seal.root != self.tree.root().hex():
                 self.stop(f"the lines of epoch {self.epoch} are not those that its seal was made for", place)
@@ -231,17 +237,28 @@ class Verification:
         if line.record in ("recovered", "reopened") and line.data.get("damage") is not None:
             self.find(INCOMPLETE, f"the daemon found damage: {line.data['damage']!r}", place)
         elif line.record == "pruned":
-            self.pruned.append(Pruned(line, dict(self.segment_roots), place, self.keys is not None))
+            self.pruned.append(self._pruned_record(line, place))
         if line.seq == 0:
-            self.leaf0 = line
-            if not self.genesis and line.record == "log_created":
-                self._genesis_of_log(line)
+            self._leaf_0(line)
         for mac in self.receipts.get(line.seq, ()):
             if mac != line.mac:
                 self.find(TAMPERED, "a receipt has another mac", place)
         self.tree.add(leaf_hash(raw))
         self.last_time, self.after_seal = line.time, seal is not None
         self._grew()
+
+    def _other_keys(self, line: Line, raw: bytes) -> None:
+        """The mac of leaf 0 was false, and this is the line after it."""
+        s, self.other_keys = line.seal, False
+        if not s or (s.epoch, s.size, s.root, s.prev, s.header) != (0, 1, self.tree.root().hex(), self.prev, self.header_hash) \
+                or not self._signed(s, raw):
+            self.find(TAMPERED, "the mac is false", "seq 0", 0)
+            raise Stop
+        self.find(UNVERIFIABLE, "the auditor key is that of another log", "seq 0", 0)
+
+    def _signed(self, seal: Seal, raw: bytes) -> bool:
+        message = b"auditlog/v1/seal\n" + bytes.fromhex(self.log_id) + raw[:-TAIL - SIG_TAIL]
+        return bool(self.public) and ed25519.verify(self.public, message, bytes.fromhex(seal.sig))
 
     def _genesis_of_log(self, line: Line) -> None:
         try:
@@ -257,12 +274,15 @@ class Verification:
         """What can be said of a seal without the lines before it."""
         if seal.epoch != self.epoch or seal.first_seq != self.epoch_first or seal.prev != self.prev:
             self.stop("the seal's epoch, first_seq or prev does not follow from the last seal", place)
-        message = b"auditlog/v1/seal\n" + bytes.fromhex(self.log_id) + raw[:-TAIL - SIG_TAIL]
-        if not self.public or not ed25519.verify(self.public, message, bytes.fromhex(seal.sig)):
+        if not self._signed(seal, raw):
             self.stop(f"the signature of epoch {seal.epoch} is false", place)
         if self.last and seal.reason not in BY_HAND and \
                 (seal.boot_id != self.last.boot_id or seal.boottime_ns < self.last.boottime_ns):
             self.stop("the seal is of another boot, or of an earlier time in it, than the last one", place)
+        if self.last and seal.reason not in BY_HAND and self.last.reason == "stop":
+            self.stop("after a stop the daemon went on without a start", place)
+        if seal.reason == "created" and (seal.epoch, seal.size) != (0, 1):
+            self.stop("a seal with reason created, but not right after leaf 0", place)
         if seal.reason == "start" and (not self.last or self.last.reason != "stop" or seal.size != seal.first_seq):
             self.stop("a seal with reason start, but not right after a stop", place)
         self.last, self.public, self.prev = seal, bytes.fromhex(seal.next_pub), hashlib.sha256(raw).hexdigest()
@@ -271,41 +291,78 @@ class Verification:
 
     # --- Steps 6, 8 and 9 -----------------------------------------------------------------------------------------
 
-    def _leaf_0(self) -> None:
-        self.checkpoint_key = self.given.vkey
-        if not self.leaf0:
-            return
-        data = self.leaf0.data
-        if self.leaf0.record != "log_created" or data.get("log_id") != self.log_id or data.get("format") != 1 \
+    def _leaf_0(self, line: Line) -> None:
+        if not self.genesis and line.record == "log_created":
+            self._genesis_of_log(line)
+        data = line.data
+        if line.record != "log_created" or data.get("log_id") != self.log_id or data.get("format") != 1 \
                 or not self.genesis or data.get("genesis_pub") != self.genesis.hex():
-            self.find(TAMPERED, "leaf 0 is not the record of this log and this genesis key", "seq 0", 0)
+            self.stop("leaf 0 is not the record of this log and this genesis key", "seq 0")
         try:
             key = VerifierKey.parse(data.get("checkpoint_vkey") or "")
-            self.checkpoint_key = key if key.kind == 1 else self.checkpoint_key
         except ValueError:
-            pass
+            return
+        if key.kind == 1:
+            self.contradicted = self.given.vkey is not None and self.given.vkey != key
+            self.checkpoint_key = key
+
+    def _rest_of_seals(self) -> None:
+        """Step 7: what seals.jsonl knows and the segments do not."""
+        missing = self.epoch
+        if (raw := self._copy()) is None:
+            return
+        if self.is_copy:
+            try:
+                self._copied_later(raw)
+                return
+            except Stop:  # has found why not
+                pass
+        self.find(TAMPERED, f"seals.jsonl goes on with epoch {missing}, the segments end before it", self.place)
+
+    def _copied_later(self, raw: bytes | None) -> None:
+        missing, times, end, reason = self.epoch, list[int](), self.tree.size, ""
+        while raw is not None:
+            place = f"seals.jsonl, epoch {self.epoch}"
+            line = self._parse(raw, place)
+            seal = line.seal
+            if not seal or seal.size != line.seq:
+                self.stop("this is no seal that follows", place)
+            if not times and (seal.header != self.header_hash or seal.size < end
+                              or (seal.size == end and seal.root != self.tree.root().hex())):
+                self.stop("this seal does not follow what the segments hold", place)
+            self._seal(line, seal, raw, place)
+            times.append(line.time)
+            reason, raw = seal.reason, self._copy()
+        if reason == "stop" or max(times) - min(times) > DAY:
+            self.stop("seals.jsonl knows more than segments that were copied first can lack", self.place)
+        self.find(INCOMPLETE, f"seals.jsonl goes on with epoch {missing}: the end was cut, or the segments were copied first", self.place)
 
     def _checkpoints(self) -> None:
         key, end, place = self.checkpoint_key, self.tree.size, f"after {self.place}"
         signed: dict[int, bytes] = {}
-        vouching = [(f"a checkpoint of {n.size} leaves", n) for n in self.given.anchors.notes]
+        beyond = INCOMPLETE if self.is_copy else TAMPERED  # of what is part of the copy
+        vouching = [(f"a checkpoint of {n.size} leaves", n, TAMPERED) for n in self.given.anchors.notes]
         for name, note in self.beside:
             if key and note.log_id == self.log_id and note.signed_by(key):
                 signed.setdefault(note.size, note.root)
-                self._contradicts(f"the log's own {name}", note)
-                if any(note.signed_by(w) for w in self.given.witnesses):
-                    vouching.append((f"{name}, cosigned by a witness", note))
-        for what, note in vouching:
+                self._contradicts(f"the log's own {name}", note, beyond)
+            if any(note.signed_by(w) for w in self.given.witnesses):
+                vouching.append((f"{name}, cosigned by a witness", note, beyond))
+        for what, note, beyond in vouching:
             if note.log_id != self.log_id:
                 self.find(UNVERIFIABLE, f"{what} is of another log, {note.origin}", place)
             elif not key or not note.signed_by(key):
                 self.find(UNVERIFIABLE, f"{what} is not signed by this log's key", place)
+            elif self.contradicted:
+                self.find(UNVERIFIABLE, f"{what}: the checkpoint key that was given is not that of leaf 0", place)
             elif signed.setdefault(note.size, note.root) != note.root:
                 self.find(TAMPERED, f"{what}: there is another of the same size", place, note.size)
             elif note.size < self.first_seq:
                 self.notes.append(f"{what} is of what was pruned")
-            elif not self._contradicts(what, note):
+            elif not self._contradicts(what, note, beyond):
                 self.anchored = max(self.anchored, note.size)
+                if not note.size:
+                    self.notes.append(f"{what} anchors nothing")
         for log_id, seq, _ in self.given.anchors.receipts:
             if log_id != self.log_id:
                 self.find(UNVERIFIABLE, f"a receipt is of another log, {log_id}", place)
@@ -314,25 +371,28 @@ class Verification:
             elif seq < self.first_seq:
                 self.notes.append(f"the receipt of seq {seq} is of what was pruned")
 
-    def _contradicts(self, what: str, note: Note) -> bool:
+    def _contradicts(self, what: str, note: Note, beyond: int = TAMPERED) -> bool:
         if note.size > self.tree.size:
-            self.find(TAMPERED, f"{what} has {note.size} leaves, the log {self.tree.size}", f"after {self.place}")
+            self.find(beyond, f"{what} has {note.size} leaves, the log {self.tree.size}", f"after {self.place}")
         elif note.size >= self.first_seq and self.wanted[note.size] != note.root:
             self.find(TAMPERED, f"{what} has another root than the log", f"seq {note.size - 1}", note.size - 1)
         else:
             return False
         return True
 
+    def _pruned_record(self, line: Line, place: str) -> Pruned:
+        data = line.data
+        if any(data.get(k) is None for k in TYPES["pruned"]) or data["through_seq"] >= line.seq:
+            self.stop("this is no record of pruning", place)
+        if self.segment_roots.get(data["through_seq"] + 1, data["root"]) != data["root"]:
+            self.stop("the record of pruning has another root", place)
+        return Pruned(line, place, self.keys is not None)
+
     def _pruned(self) -> None:
         covered = False
         for record in self.pruned:
             data, seq = record.line.data, record.line.seq
-            if any(data.get(k) is None for k in TYPES["pruned"]) or data["through_seq"] >= seq:
-                self.find(TAMPERED, "this is no record of pruning", record.place, seq)
-                continue
             through = data["through_seq"]
-            if record.roots.get(through + 1, data["root"]) != data["root"]:
-                self.find(TAMPERED, "the record of pruning has another root", record.place, seq)
             at = next((time for size, time in self.seal_times if size >= through), None)
             if at is not None and record.line.time - at < data["keep_seconds"] * 10**9:
                 self.find(TAMPERED, "the lines were pruned sooner than the record says", record.place, seq)

@@ -35,7 +35,7 @@ TOKEN = re.compile(
 
 # What a verifier needs of the daemon's own records. `step_ns` has a sign; null is like a member that is left out.
 TYPES: dict[str, dict[str, type]] = {
-    "log_created": {"log_id": str, "genesis_pub": str, "checkpoint_vkey": str, "format": int},
+    "log_created": {"log_id": str, "genesis_pub": str, "checkpoint_vkey": str, "format": int, "auditor_key": str},
     "recovered": {"epoch": int, "lines": int, "cut_bytes": int, "rebooted": bool, "damage": str},
     "reopened": {"segment": int, "reason": str, "damage": str},
     "clock_step": {"step_ns": int},

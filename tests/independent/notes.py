@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import ed25519
 from lines import HEX32, HEX64, INT, TIME, integer, nanoseconds, parse_line
@@ -19,11 +19,16 @@ from tree import included, leaf_hash
 DASH = "\u2014 "
 ORIGIN = re.compile(rf".*/auditlog/{HEX32}")
 RECEIPT = {"auditlog_receipt": "1", "log_id": HEX32, "seq": INT, "mac": HEX64, "received": TIME}
+MAX_SIGNATURES = 101  # the log's, and up to 100 more
 BLANKS = " \t\r"
 
 
 class Unusable(Exception):
     """The file of a key or an anchor cannot be used: exit code 3."""
+
+
+class WrongKind(Exception):
+    """A key that is for something else: wrong usage, exit code 2."""
 
 
 def b64(text: str) -> bytes:
@@ -42,11 +47,11 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
-        """Raises ValueError."""
+        """Of any type. Raises ValueError."""
         name, key_id, material = text.split("+", 2)
         raw = b64(material)
-        if len(raw) != 33 or raw[0] not in (1, 4) or not name:
-            raise ValueError("not an Ed25519 key")
+        if len(raw) != 33 or not name:
+            raise ValueError("not a key of 32 bytes")
         if hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8] != key_id:
             raise ValueError("its key id is not that of its name and key")
         return cls(name, bytes.fromhex(key_id), raw[0], raw[1:])
@@ -63,7 +68,9 @@ class Note:
 
     def __post_init__(self) -> None:
         """Raises ValueError if the text is no checkpoint."""
-        self.origin, size, root = self.text.split("\n")[:3]
+        if len(self.signatures) > MAX_SIGNATURES:
+            raise ValueError("it has too many signatures")
+        self.origin, size, root = self.text.split("\n")[:3]  # more lines may stand below, in a proof
         if not re.fullmatch(INT, size):
             raise ValueError("not a size")
         self.size, self.root = integer(size), b64(root)
@@ -97,10 +104,11 @@ def signature_line(line: str) -> tuple[str, bytes]:
 class Anchors:
     notes: list[Note]
     receipts: list[tuple[str, int, str]]  # log_id, seq, mac
+    damaged: list[str] = field(default_factory=list)  # what was left out
 
 
 def receipt(line: str) -> tuple[str, int, str]:
-    """Of any order and spacing: the page asks for the members only."""
+    """Of any order and spacing. Raises ValueError."""
     pairs = json.loads(line, object_pairs_hook=list, parse_int=lambda digits: (digits,))
     values = {k: v[0] if isinstance(v, tuple) else f'"{v}"' for k, v in pairs}
     for name, form in RECEIPT.items():
@@ -113,7 +121,7 @@ def receipt(line: str) -> tuple[str, int, str]:
 
 
 def read_anchors(raw: bytes, strict: bool = True) -> Anchors:
-    """Finds checkpoints and receipts in any text. Raises Unusable, or passes over what is cut if not `strict`."""
+    """Finds checkpoints and receipts in any text; leaves out what is damaged. Raises Unusable if `strict` and there are none."""
     found = Anchors([], [])
     lines = [line.strip(BLANKS) for line in raw.decode("utf-8", "replace").split("\n")]
     at = 0
@@ -123,36 +131,35 @@ def read_anchors(raw: bytes, strict: bool = True) -> Anchors:
             try:
                 found.receipts.append(receipt(line))
             except ValueError as e:
-                if strict and at < len(lines):
-                    raise Unusable(f"line {at} is no receipt: {e}") from e
+                if at < len(lines):
+                    found.damaged.append(f"line {at} is no receipt: {e}")
         elif ORIGIN.fullmatch(line):
-            at = read_note(lines, at, found, strict)
+            at = read_note(lines, at, found)
     if strict and not (found.notes or found.receipts):
-        raise Unusable("there is neither a checkpoint nor a receipt in it")
+        raise Unusable("; ".join(["there is neither a checkpoint nor a receipt in it", *found.damaged]))
     return found
 
 
-def read_note(lines: list[str], at: int, found: Anchors, strict: bool) -> int:
+def read_note(lines: list[str], at: int, found: Anchors) -> int:
     """The checkpoint whose origin is just before `at`, if it is one; gives the place after it."""
-    end = next((i for i in range(at, len(lines)) if not lines[i]), len(lines))
-    text = [lines[at - 1].split()[-1], *lines[at:end]]
+    text = [lines[at - 1].split()[-1], *lines[at:at + 2]]
     signatures = []
     try:
         note = Note("".join(line + "\n" for line in text), [])
     except ValueError:
         return at
-    first = at = end + 1
+    if any(lines[at + 2:at + 3]):
+        return at
+    first = at = at + 3
     try:
         while at < len(lines) and lines[at].startswith(DASH.strip()):
             signatures.append(signature_line(lines[at]))
             at += 1
         if at == first:
             raise ValueError("it has no signature")
-        note.signatures = signatures
-        found.notes.append(note)
+        found.notes.append(Note(note.text, signatures))
     except ValueError as e:
-        if strict:
-            raise Unusable(f"the checkpoint before line {at + 1} is cut: {e}") from e
+        found.damaged.append(f"the checkpoint before line {at + 1} is cut: {e}")
     return at
 
 

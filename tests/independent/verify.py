@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from ledger import INCOMPLETE, TAMPERED, UNVERIFIABLE, Given, Verification
-from notes import Anchors, Unusable, VerifierKey, check_proof, read_anchors
+from notes import Anchors, Unusable, VerifierKey, WrongKind, check_proof, read_anchors
 
 WORDS = {TAMPERED: "TAMPERED", INCOMPLETE: "INCOMPLETE", UNVERIFIABLE: "UNVERIFIABLE"}
 
@@ -29,7 +29,7 @@ def read_key(text: str) -> bytes:
 def read_vkey(text: str, kind: int) -> VerifierKey:
     key = VerifierKey.parse(text if text.count("+") >= 2 else Path(text).read_text("utf-8").removesuffix("\n"))
     if key.kind != kind:
-        raise Unusable(f"{key.name} is not a key of {'cosignatures' if kind == 4 else 'checkpoints'}")
+        raise WrongKind(f"{key.name} is not a key of {'cosignatures' if kind == 4 else 'checkpoints'}")
     return key
 
 
@@ -63,10 +63,13 @@ def main() -> int:
     try:
         vkey, witnesses = read_vkey(o.vkey, 1) if o.vkey else None, [read_vkey(w, 4) for w in o.witness]
         proof = o.proof.read_bytes() if o.proof else b""
-        found = [read_anchors(path.read_bytes()) for path in o.anchor]
-        anchors = Anchors([n for a in found for n in a.notes], [r for a in found for r in a.receipts])
+        found = [(path, read_anchors(path.read_bytes())) for path in o.anchor]
+        anchors = Anchors([n for _, a in found for n in a.notes], [r for _, a in found for r in a.receipts],
+                          [f"{path}, {text}" for path, a in found for text in a.damaged])
         given = Given(o.state or o.directory, read_key(o.genesis) if o.genesis else None,
                       read_key(o.auditor_key) if o.auditor_key else None, anchors, vkey, witnesses)
+    except WrongKind as e:
+        parser.error(str(e))
     except (Unusable, ValueError, OSError) as e:
         print(f"error: {e}", file=sys.stderr)
         return 3
