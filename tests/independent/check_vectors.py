@@ -365,10 +365,10 @@ def records(scratch: Path) -> None:
     whole = '{"through_seq":3,"root":"00","policy":"x","keep_seconds":60}'
     for kind, code, data in [
             ("recovered", 5, '{"damage":"x"}'), ("recovered", 0, '{"damage":null}'), ("recovered", 0, '{"damage":1}'), ("recovered", 0, "{}"),
-            ("recovered", 5, '{"damage":"x","lines":18446744073709551615,"epoch":null}'), ("recovered", 0, '{"damage":"x","rebooted":"no"}'),
-            ("recovered", 0, '{"damage":"x","lines":18446744073709551616}'), ("recovered", 0, '{"damage":"x","epoch":-1}'),
+            ("recovered", 5, '{"damage":"x","lines":18446744073709551615,"epoch":null}'), ("recovered", 5, '{"damage":"x","rebooted":"no"}'),
+            ("recovered", 0, '{"damage":"x","lines":18446744073709551616}'), ("recovered", 5, '{"damage":"x","epoch":-1}'),
             ("recovered", 5, '{"damage":"x","cut_bytes":20}'), ("reopened", 5, '{"damage":"x","segment":3}'), ("recovers", 0, '{"damage":"x"}'),
-            ("reopened", 0, '{"damage":"x","reason":1}'), ("reopened", 0, '"damage"'), ("pruned", 0, whole),
+            ("reopened", 5, '{"damage":"x","reason":1}'), ("reopened", 0, '"damage"'), ("pruned", 0, whole),
             ("pruned", 4, whole.replace('"x"', "null")), ("pruned", 0, whole.replace('"x"', "1")), ("pruned", 4, whole.replace(":3,", ":18,")),
             ("pruned", 4, whole.replace(":3,", ":8,")), ("pruned", 4, whole.replace(":60", ":86400"))]:
         w = Writer(copy_of("clean", scratch))

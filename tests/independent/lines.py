@@ -35,9 +35,9 @@ TOKEN = re.compile(
 
 # What a verifier needs of the daemon's own records. `step_ns` has a sign; null is like a member that is left out.
 TYPES: dict[str, dict[str, type]] = {
-    "log_created": {"log_id": str, "genesis_pub": str, "checkpoint_vkey": str, "format": int, "auditor_key": str},
-    "recovered": {"epoch": int, "lines": int, "cut_bytes": int, "rebooted": bool, "damage": str},
-    "reopened": {"segment": int, "reason": str, "damage": str},
+    "log_created": {"log_id": str, "genesis_pub": str, "checkpoint_vkey": str, "format": int},
+    "recovered": {"lines": int, "damage": str},
+    "reopened": {"damage": str},
     "clock_step": {"step_ns": int},
     "pruned": {"through_seq": int, "root": str, "policy": str, "keep_seconds": int},
 }
