@@ -255,6 +255,7 @@ class Verification:
             self.find(TAMPERED, "the mac is false", "seq 0", 0)
             raise Stop
         self.find(UNVERIFIABLE, "the auditor key is that of another log", "seq 0", 0)
+        raise Stop
 
     def _signed(self, seal: Seal, raw: bytes) -> bool:
         message = b"auditlog/v1/seal\n" + bytes.fromhex(self.log_id) + raw[:-TAIL - SIG_TAIL]
