@@ -1,7 +1,7 @@
 //! `auditlog prove`: a file that shows to anybody that one line is in the log.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,13 @@ use super::output::{Out, note};
 use super::text::visible;
 use crate::index;
 use crate::ledger::Paths;
-use crate::ledger::anchor::{self, Anchor};
+use crate::ledger::anchor::Anchor;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::note::Note;
 use crate::ledger::proof::{self, TlogProof};
 use crate::ledger::reader::Reader;
 use crate::ledger::segment;
+use crate::ledger::verify::{ReadError, read_anchors};
 
 /// How often `--wait` looks for a new checkpoint.
 const POLL: Duration = Duration::from_millis(200);
@@ -166,16 +167,14 @@ fn is_written(paths: &Paths, seq: u64) -> Result<bool, Error> {
 fn checkpoints(paths: &Paths) -> Result<Vec<(Note, Checkpoint)>, Error> {
     let mut found = Vec::new();
     for path in [paths.checkpoint(), paths.cosigned()] {
-        let mut text = String::new();
-        let read = std::fs::File::open(&path)
-            .and_then(|file| file.take(anchor::MAX_TEXT as u64).read_to_string(&mut text));
-        match read {
-            Ok(_) => {}
-            Err(e) if e.kind() == ErrorKind::NotFound => continue,
-            Err(source) => return Err(Error::File { action: "read", path, source }),
-        }
-        let anchors = anchor::read(&text)
-            .map_err(|e| Error::Proof(format!("'{}' cannot be used: {e}", path.display())))?;
+        let anchors = match read_anchors(&path) {
+            Ok((anchors, _)) => anchors,
+            Err(ReadError::Io(e)) if e.kind() == ErrorKind::NotFound => continue,
+            Err(ReadError::Io(source)) => return Err(Error::File { action: "read", path, source }),
+            Err(ReadError::Anchor(e)) => {
+                return Err(Error::Proof(format!("'{}' cannot be used: {e}", path.display())));
+            }
+        };
         found.extend(anchors.list.into_iter().filter_map(|anchor| match anchor {
             Anchor::Checkpoint { note, checkpoint } => Some((note, checkpoint)),
             Anchor::Receipt(_) => None,

@@ -3,11 +3,12 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use zeroize::Zeroize;
+use data_encoding::HEXLOWER;
+use zeroize::Zeroizing;
 
 use super::checkpoint::Signer;
 use super::files::{create_segment, open_seals, set_aside};
-use super::keys::{LogId, SignKey};
+use super::keys::{LogId, SignKey, text};
 use super::line::{self, Body};
 use super::log::{Epoch, EpochKeys, Segment, boot, hex, signer};
 use super::open::{Opened, Setup};
@@ -354,15 +355,14 @@ fn read_at(path: &Path, offset: u64, len: u64) -> io::Result<(bool, Vec<u8>)> {
 
 fn read_key(path: &Path) -> Result<SignKey, LedgerError> {
     let read = || {
-        let mut text = std::fs::read_to_string(path)?;
-        let decoded = data_encoding::HEXLOWER.decode(text.trim_end().as_bytes());
-        text.zeroize();
-        let mut bytes = decoded.map_err(io::Error::other)?;
-        let seed: &[u8; 32] =
-            bytes.as_slice().try_into().map_err(|_| io::Error::other("not 64 hex digits"))?;
-        let key = SignKey::from_seed(seed);
-        bytes.zeroize();
-        key
+        let text = text::read(std::fs::File::open(path)?)?;
+        let mut seed = Zeroizing::new([0; 32]);
+        let digits = text.trim_end().as_bytes();
+        let decoded = (digits.len() == 64).then(|| HEXLOWER.decode_mut(digits, &mut *seed));
+        match decoded {
+            Some(Ok(_)) => SignKey::from_seed(&seed),
+            _ => Err(io::Error::other("not 64 hex digits")),
+        }
     };
     read().map_err(LedgerError::io("read", path))
 }
