@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use super::feed::Feed;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
-use super::{Command, OnSeal};
+use super::{Command, OnSeal, Pruned};
 use crate::clock::{Now, rfc3339};
 use crate::config;
 use crate::ledger::reader::Lines;
@@ -66,6 +66,7 @@ impl Writer {
         let sealed_at = watch.now().boot_ns;
         let epoch_began = (ledger.epoch_lines() > 0).then_some(sealed_at);
         output.metrics.ledger_head.set(ledger.next_seq());
+        output.metrics.segment.set(ledger.segment());
         Self { ledger, own_peer, watch, limits, queue, output, sealed_at, epoch_began }
     }
 
@@ -112,6 +113,12 @@ impl Writer {
                     }
                 }
                 Command::Reopen(done) => self.reopen(&done)?,
+                Command::Rotate(reason, done) => {
+                    let _asker_may_be_gone = done.send(self.rotate(reason)?);
+                }
+                Command::Prune(records, not_before_ns, done) => {
+                    let _asker_may_be_gone = done.send(self.prune(&records, not_before_ns)?);
+                }
                 Command::Configure(limits, fields, record) => {
                     self.limits = limits;
                     // The index must not use a map that the ledger does not name, nor use the old one
@@ -201,6 +208,17 @@ impl Writer {
     pub fn write_own(&mut self, records: Vec<Record>) -> Result<(), LedgerError> {
         let ts = rfc3339(self.prepare()?.wall_ns);
         self.store_own(&ts, &records)
+    }
+
+    /// Commits the records of what is to be deleted, and seals them.
+    fn prune(&mut self, records: &[Record], not_before_ns: i64) -> Result<Pruned, LedgerError> {
+        let now = self.prepare()?;
+        if now.wall_ns < not_before_ns {
+            return Ok(Pruned::TooEarly);
+        }
+        self.store_own(&rfc3339(now.wall_ns), records)?;
+        self.close_epoch(Reason::Time, now)?;
+        Ok(Pruned::Done)
     }
 
     fn store_own(&mut self, ts: &str, records: &[Record]) -> Result<(), LedgerError> {

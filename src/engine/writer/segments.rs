@@ -1,8 +1,9 @@
 //! Which file the writer writes to.
 
 use super::Writer;
-use crate::clock::Now;
-use crate::engine::Done;
+use crate::clock::{Now, rfc3339};
+use crate::engine::handle::Done;
+use crate::engine::{NotRotated, Rotated};
 use crate::ledger::seal::Reason;
 use crate::ledger::{ActiveFile, LedgerError};
 use crate::record::Record;
@@ -38,6 +39,7 @@ impl Writer {
     /// Opens a new segment; the index lists it before it takes a line of it.
     fn open_segment(&mut self, now: Now) -> Result<(), LedgerError> {
         self.ledger.open_segment(now)?;
+        self.output.metrics.segment.set(self.ledger.segment());
         self.output.feed.segments_changed();
         Ok(())
     }
@@ -50,5 +52,25 @@ impl Writer {
         }
         let _asker_may_be_gone = done.send(());
         Ok(())
+    }
+
+    /// Opens a new segment because somebody asked for it. The epoch is closed first: a crash before the
+    /// rename leaves the log in one file, a crash after it is a file that was renamed while nobody ran.
+    pub(super) fn rotate(
+        &mut self,
+        reason: String,
+    ) -> Result<Result<Rotated, NotRotated>, LedgerError> {
+        let now = self.prepare()?;
+        self.close_epoch(Reason::Rotate, now)?;
+        let (segment, bytes) = (self.ledger.segment(), self.ledger.segment_len());
+        let path = match self.ledger.move_active(now)? {
+            Ok(path) => path,
+            Err(e) => return Ok(Err(NotRotated::Refused(e.to_string()))),
+        };
+        self.open_segment(now)?;
+        let opened = self.ledger.segment();
+        let record = Record::Reopened { segment: opened, reason, damage: None };
+        self.store_own(&rfc3339(now.wall_ns), &[record])?;
+        Ok(Ok(Rotated { segment, path, bytes }))
     }
 }
