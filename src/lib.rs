@@ -6,7 +6,8 @@
 //! 4. [`index`] is the SQLite database that follows the ledger.
 //! 5. [`control`] answers `auditlog status` and `auditlog reindex`.
 //! 6. [`publish`] carries each new checkpoint off the host: files, the journal, programs, witnesses.
-//! 7. [`daemon`] and [`cli`] put it together into the two programs.
+//! 7. [`maintain`] compresses closed segments, hands them to archives and deletes what has expired.
+//! 8. [`daemon`] and [`cli`] put it together into the two programs.
 //!
 //! And in the order a verification takes:
 //!
@@ -21,7 +22,7 @@
 //! [`ledger::proof`] shows one line to somebody who has no log: its path to a checkpoint's root.
 //!
 //! Below them: [`fs`] (the only way to the disk), [`config`], and the vocabulary [`event`],
-//! [`record`], [`json`], [`clock`], [`keysheet`], [`metrics`]. Imports go down only; `tests/layers.rs` holds the floors.
+//! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`]. Imports go down only; `tests/layers.rs` holds the floors.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -31,6 +32,7 @@ pub mod daemon;
 
 pub mod control;
 pub mod ingest;
+pub mod maintain;
 pub mod publish;
 
 pub mod engine;
@@ -47,3 +49,4 @@ pub mod json;
 pub mod keysheet;
 pub mod metrics;
 pub mod record;
+pub mod retention;

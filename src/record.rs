@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::retention::Hold;
+
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
 /// the index knows by it which vocabulary a line speaks.
 pub const PREFIX: &str = r#"{"event_type":"auditlogd."#;
@@ -130,6 +132,64 @@ pub enum Record {
         /// seconds before this record.
         keep_seconds: u64,
     },
+    /// Somebody forbade to delete certain events.
+    HoldAdded {
+        /// The hold.
+        #[serde(flatten)]
+        hold: Box<Hold>,
+    },
+    /// They may be deleted again.
+    HoldRemoved {
+        /// The hold as it was.
+        #[serde(flatten)]
+        hold: Box<Hold>,
+        /// Who released it.
+        removed_by_uid: u32,
+    },
+    /// Maintenance ran.
+    Maintained(Box<Maintained>),
+}
+
+/// What a run of maintenance did.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Maintained {
+    /// Why it ran: `timer`, or `request`.
+    pub trigger: &'static str,
+    /// Who asked for it, for `request`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// How long it took, milliseconds.
+    pub duration_ms: u64,
+    /// Segments that were compressed; bytes before.
+    pub compressed: Task,
+    /// Their bytes after.
+    pub compressed_to_bytes: u64,
+    /// Segments that archives took.
+    pub archived: Task,
+    /// Segments that were deleted.
+    pub pruned: Task,
+    /// Rows that were deleted from the database; bytes that its file became smaller.
+    pub rows: Task,
+    /// What had expired and is kept all the same, with the reason.
+    pub kept_back: Vec<String>,
+    /// What failed, and is tried again.
+    pub errors: Vec<String>,
+    /// The rules in force, [`crate::retention::Rules::definition`]: a row of the database may be missing once they
+    /// let it go.
+    pub retention: String,
+    /// Which field map the index uses: SHA-256 of its definition, hex.
+    pub field_map: String,
+}
+
+/// One part of a run of maintenance.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Task {
+    /// How many of what it is about.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How long it took, milliseconds.
+    pub ms: u64,
 }
 
 impl Record {
@@ -188,6 +248,22 @@ impl Record {
                 "auditlogd.pruned",
                 "notice",
                 format!("events up to {through_seq} were deleted by retention"),
+            ),
+            Record::HoldAdded { hold } => (
+                "auditlogd.hold_added",
+                "notice",
+                format!("the hold {} forbids to delete what it matches: {}", hold.id, hold.reason),
+            ),
+            Record::HoldRemoved { hold, .. } => {
+                ("auditlogd.hold_removed", "notice", format!("the hold {} was released", hold.id))
+            }
+            Record::Maintained(run) => (
+                "auditlogd.maintained",
+                if run.errors.is_empty() { "info" } else { "warning" },
+                format!(
+                    "maintenance compressed {} segments, deleted {} and {} rows of the database",
+                    run.compressed.count, run.pruned.count, run.rows.count
+                ),
             ),
         }
     }

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and its floor; the vocabulary on floor 0 is small enough to use itself.
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 20] = [
     ("daemon", 5),
     ("cli", 5),
     ("ingest", 4),
     ("control", 4),
     ("publish", 4),
+    ("maintain", 4),
     ("engine", 3),
     ("ledger", 2),
     ("index", 2),
@@ -22,6 +23,7 @@ const FLOORS: [(&str, u8); 18] = [
     ("keysheet", 0),
     ("clock", 0),
     ("metrics", 0),
+    ("retention", 0),
     ("lib", 6),
     ("bin", 6),
 ];

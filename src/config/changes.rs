@@ -23,9 +23,12 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         KEYS.iter().filter(differs).partition(|key| key.restart);
     let paths = |keys: Vec<&Key>| keys.into_iter().map(|key| key.path()).collect();
     let mut applied: Vec<String> = paths(applied);
-    if old.anchors != new.anchors {
-        applied.push("anchor".into());
-    }
+    let lists = [
+        ("retention", old.retention != new.retention),
+        ("archive", old.archives != new.archives),
+        ("anchor", old.anchors != new.anchors),
+    ];
+    applied.extend(lists.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.into()));
     Changes { applied, restart: paths(restart), in_force: reloaded(old, new) }
 }
 
@@ -36,6 +39,9 @@ fn reloaded(old: &Config, new: &Config) -> Config {
         stop_seconds: new.stop_seconds,
         fields: new.fields.clone(),
         ledger: new.ledger.clone(),
+        maintenance: new.maintenance.clone(),
+        retention: new.retention.clone(),
+        archives: new.archives.clone(),
         anchors: new.anchors.clone(),
         ingest: Ingest {
             queue_bytes: old.ingest.queue_bytes,
@@ -67,6 +73,7 @@ mod tests {
             Kind::Level(_) => "trace".into(),
             Kind::Number(_, least, _) => (least + 1).to_string(),
             Kind::Columns(_) => "actor".into(),
+            Kind::Compression(_) => "gzip".into(),
             Kind::Preset => "ecs".into(),
         };
         Given::Variable(text)

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{Config, LogLevel};
+use super::{Compression, Config, LogLevel};
 use crate::event::Column;
 
 /// One key of the configuration.
@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Group(fn(&mut Config) -> &mut Option<String>),
     /// A level of the daemon's own log.
     Level(fn(&mut Config) -> &mut LogLevel),
+    /// How closed segments are stored.
+    Compression(fn(&mut Config) -> &mut Compression),
     /// A whole number with its least and greatest value.
     Number(fn(&mut Config) -> Number<'_>, u64, u64),
     /// A list of column names.
@@ -69,6 +71,10 @@ const fn index(name: &'static str, kind: Kind) -> Key {
     Key { table: "index", name, restart: RESTART, kind }
 }
 
+const fn maintenance(name: &'static str, kind: Kind) -> Key {
+    Key { table: "maintenance", name, restart: RELOAD, kind }
+}
+
 const fn fields(name: &'static str, kind: Kind) -> Key {
     Key { table: "fields", name, restart: RELOAD, kind }
 }
@@ -81,7 +87,7 @@ use Kind::{Columns, FailureIfPresent, Group, Level, Mode, Path, Preset};
 use Number::{U32, U64, Usize};
 
 /// Every key, in the order in which they are shown.
-pub(super) static KEYS: [Key; 38] = [
+pub(super) static KEYS: [Key; 43] = [
     top("socket", RESTART, Path(|c| &mut c.socket)),
     top("socket_mode", RESTART, Mode(|c| &mut c.socket_mode)),
     top("log_dir", RESTART, Path(|c| &mut c.log_dir)),
@@ -136,10 +142,24 @@ pub(super) static KEYS: [Key; 38] = [
     index("batch_rows", Kind::Number(|c| Usize(&mut c.index.batch_rows), 1, 100_000)),
     index("queue_bytes", Kind::Number(|c| Usize(&mut c.index.queue_bytes), MIB, GIB)),
     index("cache_bytes", Kind::Number(|c| Usize(&mut c.index.cache_bytes), MIB, 4 * GIB)),
+    maintenance(
+        "interval_seconds",
+        Kind::Number(|c| U64(&mut c.maintenance.interval_seconds), 60, 604_800),
+    ),
+    maintenance("compression", Kind::Compression(|c| &mut c.maintenance.compression)),
+    maintenance("keep_days", Kind::Number(|c| U64(&mut c.maintenance.keep_days), 1, 36_500)),
+    maintenance(
+        "min_keep_days",
+        Kind::Number(|c| U64(&mut c.maintenance.min_keep_days), 0, 36_500),
+    ),
+    maintenance(
+        "min_free_bytes",
+        Kind::Number(|c| U64(&mut c.maintenance.min_free_bytes), 0, 1 << 50),
+    ),
 ];
 
 /// The names of the tables.
-pub(super) const TABLES: [&str; 4] = ["ingest", "fields", "ledger", "index"];
+pub(super) const TABLES: [&str; 5] = ["ingest", "fields", "ledger", "index", "maintenance"];
 
 impl Key {
     /// The key of that name in that table.

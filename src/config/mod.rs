@@ -25,6 +25,7 @@ pub use layout::Sources;
 pub use load::load;
 
 use crate::event::{FieldMap, FieldMapError};
+use crate::retention::{Rule, Rules};
 
 /// Every key with its value in force. Field names are the keys of the TOML file.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,12 @@ pub struct Config {
     pub ledger: Ledger,
     /// `[index]`
     pub index: Index,
+    /// `[maintenance]`
+    pub maintenance: Maintenance,
+    /// `[[retention]]`, those of all files
+    pub retention: Vec<Rule>,
+    /// `[[archive]]`, those of all files
+    pub archives: Vec<Archive>,
     /// `[[anchor]]`, those of all files
     pub anchors: Vec<Anchor>,
 }
@@ -109,6 +116,77 @@ pub struct Index {
     pub queue_bytes: usize,
     /// SQLite's page cache, bytes.
     pub cache_bytes: usize,
+}
+
+/// `[maintenance]`: what happens to the log once its segments are closed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Maintenance {
+    /// Between two runs.
+    pub interval_seconds: u64,
+    /// How closed segments are stored.
+    pub compression: Compression,
+    /// For how many days an event is kept that no `[[retention]]` matches.
+    pub keep_days: u64,
+    /// For how many days it is kept at least when the disk is nearly full; 0: always for `keep_days`.
+    pub min_keep_days: u64,
+    /// Bytes of the log's file system that should stay free; 0: it may fill up.
+    pub min_free_bytes: u64,
+}
+
+/// How closed segments are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// As they were written.
+    None,
+    /// One zstd frame (RFC 8878).
+    Zstd,
+    /// One gzip member (RFC 1952).
+    Gzip,
+}
+
+impl Compression {
+    const ALL: [Compression; 3] = [Compression::None, Compression::Zstd, Compression::Gzip];
+
+    /// Its name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Zstd => "zstd",
+            Compression::Gzip => "gzip",
+        }
+    }
+}
+
+/// One `[[archive]]`: who is given each closed segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// Whether segments that it has not taken are kept.
+    pub required: bool,
+    /// Where they go.
+    pub to: ArchiveTo,
+}
+
+/// Where an archive keeps segments. Shown as the name it has in `auditlog status`, which no other archive has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArchiveTo {
+    /// A directory, absolute.
+    Directory(PathBuf),
+    /// Whatever a program does with the file whose path is its last argument.
+    Exec {
+        /// The program, absolute, and its first arguments.
+        command: Vec<String>,
+        /// How long it may run, seconds.
+        timeout_seconds: u64,
+    },
+}
+
+impl std::fmt::Display for ArchiveTo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ArchiveTo::Directory(path) => write!(f, "directory {}", path.display()),
+            ArchiveTo::Exec { command, .. } => write!(f, "exec {}", command.join(" ")),
+        }
+    }
 }
 
 /// How much the daemon says of itself.
@@ -171,6 +249,15 @@ impl Config {
                 batch_bytes: 1 << 20,
             },
             index: Index { batch_rows: 5_000, queue_bytes: 32 << 20, cache_bytes: 64 << 20 },
+            maintenance: Maintenance {
+                interval_seconds: 3_600,
+                compression: Compression::Zstd,
+                keep_days: 90,
+                min_keep_days: 0,
+                min_free_bytes: 1 << 30,
+            },
+            retention: Vec::new(),
+            archives: Vec::new(),
             anchors: Vec::new(),
         }
     }
@@ -181,6 +268,11 @@ impl Config {
     /// Pointers that are none, or a required column that none leads to; never for what [`load`] gave.
     pub fn field_map(&self) -> Result<FieldMap, FieldMapError> {
         FieldMap::new(&self.fields.pointers, &self.fields.failure_if_present, &self.ingest.require)
+    }
+
+    /// The rules of `[maintenance]` and `[[retention]]`.
+    pub fn rules(&self) -> Rules {
+        Rules { keep_days: self.maintenance.keep_days, rules: self.retention.clone() }
     }
 
     /// Every key with its value, as a TOML file that [`load`] reads back to the same configuration.

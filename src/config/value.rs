@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::did_you_mean;
 use super::expand::escape;
 use super::key::{Key, Kind};
-use super::{Config, LogLevel, presets};
+use super::{Compression, Config, LogLevel, presets};
 use crate::event::{Column, FieldMap};
 
 /// The longest address of a Unix socket, bytes.
@@ -37,6 +37,7 @@ impl Key {
             Kind::Mode(at) => *at(config) = mode(text(given)?)?,
             Kind::Group(at) => *at(config) = group(text(given)?)?,
             Kind::Level(at) => *at(config) = level(text(given)?)?,
+            Kind::Compression(at) => *at(config) = compression(text(given)?)?,
             Kind::Number(at, least, greatest) => {
                 at(config).set(number(given, least, greatest)?);
             }
@@ -67,6 +68,7 @@ impl Key {
             Kind::Mode(at) => string(&format!("{:04o}", at(config))),
             Kind::Group(at) => string(at(config).as_deref().unwrap_or_default()),
             Kind::Level(at) => string(at(config).as_str()),
+            Kind::Compression(at) => string(at(config).as_str()),
             // No range reaches beyond what TOML's integers hold.
             Kind::Number(at, ..) => toml::Value::Integer(at(config).get() as i64),
             Kind::Columns(at) => toml::Value::Array(strings(at(config))),
@@ -160,6 +162,11 @@ fn level(text: &str) -> Result<LogLevel, Problem> {
         let hint = did_you_mean(text, LogLevel::ALL.iter().map(|level| level.as_str()));
         format!("must be error, warn, info, debug or trace, not {text:?}{hint}")
     })
+}
+
+fn compression(text: &str) -> Result<Compression, Problem> {
+    let found = Compression::ALL.into_iter().find(|one| one.as_str() == text);
+    found.ok_or_else(|| format!("must be zstd, gzip or none, not {text:?}"))
 }
 
 fn columns(list: Vec<String>) -> Result<Vec<String>, Problem> {

@@ -1,0 +1,154 @@
+//! Which events a rule or a hold is about.
+
+use serde::{Deserialize, Serialize};
+
+/// What rules and holds look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// What happened.
+    pub event_type: Option<&'a str>,
+    /// The app that reported it.
+    pub source: Option<&'a str>,
+    /// Who acted.
+    pub actor: Option<&'a str>,
+    /// What it was done to.
+    pub target: Option<&'a str>,
+    /// The session it belongs to.
+    pub session_id: Option<&'a str>,
+    /// The request or trace it belongs to.
+    pub correlation_id: Option<&'a str>,
+    /// The sender's systemd unit.
+    pub unit: Option<&'a str>,
+    /// The sender's user.
+    pub uid: Option<u32>,
+}
+
+/// Conditions, all of which an event has to meet; of the values of one condition any will do, and one that is
+/// empty asks for nothing. In a string, `*` stands for any run of characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Match {
+    /// What happened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub event_type: Vec<String>,
+    /// The app that reported it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub source: Vec<String>,
+    /// Who acted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actor: Vec<String>,
+    /// What it was done to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub target: Vec<String>,
+    /// The session it belongs to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub session_id: Vec<String>,
+    /// The request or trace it belongs to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub correlation_id: Vec<String>,
+    /// The sender's systemd unit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unit: Vec<String>,
+    /// The sender's user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uid: Vec<u32>,
+}
+
+impl Match {
+    /// Whether it asks for nothing, so that every event meets it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether an event meets all conditions. A member that the event lacks meets none.
+    pub fn matches(&self, facts: &Facts<'_>) -> bool {
+        let texts = [
+            (&self.event_type, facts.event_type),
+            (&self.source, facts.source),
+            (&self.actor, facts.actor),
+            (&self.target, facts.target),
+            (&self.session_id, facts.session_id),
+            (&self.correlation_id, facts.correlation_id),
+            (&self.unit, facts.unit),
+        ];
+        let meets = |(wanted, text): (&Vec<String>, Option<&str>)| {
+            wanted.is_empty()
+                || text.is_some_and(|text| wanted.iter().any(|pattern| glob(pattern, text)))
+        };
+        let uid = self.uid.is_empty() || facts.uid.is_some_and(|uid| self.uid.contains(&uid));
+        uid && texts.into_iter().all(meets)
+    }
+}
+
+/// Whether `text` is what `pattern` describes, in which `*` stands for any run of characters and all else for
+/// itself.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((head, mut rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(head) else { return false };
+    // The first place where the part between two stars fits leaves the most room for what follows.
+    while let Some((part, after)) = rest.split_once('*') {
+        let Some(at) = text.find(part) else { return false };
+        text = &text[at + part.len()..];
+        rest = after;
+    }
+    text.ends_with(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (pattern, text) in
+            [("a", "a"), ("*", ""), ("*", "x"), ("a.*", "a."), ("a.*", "a.b.c"), ("*.b", "a.b")]
+        {
+            assert!(glob(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a*b*c", "aXbYc"), ("a*b*c", "abbc"), ("*a*", "cab"), ("ä*", "äx")]
+        {
+            assert!(glob(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in
+            [("a", "ab"), ("", "a"), ("a.*", "a"), ("a*a", "a"), ("a*b*c", "acb"), ("*.b", "b")]
+        {
+            assert!(!glob(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn all_conditions_must_be_met_and_any_value_of_each_will_do() {
+        let what = Match {
+            event_type: vec!["auth.*".into(), "login".into()],
+            uid: vec![0, 1_000],
+            ..Match::default()
+        };
+        let facts = Facts { event_type: Some("auth.fail"), uid: Some(1_000), ..Facts::default() };
+        assert!(what.matches(&facts));
+        assert!(what.matches(&Facts { event_type: Some("login"), ..facts }));
+        assert!(!what.matches(&Facts { event_type: Some("logout"), ..facts }));
+        assert!(!what.matches(&Facts { uid: Some(1), ..facts }));
+        assert!(!what.matches(&Facts { uid: None, ..facts }));
+        assert!(Match::default().is_empty() && Match::default().matches(&Facts::default()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pattern_made_from_a_text_describes_it(parts: Vec<String>, gaps: Vec<String>) {
+            let parts: Vec<_> = parts.iter().map(|part| part.replace('*', "")).collect();
+            let gap = |n: usize| gaps.get(n).map_or("", String::as_str);
+            let joined = |with: &dyn Fn(usize) -> String| {
+                let mut text = String::new();
+                for (n, part) in parts.iter().enumerate() {
+                    if n > 0 {
+                        text += &with(n);
+                    }
+                    text += part;
+                }
+                text
+            };
+            let (pattern, text) = (joined(&|_| "*".into()), joined(&|n| gap(n).into()));
+            proptest::prop_assert!(glob(&pattern, &text));
+        }
+    }
+}
