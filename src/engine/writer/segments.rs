@@ -6,7 +6,7 @@ use crate::config;
 use crate::engine::handle::Done;
 use crate::engine::{NotRotated, Rotated};
 use crate::ledger::seal::Reason;
-use crate::ledger::{ActiveFile, LedgerError};
+use crate::ledger::{ActiveFile, LedgerError, Rescued};
 use crate::record::Record;
 
 /// How long automatic rotation is left alone after it failed.
@@ -55,25 +55,29 @@ impl Writer {
         let mut damage = None;
         match found {
             ActiveFile::Intact => return Ok(None),
-            ActiveFile::Renamed => {
-                self.close_epoch(Reason::Rotate, now)?;
-                self.open_segment(now)?;
-            }
-            // The old file is not one to write a seal to: the new one begins with it.
+            ActiveFile::Renamed => self.begin_segment(now)?,
             ActiveFile::Unlinked | ActiveFile::Resized { .. } => {
-                let rescued = self.ledger.rescue()?;
-                self.open_segment(now)?;
-                self.close_epoch(Reason::Rotate, now)?;
-                let said = match rescued {
-                    Some(path) => format!("{found}; what was in it is now in {path:?}"),
-                    None => found.to_string(),
-                };
+                let rescued = self.ledger.rescue(found)?;
+                if matches!(rescued, Rescued::All { .. }) {
+                    self.begin_segment(now)?;
+                } else {
+                    // The old file is not one to write a seal to: the new one begins with it.
+                    self.open_segment(now)?;
+                    self.close_epoch(Reason::Rotate, now)?;
+                }
+                let said = format!("{found}; {rescued}");
                 tracing::error!("{said}; a new segment was opened; find out who did that");
                 damage = Some(said);
             }
         }
         let (segment, reason) = (self.ledger.segment(), found.to_string());
         Ok(Some(Record::Reopened { segment, reason, damage }))
+    }
+
+    /// Closes the epoch where its lines are, and opens a new segment.
+    fn begin_segment(&mut self, now: Now) -> Result<(), LedgerError> {
+        self.close_epoch(Reason::Rotate, now)?;
+        self.open_segment(now)
     }
 
     /// Opens a new segment; the index lists it before it takes a line of it.
