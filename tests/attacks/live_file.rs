@@ -4,9 +4,9 @@ use std::fs::{self, File};
 
 use crate::common::auditor::{Auditor, Macs, Said};
 use crate::common::lab::{new_root, now, paths};
+use crate::common::running::Running;
 use crate::common::traffic::{assert_segments_follow_seals, assert_stored, segments};
 use crate::common::{Daemon, eventually};
-use crate::running::Running;
 
 /// Lets another hand do something to the active file between two events; returns the reason that the daemon
 /// recorded for the new segment, and what verify says.

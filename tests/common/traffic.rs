@@ -91,12 +91,14 @@ pub fn segments(root: &Path) -> Vec<Segment> {
     for entry in fs::read_dir(root.join("var/log/auditlogd")).expect("reads") {
         let path = entry.expect("reads").path();
         let text = String::from_utf8_lossy(&fs::read(&path).expect("reads")).into_owned();
+        // Not so what compressors and the daemon's own copies of bytes hold.
+        if !text.starts_with("{\"auditlog\":1,") {
+            continue;
+        }
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
         let parse = |line| serde_json::from_str::<Value>(line).expect("a line is JSON");
         let mut lines: Vec<_> = text[..whole].lines().map(parse).collect();
-        if lines.first().is_some_and(|line| line["auditlog"] == 1) {
-            segments.push(Segment { path, header: lines.remove(0), lines });
-        }
+        segments.push(Segment { path, header: lines.remove(0), lines });
     }
     segments.sort_by_key(|segment| (segment.header["segment"].as_u64(), segment.lines.len()));
     segments.dedup_by(|longer, shorter| {
