@@ -57,9 +57,13 @@ impl Recovery {
         let log_id = hex(&state.log_id);
         let of_log = segments.iter().filter(|found| found.header.log_id == log_id);
         let segments: Vec<_> = of_log.cloned().collect();
-        // Of two files of one segment, a copy and what it was made of, the one with more lines.
+        // Of two files of one segment, one of them a copy, the one with more lines; else the active one.
+        let active = setup.paths.active();
         let len = |found: &Found| std::fs::metadata(&found.path).map_or(0, |meta| meta.len());
-        let order = |found: &&Found| (found.header.first_seq, found.header.segment, len(found));
+        let order = |found: &&Found| {
+            let Header { first_seq, segment, .. } = found.header;
+            (first_seq, segment, len(found), found.path == active)
+        };
         let newest = segments.iter().max_by_key(order).cloned();
         let tree = state.seal.as_ref().map(|seal| seal.tree.clone()).unwrap_or_default();
         let tail = Tail::default();
