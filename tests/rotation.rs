@@ -261,6 +261,29 @@ fn what_is_acknowledged_between_a_copy_and_the_cut_is_saved() {
     assert_eq!(code, Some(5), "{said}");
 }
 
+/// The copy was begun before the daemon closed the segment, and the cut comes after.
+#[test]
+fn a_segment_that_is_cut_after_it_was_closed_is_saved_too() {
+    let daemon = Daemon::start();
+    let traffic = Traffic::start(&daemon, "t", 4);
+    let open = File::options().write(true).open(daemon.segment()).expect("opens");
+    fs::copy(daemon.segment(), daemon.segment().with_file_name("audit.jsonl-1")).expect("copies");
+    traffic.more(200);
+    assert!(daemon.tool(&["rotate"]).status.success());
+    open.set_len(0).expect("truncates");
+    traffic.more(200);
+    let acknowledged = traffic.finish();
+    daemon.settle();
+    assert_stored(daemon.root(), &acknowledged);
+    let segments = segments(daemon.root());
+    let names: Vec<_> = segments.iter().map(|segment| name(&segment.path)).collect();
+    assert_eq!(names, ["audit-rescued-0.jsonl", "audit.jsonl"]);
+    assert_segments_follow_seals(&segments);
+    let (code, said) = verify(daemon.root());
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("the file of a closed segment was cut; all of its lines"), "{said}");
+}
+
 #[test]
 fn auditlog_rotate_says_what_the_segment_is_called_now() {
     let daemon = Daemon::start();

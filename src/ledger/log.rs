@@ -37,6 +37,8 @@ pub struct Ledger {
     pub(super) epoch: Epoch,
     pub(super) tree: Tree,
     pub(super) segment: Segment,
+    /// The segment before it, for a while, and CLOCK_BOOTTIME when it was closed.
+    pub(super) closed: Option<(u64, Segment)>,
     pub(super) seals: Box<dyn File>,
     /// Signed lines that are not yet in the file.
     pub(super) batch: Vec<u8>,
@@ -270,11 +272,13 @@ impl Ledger {
     /// damage this comes right after a seal.
     pub fn open_segment(&mut self, now: Now) -> Result<(), LedgerError> {
         let number = self.segment.number + 1;
-        self.segment = create_segment(
-            &*self.fs,
-            &self.paths,
-            &Header::new(&self.log_id, &self.host.name, number, &self.tree, rfc3339(now.wall_ns)),
-        )?;
+        let opened = rfc3339(now.wall_ns);
+        let header = Header::new(&self.log_id, &self.host.name, number, &self.tree, opened);
+        let new = create_segment(&*self.fs, &self.paths, &header)?;
+        let old = std::mem::replace(&mut self.segment, new);
+        // What was found cut is not looked at again.
+        let len = old.file.stat().map_err(LedgerError::io("looked at", &self.paths.log_dir))?.len;
+        self.closed = (len == old.len).then_some((now.boot_ns, old));
         Ok(())
     }
 

@@ -314,6 +314,7 @@ impl Recovery {
             epoch: Epoch { number: state.epoch, first_seq, prev },
             tree,
             segment,
+            closed: None,
             seals,
             batch: Vec::new(),
         })

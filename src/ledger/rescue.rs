@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use super::line::{MAX, peek_seq};
 use super::log::{ActiveFile, Segment};
 use super::segment::{self, Found};
+use super::tail::KEPT_NS;
 use super::tree::{Tree, leaf_hash};
 use super::{Ledger, LedgerError};
-use crate::fs::{Access, File, replace, replace_with};
+use crate::clock::Now;
+use crate::fs::{Access, File, Fs, replace, replace_with};
 
 /// Bytes that are copied at a time.
 const PIECE: usize = 1 << 20;
@@ -102,35 +104,83 @@ impl Ledger {
         if matches!(found, ActiveFile::Resized { expected, found } if found > expected) {
             return Ok(Rescued::NotNeeded);
         }
-        let dir = self.paths.log_dir.clone();
-        let tail = self.segment.tail.to_vec();
-        let in_memory = peek_seq(&tail).unwrap_or(self.tree.size());
+        let rescued = self.saving(&self.segment, &self.tree).run(found == ActiveFile::Unlinked)?;
+        if let Rescued::All { path, .. } = &rescued {
+            let open = || {
+                let file = self.fs.open_append(path, Access::Shared)?;
+                Segment::new(file, &self.segment.header, self.segment.len)
+            };
+            self.segment = open().map_err(LedgerError::io("opened for appending", path))?;
+        }
+        Ok(rescued)
+    }
+
+    /// Whether the segment that was closed last has been cut since, as by somebody who had it open when it
+    /// was closed; saves its lines. It is looked at for a minute.
+    pub fn check_closed(&mut self, now: Now) -> Result<Option<Rescued>, LedgerError> {
+        let Some((closed_ns, closed)) = &self.closed else { return Ok(None) };
+        let dir = &self.paths.log_dir;
+        let stat = closed.file.stat().map_err(LedgerError::io("looked at", dir))?;
+        if stat.len < closed.len {
+            let whole = self.segment.header.tree().unwrap_or_default();
+            let rescued = self.saving(closed, &whole).run(false)?;
+            self.closed = None;
+            return Ok(Some(rescued));
+        }
+        if now.boot_ns.saturating_sub(*closed_ns) > KEPT_NS {
+            self.closed = None;
+        }
+        Ok(None)
+    }
+
+    fn saving<'a>(&'a self, segment: &'a Segment, whole: &'a Tree) -> Saving<'a> {
+        let tail = segment.tail.to_vec();
+        let in_memory = peek_seq(&tail).unwrap_or(whole.size());
+        Saving { fs: &*self.fs, dir: &self.paths.log_dir, segment, whole, tail, in_memory }
+    }
+}
+
+/// A segment whose file has lost lines.
+struct Saving<'a> {
+    fs: &'a dyn Fs,
+    dir: &'a Path,
+    segment: &'a Segment,
+    /// The tree after its last line.
+    whole: &'a Tree,
+    /// Its newest lines.
+    tail: Vec<u8>,
+    /// The first leaf of these.
+    in_memory: u64,
+}
+
+impl Saving<'_> {
+    fn run(&self, unlinked: bool) -> Result<Rescued, LedgerError> {
         let mut missing = self.segment.header.first_seq;
-        for source in self.sources(found).map_err(LedgerError::io("searched", &dir))? {
+        for source in self.sources(unlinked).map_err(LedgerError::io("searched", self.dir))? {
             // One that cannot be read is one that does not help.
             let tree = self.tree_before_tail(&source).unwrap_or_default();
-            if tree.size() < in_memory {
+            if tree.size() < self.in_memory {
                 missing = missing.max(tree.size());
-            } else if self.is_continued_by(&tail, tree) {
-                let path = dir.join(format!("audit-rescued-{}.jsonl", self.segment.number));
-                let written = self.go_on_in(&path, &source, &tail);
+            } else if self.is_whole(tree) {
+                let path = self.dir.join(format!("audit-rescued-{}.jsonl", self.segment.number));
+                let written = self.write(&path, &source);
                 written.map_err(LedgerError::io("written", &path))?;
-                let count = self.tree.size() - in_memory;
-                let from_memory = (count > 0).then_some((in_memory, count));
+                let count = self.whole.size() - self.in_memory;
+                let from_memory = (count > 0).then_some((self.in_memory, count));
                 return Ok(Rescued::All { path, copy: source.into_path(), from_memory });
             }
         }
-        let rest = self.keep(&tail)?;
-        Ok(Rescued::Lost { first: missing, last: in_memory - 1, rest })
+        let (last, rest) = (self.in_memory - 1, self.keep_tail()?);
+        Ok(Rescued::Lost { first: missing, last, rest })
     }
 
-    fn sources(&self, found: ActiveFile) -> io::Result<Vec<Source>> {
-        let header = &self.segment.header;
+    fn sources(&self, unlinked: bool) -> io::Result<Vec<Source>> {
+        let Segment { file, header, .. } = self.segment;
         let mut sources = Vec::new();
-        if found == ActiveFile::Unlinked {
-            sources.push(Source::Bytes(self.segment.file.read_all()?));
+        if unlinked {
+            sources.push(Source::Bytes(file.read_all()?));
         }
-        let copies = segment::list(&self.paths.log_dir)?.into_iter();
+        let copies = segment::list(self.dir)?.into_iter();
         sources.extend(copies.filter(|found| found.header == *header).map(Source::Copy));
         // All lines may be in memory.
         sources.push(Source::Bytes(header.to_line()));
@@ -139,8 +189,7 @@ impl Ledger {
 
     /// The tree over the lines of a source, up to where the lines in memory begin.
     fn tree_before_tail(&self, source: &Source) -> io::Result<Tree> {
-        let header = &self.segment.header;
-        let mut tree = header.tree().unwrap_or_default();
+        let mut tree = self.segment.header.tree().unwrap_or_default();
         let mut reader = source.open()?.take(self.segment.tail.start());
         let mut line = Vec::new();
         reader.read_until(b'\n', &mut line)?;
@@ -154,36 +203,33 @@ impl Ledger {
         }
     }
 
-    /// Whether the lines in memory follow the leaves of `tree`, and give the tree of the whole log.
-    fn is_continued_by(&self, tail: &[u8], mut tree: Tree) -> bool {
-        for line in tail.split_inclusive(|byte| *byte == b'\n') {
+    /// Whether the lines in memory follow the leaves of `tree`, and give the tree that was signed.
+    fn is_whole(&self, mut tree: Tree) -> bool {
+        for line in self.tail.split_inclusive(|byte| *byte == b'\n') {
             tree.push(leaf_hash(line.strip_suffix(b"\n").unwrap_or(line)));
         }
-        tree == self.tree
+        tree == *self.whole
     }
 
-    /// Writes the segment anew, from the source and from memory, and has it open instead of the old file.
-    fn go_on_in(&mut self, path: &Path, source: &Source, tail: &[u8]) -> io::Result<()> {
+    /// Writes the segment anew, from the source and from memory.
+    fn write(&self, path: &Path, source: &Source) -> io::Result<()> {
         let before = self.segment.tail.start();
-        replace_with(&*self.fs, path, Access::Shared, |file| {
+        replace_with(self.fs, path, Access::Shared, |file| {
             if copy(&mut source.open()?.take(before), file)? != before {
                 return Err(io::Error::other("what it is copied from has changed meanwhile"));
             }
-            file.append(tail)
-        })?;
-        let file = self.fs.open_append(path, Access::Shared)?;
-        self.segment = Segment::new(file, &self.segment.header, self.segment.len)?;
-        Ok(())
+            file.append(&self.tail)
+        })
     }
 
     /// Keeps the lines in memory, where they do not continue anything, in a file of their own.
-    fn keep(&self, tail: &[u8]) -> Result<Option<PathBuf>, LedgerError> {
-        if tail.is_empty() {
+    fn keep_tail(&self) -> Result<Option<PathBuf>, LedgerError> {
+        if self.tail.is_empty() {
             return Ok(None);
         }
-        let Segment { number, tail: kept, .. } = &self.segment;
-        let path = self.paths.log_dir.join(format!("tail-{number}-at-{}.bytes", kept.start()));
-        replace(&*self.fs, &path, tail, Access::Shared)
+        let Segment { number, tail, .. } = self.segment;
+        let path = self.dir.join(format!("tail-{number}-at-{}.bytes", tail.start()));
+        replace(self.fs, &path, &self.tail, Access::Shared)
             .map_err(LedgerError::io("written", &path))?;
         Ok(Some(path))
     }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 const MOST: usize = 32 << 20;
 /// Bytes older than this are not kept: no copy takes so long. They go with the seals, so that some are
 /// kept for up to an epoch longer.
-const KEPT_NS: u64 = 60_000_000_000;
+pub(super) const KEPT_NS: u64 = 60_000_000_000;
 
 /// Whole lines at the end of the active segment.
 #[derive(Default)]

@@ -110,6 +110,10 @@ impl Writer {
         let (segment, bytes) = (self.ledger.segment(), self.ledger.segment_len());
         let path = match self.ledger.move_active(now)? {
             Ok(path) => path,
+            Err(_) if self.ledger.check_active()? == ActiveFile::Renamed => {
+                self.prepare()?;
+                return Ok(Err(NotRotated::Renamed));
+            }
             Err(e) => return Ok(Err(NotRotated::Refused(e.to_string()))),
         };
         self.open_segment(now)?;
@@ -117,6 +121,17 @@ impl Writer {
         let record = Record::Reopened { segment: opened, reason, damage: None };
         self.store_own(&rfc3339(now.wall_ns), &[record])?;
         Ok(Ok(Rotated { segment, path, bytes }))
+    }
+
+    /// Saves the segment that was closed last, if it was cut since; the record that says so.
+    pub(super) fn mend_closed(&mut self, now: Now) -> Result<Option<Record>, LedgerError> {
+        let Some(rescued) = self.ledger.check_closed(now)? else { return Ok(None) };
+        self.output.feed.segments_changed();
+        let segment = self.ledger.segment();
+        let reason = "the one before was closed, and its file cut after that".to_owned();
+        let damage = format!("the file of a closed segment was cut; {rescued}");
+        tracing::error!("{damage}; find out who did that");
+        Ok(Some(Record::Reopened { segment, reason, damage: Some(damage) }))
     }
 
     /// Opens a new segment if the active one has become too large or too old.
@@ -127,7 +142,7 @@ impl Writer {
         self.prepare()?;
         // It may have been renamed meanwhile, and then there is a new one.
         let Some(reason) = self.rotation_due() else { return Ok(()) };
-        if let Err(e) = self.rotate(reason)? {
+        if let Err(e @ NotRotated::Refused(_)) = self.rotate(reason)? {
             tracing::error!("{e}; the next try is in a minute");
             self.age.pause_until_ns = self.watch.now().boot_ns.saturating_add(PAUSE_NS);
         }
