@@ -292,7 +292,9 @@ impl<'a> Check<'a> {
             Err(Finding::new(Verdict::Tampered, message))
         };
         match self.places.macs.get(&seq) {
-            _ if seq >= self.read.end => tampered("the log ends before it: it was cut or rolled back"),
+            _ if seq >= self.read.end => {
+                tampered("the log ends before it: it was cut or rolled back")
+            }
             Some(found) if *found != mac => tampered("another line stands there now"),
             Some(_) => {
                 self.anchored.receipts += 1;

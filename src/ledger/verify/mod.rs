@@ -26,8 +26,8 @@ pub use anchors::{Anchored, Covered, Given, KeyFrom, ReadError, read as read_anc
 pub use chain::{Hole, Prune};
 pub use history::{Bounded, Happening, History, Kind, SealEntry};
 pub use position::Position;
-pub use retention::Retention;
 pub use report::{Figures, Finding, Place, Report, Since, Verdict};
+pub use retention::Retention;
 
 use super::Paths;
 use super::note::VerifierKey;

@@ -101,11 +101,8 @@ impl Chain<'_> {
     fn check_anchors(&mut self) {
         let anchored = std::mem::take(&mut self.report.anchored);
         let figures = &self.report.figures;
-        let read = Leaves {
-            first: figures.first_seq,
-            end: figures.next_seq,
-            holes: &self.report.holes,
-        };
+        let read =
+            Leaves { first: figures.first_seq, end: figures.next_seq, holes: &self.report.holes };
         let (log_id, places, options) = (self.log_id(), &self.places, self.options);
         let new = |anchored| Check::new(log_id, read, places, options, anchored);
         let mut check = new(anchored);

@@ -66,7 +66,11 @@ impl Chain<'_> {
     pub(super) fn cross_hole(&mut self, found: &Found) -> Result<(), Finding> {
         let (first, end) = (self.tree.size(), found.header.first_seq);
         if !self.after_seal {
-            return Err(self.hole(first, end, ", and what is before them does not end with a seal"));
+            return Err(self.hole(
+                first,
+                end,
+                ", and what is before them does not end with a seal",
+            ));
         }
         self.chain_lost_seals(end)?;
         if self.epoch_first != end {
@@ -175,7 +179,9 @@ impl Chain<'_> {
         let open = self.holes.iter().filter(|hole| hole.record.is_none());
         let finding = |hole: &Missing| {
             let why = match &hole.said {
-                None => ", and no sealed record says that retention deleted what was there".to_owned(),
+                None => {
+                    ", and no sealed record says that retention deleted what was there".to_owned()
+                }
                 Some(said) => format!(
                     ", and the record that says that retention deleted them (seq {}) has no seal after it: anybody can have added it",
                     said.seq

@@ -42,13 +42,9 @@ impl Prune {
 impl Chain<'_> {
     /// A `pruned` record: it must be whole, and of leaves before it with the root that they had.
     pub(super) fn pruned(&mut self, seq: u64, ts_ns: i64, data: &Data) -> Result<(), Finding> {
-        let (Some(first_seq), Some(through_seq), Some(root), Some(policy), Some(keep_seconds)) = (
-            data.first_seq,
-            data.through_seq,
-            &data.root,
-            &data.policy,
-            data.keep_seconds,
-        ) else {
+        let (Some(first_seq), Some(through_seq), Some(root), Some(policy), Some(keep_seconds)) =
+            (data.first_seq, data.through_seq, &data.root, &data.policy, data.keep_seconds)
+        else {
             return Err(
                 self.tampered("the record of a prune does not say what was deleted and why")
             );
