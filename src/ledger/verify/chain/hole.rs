@@ -72,7 +72,9 @@ impl Chain<'_> {
                 ", and what is before them does not end with a seal",
             ));
         }
-        self.chain_lost_seals(end)?;
+        if let Err(Finding { verdict, message, .. }) = self.chain_lost_seals(end) {
+            return Err(Finding { verdict, ..self.hole(first, end, &format!(", and {message}")) });
+        }
         if self.epoch_first != end {
             return Err(self.no_way_across(first, end));
         }
