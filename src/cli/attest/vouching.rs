@@ -133,9 +133,11 @@ type Part = (std::ops::Range<u64>, &'static str, &'static str, String);
 fn without(parts: Vec<Part>, holes: &[Hole]) -> Vec<Part> {
     let mut list = Vec::new();
     for (mut seqs, class, state, why) in parts {
-        for hole in holes.iter().filter(|hole| seqs.contains(&hole.first_seq)) {
-            list.push((seqs.start..hole.first_seq, class, state, why.clone()));
-            seqs.start = hole.through_seq + 1;
+        for hole in holes {
+            if seqs.contains(&hole.first_seq) {
+                list.push((seqs.start..hole.first_seq, class, state, why.clone()));
+                seqs.start = hole.through_seq + 1;
+            }
         }
         list.push((seqs, class, state, why));
     }
