@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the verifier against tests/vectors: both logs, every edit of them, every step on the way, and all proofs.
+"""Holds the verifier against tests/vectors: the logs, every edit of them, every step on the way, and all proofs.
 
 Prints a line for each failure, and ends with `N passed, M failed`.
 """
@@ -57,7 +57,7 @@ def copy_of(name: str, into: Path) -> Path:
 
 def changes(scratch: Path) -> None:
     for case in json.loads((VECTORS / "changes.json").read_text()):
-        d = copy_of("clean", scratch)
+        d = copy_of(case.get("log", "clean"), scratch)
         path = d / case["file"]
         if "find" in case:
             before, after = path.read_bytes(), case["put"].encode()
@@ -339,7 +339,7 @@ def pruned(scratch: Path) -> None:
         first, root = w.v.tree.size, w.v.tree.root().hex()
         w.segment()
         w.time = 86400
-        w.record("pruned", f'{{"through_seq":{first - 1 + through},"root":"{root}","policy":"x","keep_seconds":60}}')
+        w.record("pruned", f'{{"first_seq":0,"through_seq":{first - 1 + through},"root":"{root}","policy":"x","keep_seconds":60}}')
         if sealed:
             w.seal(sealed)
         if lost:
@@ -362,7 +362,7 @@ def pruned(scratch: Path) -> None:
 
 
 def records(scratch: Path) -> None:
-    whole = '{"through_seq":3,"root":"00","policy":"x","keep_seconds":60}'
+    whole = '{"first_seq":0,"through_seq":3,"root":"00","policy":"x","keep_seconds":60}'
     for kind, code, data in [
             ("recovered", 5, '{"damage":"x"}'), ("recovered", 0, '{"damage":null}'), ("recovered", 0, '{"damage":1}'), ("recovered", 0, "{}"),
             ("recovered", 5, '{"damage":"x","lines":18446744073709551615,"epoch":null}'), ("recovered", 5, '{"damage":"x","rebooted":"no"}'),
@@ -370,7 +370,8 @@ def records(scratch: Path) -> None:
             ("recovered", 5, '{"damage":"x","cut_bytes":20}'), ("reopened", 5, '{"damage":"x","segment":3}'), ("recovers", 0, '{"damage":"x"}'),
             ("reopened", 5, '{"damage":"x","reason":1}'), ("reopened", 0, '"damage"'), ("pruned", 0, whole),
             ("pruned", 4, whole.replace('"x"', "null")), ("pruned", 0, whole.replace('"x"', "1")), ("pruned", 4, whole.replace(":3,", ":18,")),
-            ("pruned", 4, whole.replace(":3,", ":8,")), ("pruned", 4, whole.replace(":60", ":86400"))]:
+            ("pruned", 4, whole.replace(":3,", ":8,")), ("pruned", 4, whole.replace(":60", ":86400")), ("pruned", 4, whole.replace('"first_seq":0,', "")),
+            ("pruned", 0, whole.replace(":0,", ":3,")), ("pruned", 4, whole.replace(":0,", ":4,"))]:
         w = Writer(copy_of("clean", scratch))
         w.record(kind, data)
         check(f"{kind} {data}", code, verify(w.d, True))
@@ -441,6 +442,7 @@ def others() -> None:
 def main() -> int:
     check("clean", 0, verify(VECTORS / "clean", True))
     check("crashed", 5, verify(VECTORS / "crashed", True))
+    check("pruned", 0, verify(VECTORS / "pruned", True))
     with tempfile.TemporaryDirectory() as scratch:
         changes(Path(scratch) / "log")
         compressed(Path(scratch) / "log")

@@ -74,7 +74,7 @@ fn a_log_that_retention_pruned_is_whole_if_its_record_explains_it() {
     expect(
         &log.verify(),
         Verdict::Unverifiable,
-        "no seals.jsonl leads from the last seal before them",
+        "the log begins at seq 13, and no seals.jsonl leads to there",
     );
 }
 
@@ -170,7 +170,11 @@ fn a_hole_in_the_middle_needs_its_seals() {
     let seals = log.paths().seals();
     let all = fs::read_to_string(&seals).expect("reads");
     fs::remove_file(&seals).expect("removes");
-    expect(&log.verify(), Verdict::Unverifiable, "no seals.jsonl leads from the last seal");
+    expect(
+        &log.verify(),
+        Verdict::Unverifiable,
+        "are missing before this segment, and no seals.jsonl leads to there",
+    );
     let cut: String = all.lines().take(2).map(|line| line.to_owned() + "\n").collect();
     fs::write(&seals, cut).expect("writes");
     assert_eq!(log.verify().verdict, Verdict::Unverifiable);
