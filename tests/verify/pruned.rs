@@ -7,7 +7,7 @@ use crate::common::log::{Log, edit, expect, reason, run};
 use crate::common::pruning;
 use crate::with_anchors;
 use auditlogd::ledger::seal::Reason;
-use auditlogd::ledger::verify::{Given, Options, Verdict};
+use auditlogd::ledger::verify::{Given, Options, Verdict, verify};
 use auditlogd::record::Record;
 
 /// A log whose first segment was sealed, and pruned `age` seconds later by a rule that keeps 1,000.
@@ -246,6 +246,32 @@ fn anchors_in_a_hole_cannot_be_checked_any_more_and_those_at_its_ends_can() {
     let report = run(&Options { anchors: given(&(receipt + "\n")), ..log.options() });
     assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
     assert!(report.anchored.unchecked[0].contains("retention deleted lines 12 to 21"));
+}
+
+/// Retention deletes what is listed and not yet opened.
+#[test]
+fn a_verification_begins_again_when_segments_vanish_while_it_reads() {
+    let mut log = segments(120);
+    let options = log.options();
+    let mut left = 1;
+    let report = verify(&options, &mut |_, _| {
+        if left > 0 {
+            left -= 1;
+            prune(&mut log, &[100..105]);
+        }
+    });
+    assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+    assert_eq!(report.holes.len(), 1);
+    // It does not go on for ever.
+    let (mut last, mut gone) = (u64::MAX, 0);
+    let report = verify(&options, &mut |done, _| {
+        if std::mem::replace(&mut last, done) > done {
+            gone += 1;
+            prune(&mut log, &[114 - gone..115 - gone]);
+        }
+    });
+    expect(&report, Verdict::Unverifiable, "segments were deleted each of the 10 times");
+    assert_eq!(gone, 10);
 }
 
 proptest::proptest! {
