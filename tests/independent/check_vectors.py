@@ -266,13 +266,15 @@ class Writer:
         event = f'{{"event_type":"auditlogd.{kind}","priority":"notice","source":"auditlogd","action":"x","data":{data}}}'
         self.line(f'"peer":{{}},"event":{event}'.encode())
 
-    def segment(self) -> None:
-        """Begins a new segment, and deletes those before it."""
-        for path in self.d.glob("audit.jsonl*"):
+    def segment(self, number: int = 9, keep: str = "") -> None:
+        """Begins a new segment. Those before it are deleted, or the last one gets the name `keep`."""
+        if keep:
+            (self.d / "audit.jsonl").rename(self.d / keep)
+        for path in [] if keep else self.d.glob("audit.jsonl*"):
             path.unlink()
         t = self.v.tree
         frontier = ",".join(f'"{h.hex()}"' for h in t.frontier)
-        header = (f'{{"auditlog":1,"log_id":"{self.v.log_id}","host":"h","segment":9,"first_seq":{t.size},"frontier":[{frontier}],'
+        header = (f'{{"auditlog":1,"log_id":"{self.v.log_id}","host":"h","segment":{number},"first_seq":{t.size},"frontier":[{frontier}],'
                   f'"opened":"2026-11-21T00:20:00.000000000Z"}}').encode()
         (self.d / "audit.jsonl").write_bytes(header + b"\n")
         self.v.header_hash = hashlib.sha256(header).hexdigest()
@@ -359,6 +361,50 @@ def pruned(scratch: Path) -> None:
     case("without seals.jsonl", 6, "rotate", lost="seals.jsonl")
     case("an anchor before it", 6, "rotate", anchors=note)
     case("an anchor before it, with its key", 0, "rotate", anchors=note, vkey=vkey)
+
+
+def holes(scratch: Path) -> None:
+    """A log of three segments and two more, of which those in the middle are deleted."""
+    def case(name: str, code: int, *records: tuple[int, int], gone: str = "ab", sealed: bool = True, key: bool = True, lost: str = "",
+             keep: int = 60, receipt: bool = False) -> None:
+        w = Writer(copy_of("clean", scratch))
+        begins = []
+        for number, (letter, reason) in enumerate([("x", "rotate"), ("a", "rotate"), ("b", "rotate"), ("c", "rotate")], 9):
+            w.record("x", "{}")
+            w.seal("time")
+            w.record("x", "{}")
+            w.seal(reason)
+            begins.append((w.v.tree.size, w.v.tree.root().hex()))
+            w.segment(number, f"audit.jsonl-{letter}")
+        w.time = 86400
+        for first, after in records:
+            w.record("pruned", f'{{"first_seq":{begins[first][0]},"through_seq":{begins[after][0] - 1},"root":"{begins[after][1]}","policy":"x","keep_seconds":{keep}}}')
+        if sealed:
+            w.seal("time")
+        for letter in gone:
+            (w.d / f"audit.jsonl-{letter}").unlink()
+        if lost:
+            (w.d / lost).unlink()
+        anchor = ""
+        if receipt:
+            seq = begins[0][0] + 1
+            anchor = f'{{"auditlog_receipt":1,"log_id":"{w.v.log_id}","seq":{seq},"mac":"{"00" * 32}","received":"2026-11-21T00:00:00.000000000Z"}}\n'
+        check(f"a hole, {name}", code, verify(w.d, key, anchor))
+
+    case("with its record", 0, (0, 2))
+    case("without the auditor key", 0, (0, 2), key=False)
+    case("two with theirs", 0, (0, 1), (2, 3), gone="ac")
+    case("smaller than its record", 0, (0, 3), gone="b")
+    case("without a record", 4)
+    case("two records of a part each", 4, (0, 1), (1, 2))
+    case("a record of a part", 4, (0, 1))
+    case("a record that begins too late", 4, (1, 3))
+    case("no seal after it", 0, (0, 2), sealed=False)
+    case("no seal after it, without the auditor key", 4, (0, 2), sealed=False, key=False)
+    case("too young", 4, (0, 2), keep=86400)
+    case("without seals.jsonl", 6, (0, 2), lost="seals.jsonl")
+    case("without seals.jsonl and a record", 4, lost="seals.jsonl")
+    case("a receipt in it", 0, (0, 2), receipt=True)
 
 
 def records(scratch: Path) -> None:
@@ -448,6 +494,7 @@ def main() -> int:
         compressed(Path(scratch) / "log")
         seals(Path(scratch) / "log")
         pruned(Path(scratch) / "log")
+        holes(Path(scratch) / "log")
         records(Path(scratch) / "log")
         checkpoints(Path(scratch) / "log")
     anchors()
