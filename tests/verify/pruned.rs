@@ -250,6 +250,34 @@ fn anchors_in_a_hole_cannot_be_checked_any_more_and_those_at_its_ends_can() {
     assert!(report.anchored.unchecked[0].contains("retention deleted lines 12 to 21"));
 }
 
+#[test]
+fn a_daemon_starts_on_a_log_with_holes_and_puts_back_only_the_seals_that_are_there() {
+    let mut log = segments(4);
+    prune(&mut log, &[(1, 2)]);
+    log.events(1);
+    log.kill();
+    log.start();
+    let report = run(&log.audited());
+    assert_eq!(
+        report.verdict,
+        Verdict::Incomplete,
+        "the daemon was killed: {:#?}",
+        report.findings
+    );
+    assert_eq!((report.holes.len(), report.findings.len()), (1, 1));
+    let lacks = |log: &mut Log, kept: usize| {
+        log.stop();
+        edit(&log.paths().seals(), |text| text.split_inclusive('\n').take(kept).collect());
+        log.start();
+        run(&log.audited())
+    };
+    // The seal of the hole is the third.
+    let report = lacks(&mut log, 4);
+    assert_eq!((report.verdict, report.holes.len()), (Verdict::Incomplete, 1));
+    let report = lacks(&mut log, 2);
+    assert_eq!(report.verdict, Verdict::Tampered, "{:#?}", report.findings);
+}
+
 /// Retention deletes what is listed and not yet opened.
 #[test]
 fn a_verification_begins_again_when_segments_vanish_while_it_reads() {
