@@ -1,5 +1,6 @@
 //! A file system for tests that fails at a chosen step, and from then on: the process is as good as dead.
 
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -96,6 +97,10 @@ impl Fs for Faulty {
         self.plan.step(|| self.real.rename(from, to), || Ok(()))
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.plan.step(|| self.real.rename_new(from, to), || Ok(()))
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.plan.step(|| self.real.sync_dir(path), || Ok(()))
     }
@@ -128,6 +133,11 @@ impl File for FaultyFile {
     fn sync(&mut self) -> io::Result<()> {
         let Self { file, plan } = self;
         plan.step(|| file.sync(), || Ok(()))
+    }
+
+    fn make_like(&mut self, other: &Metadata) -> io::Result<()> {
+        let Self { file, plan } = self;
+        plan.step(|| file.make_like(other), || Ok(()))
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
