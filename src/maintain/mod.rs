@@ -3,6 +3,7 @@
 //!
 //! Nothing here ever holds up an event, and what fails here is tried again at the next run.
 
+pub mod archive;
 pub mod compress;
 pub mod quiet;
 pub mod staging;
