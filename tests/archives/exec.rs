@@ -52,16 +52,19 @@ fn a_program_that_fails_has_not_taken_it_and_is_asked_again_at_the_next_run() {
     );
     let to = script(&text, 30);
     let archives = open(lab.root());
+    let all = [to.clone()];
+    let first = closed(lab.root()).remove(0);
+    let lacking = || archives.lacking(&all, &first);
     let done = run_of(&archives, lab.root(), &to);
     let said = "it did not take segment 0: it ended with exit status: 3 and said: no tape";
     assert!(done.errors.len() == 1 && done.errors[0].ends_with(said), "{done:?}");
-    assert_eq!(archives.lacking(&[to.clone()], &closed(lab.root())[0]), Some(&to.to));
+    assert_eq!(lacking(), Some(&to.to));
     // The rest would not fare better.
     assert_eq!(lines(&tries), ["0"]);
     fs::write(ready, "").expect("writes");
     assert_eq!(run_of(&archives, lab.root(), &to).segments, 2);
     assert_eq!(lines(&tries), ["0", "0", "1"]);
-    assert_eq!(archives.lacking(&[to.clone()], &closed(lab.root())[0]), None);
+    assert_eq!(lacking(), None);
 }
 
 #[test]
