@@ -40,7 +40,7 @@ fn a_crash_at_any_step_is_made_good_by_the_next_run() {
                 assert!(archives.has(&directory(&path).to, &found), "{case}");
             }
             // A program that is started each time would take long.
-            if step % 7 == 0 {
+            if step % 7 == 0 && fault == Fault::Done {
                 verify(&auditor, &path).clean();
             }
         }
