@@ -74,8 +74,8 @@ impl Reader {
                 break;
             }
             // The segment ends here: its lines first, the next segment when we are asked again.
-            let after = open.found.header.first_seq;
-            self.open = self.open_after(after)?;
+            let ended = self.open.take();
+            self.open = ended.map(|ended| self.open_after(&ended)).transpose()?.flatten();
             if !lines.bytes.is_empty() {
                 break;
             }
@@ -91,27 +91,24 @@ impl Reader {
             Some(found) => found.clone(),
             None => return Ok(None),
         };
-        let next = seq.max(found.header.first_seq);
-        let (found, mut file) = segment::reopen(&found)?;
-        // In a compressed one, lines before `seq` are skipped as they come.
-        let offset = match found.encoding {
-            Encoding::Plain => find_line(&mut file, next)?,
-            _ => 0,
-        };
-        let (_, reader) = segment::contents_at(file, offset)?;
-        Ok(Some(Open { found, reader, next }))
+        open_at(&found, seq.max(found.header.first_seq)).map(Some)
     }
 
-    /// The first segment that begins after leaf `first_seq`.
-    fn open_after(&self, first_seq: u64) -> io::Result<Option<Open>> {
+    /// What follows a file that was read to its end: a longer file of the same segment, where somebody has
+    /// copied it while it was written; else the first segment that begins after it.
+    fn open_after(&self, ended: &Open) -> io::Result<Option<Open>> {
+        let header = &ended.found.header;
         let segments = self.segments()?;
-        let next = segments.into_iter().find(|found| found.header.first_seq > first_seq);
-        next.map(|found| {
-            let (found, file) = segment::reopen(&found)?;
-            let next = found.header.first_seq;
-            Ok(Open { found, reader: segment::contents(file)?, next })
-        })
-        .transpose()
+        let same = |found: &&Found| found.header == *header && found.path != ended.found.path;
+        for copy in segments.iter().filter(same) {
+            let mut lines = Lines { bytes: Vec::new(), next: ended.next };
+            open_at(copy, ended.next)?.read(&mut lines, ended.next + 1, MAX)?;
+            if !lines.bytes.is_empty() {
+                return open_at(copy, ended.next).map(Some);
+            }
+        }
+        let next = segments.iter().find(|found| found.header.first_seq > header.first_seq);
+        next.map(|found| open_at(found, found.header.first_seq)).transpose()
     }
 
     fn segments(&self) -> io::Result<Vec<Found>> {
@@ -119,6 +116,18 @@ impl Reader {
         segments.retain(|found| found.header.log_id == self.log_id);
         Ok(segments)
     }
+}
+
+/// A segment, positioned at leaf `next`.
+fn open_at(found: &Found, next: u64) -> io::Result<Open> {
+    let (found, mut file) = segment::reopen(found)?;
+    // In a compressed one, lines before that leaf are skipped as they come.
+    let offset = match found.encoding {
+        Encoding::Plain => find_line(&mut file, next)?,
+        _ => 0,
+    };
+    let (_, reader) = segment::contents_at(file, offset)?;
+    Ok(Open { found, reader, next })
 }
 
 /// Reads one line with its LF; without one at the end of the file. A line over the limit is cut into
@@ -220,6 +229,21 @@ mod tests {
         }
         assert_eq!(read_all(&mut Reader::new(dir.path(), &id), 90, 120).len(), 30);
         assert_eq!(read_all(&mut Reader::new(dir.path(), "00"), 0, 3010), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_copy_that_ends_early_hides_none_of_the_lines_behind_it() {
+        let dir = tempfile::tempdir().expect("dir");
+        let whole = segment(0, 0, 500);
+        for (copy, original) in [("a", "b"), ("b", "a")] {
+            fs::write(dir.path().join(copy), &whole[..whole.len() / 2]).expect("write");
+            fs::write(dir.path().join(original), &whole).expect("write");
+            fs::write(dir.path().join("c"), segment(1, 500, 600)).expect("write");
+            for from in [0, 3, 300, 499, 500] {
+                let got = read_all(&mut Reader::new(dir.path(), &"01".repeat(16)), from, 600);
+                assert_eq!(got, (from..600).collect::<Vec<_>>(), "from {from}");
+            }
+        }
     }
 
     #[test]
