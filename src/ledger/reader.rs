@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::line::{MAX, peek_seq};
 use super::segment::{self, Contents, Encoding, Found};
 
+/// How often to choose a segment again because the one chosen was deleted meanwhile.
+const TRIES: usize = 10;
+
 /// Whole lines, each with its LF, in the order of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
@@ -24,10 +27,11 @@ pub struct Reader {
     open: Option<Open>,
 }
 
-/// The segment being read, positioned before leaf `next`.
+/// The segment being read, positioned before leaf `next`. Leaves from `after` to there are not in the log.
 struct Open {
     found: Found,
     reader: BufReader<Contents>,
+    after: u64,
     next: u64,
 }
 
@@ -46,7 +50,7 @@ impl Open {
                 // The header, or a line before the one wanted in a compressed segment.
                 _ => lines.bytes.truncate(start),
             }
-            self.next = lines.next;
+            (self.after, self.next) = (lines.next, lines.next);
         }
         Ok(true)
     }
@@ -65,7 +69,8 @@ impl Reader {
         if from >= to {
             return Ok(lines);
         }
-        if self.open.as_ref().is_none_or(|open| open.next != from) {
+        let goes_on = |open: &Open| (open.after..=open.next).contains(&from);
+        if !self.open.as_ref().is_some_and(goes_on) {
             self.open = self.locate(from)?;
         }
         while let Some(open) = &mut self.open {
@@ -85,30 +90,53 @@ impl Reader {
 
     /// The segment that holds leaf `seq`, positioned at it; or the first one after it.
     fn locate(&self, seq: u64) -> io::Result<Option<Open>> {
-        let segments = self.segments()?;
+        self.open_one(|segments| Self::locate_in(segments, seq))
+    }
+
+    /// Opens what `choose` takes of the segments; again, if that was deleted meanwhile, as retention does.
+    fn open_one(
+        &self,
+        choose: impl Fn(Vec<Found>) -> io::Result<Option<Open>>,
+    ) -> io::Result<Option<Open>> {
+        for _ in 1..TRIES {
+            match choose(self.segments()?) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                chosen => return chosen,
+            }
+        }
+        choose(self.segments()?)
+    }
+
+    fn locate_in(segments: Vec<Found>, seq: u64) -> io::Result<Option<Open>> {
         let at = segments.partition_point(|found| found.header.first_seq <= seq);
         let found = match at.checked_sub(1).map(|at| &segments[at]).or(segments.first()) {
             Some(found) => found.clone(),
             None => return Ok(None),
         };
-        open_at(&found, seq.max(found.header.first_seq)).map(Some)
+        let (next, after) = (seq.max(found.header.first_seq), seq);
+        open_at(&found, after, next).map(Some)
     }
 
-    /// What follows a file that was read to its end: a longer file of the same segment, where somebody has
-    /// copied it while it was written; else the first segment that begins after it.
+    /// What follows a file that was read to its end.
     fn open_after(&self, ended: &Open) -> io::Result<Option<Open>> {
-        let header = &ended.found.header;
-        let segments = self.segments()?;
+        self.open_one(|segments| Self::after_in(&segments, ended))
+    }
+
+    /// A longer file of the same segment, where somebody has copied it while it was written; else the first
+    /// segment that begins after it.
+    fn after_in(segments: &[Found], ended: &Open) -> io::Result<Option<Open>> {
+        let (header, end) = (&ended.found.header, ended.next);
         let same = |found: &&Found| found.header == *header && found.path != ended.found.path;
         for copy in segments.iter().filter(same) {
-            let mut lines = Lines { bytes: Vec::new(), next: ended.next };
-            open_at(copy, ended.next)?.read(&mut lines, ended.next + 1, MAX)?;
+            let mut lines = Lines { bytes: Vec::new(), next: end };
+            open_at(copy, end, end)?.read(&mut lines, end + 1, MAX)?;
             if !lines.bytes.is_empty() {
-                return open_at(copy, ended.next).map(Some);
+                return open_at(copy, end, end).map(Some);
             }
         }
         let next = segments.iter().find(|found| found.header.first_seq > header.first_seq);
-        next.map(|found| open_at(found, found.header.first_seq)).transpose()
+        let first = |found: &Found| found.header.first_seq;
+        next.map(|found| open_at(found, end.min(first(found)), first(found))).transpose()
     }
 
     fn segments(&self) -> io::Result<Vec<Found>> {
@@ -118,8 +146,8 @@ impl Reader {
     }
 }
 
-/// A segment, positioned at leaf `next`.
-fn open_at(found: &Found, next: u64) -> io::Result<Open> {
+/// A segment, positioned at leaf `next`; leaves from `after` to there are not in the log.
+fn open_at(found: &Found, after: u64, next: u64) -> io::Result<Open> {
     let (found, mut file) = segment::reopen(found)?;
     // In a compressed one, lines before that leaf are skipped as they come.
     let offset = match found.encoding {
@@ -127,7 +155,7 @@ fn open_at(found: &Found, next: u64) -> io::Result<Open> {
         _ => 0,
     };
     let (_, reader) = segment::contents_at(file, offset)?;
-    Ok(Open { found, reader, next })
+    Ok(Open { found, reader, after, next })
 }
 
 /// Reads one line with its LF; without one at the end of the file. A line over the limit is cut into
@@ -244,6 +272,26 @@ mod tests {
                 assert_eq!(got, (from..600).collect::<Vec<_>>(), "from {from}");
             }
         }
+    }
+
+    #[test]
+    fn leaves_that_were_pruned_between_two_segments_are_skipped() {
+        let dir = tempfile::tempdir().expect("dir");
+        for (number, first, end) in [(0, 0, 100), (2, 300, 310), (5, 1000, 1010)] {
+            let path = dir.path().join(number.to_string());
+            fs::write(path, segment(number, first, end)).expect("write");
+        }
+        let there: Vec<u64> = (0..100).chain(300..310).chain(1000..1010).collect();
+        for from in [0, 50, 100, 200, 299, 300, 309, 310, 999, 1000, 1009, 1010] {
+            let mut reader = Reader::new(dir.path(), &"01".repeat(16));
+            let wanted: Vec<_> = there.iter().copied().filter(|seq| *seq >= from).collect();
+            assert_eq!(read_all(&mut reader, from, u64::MAX), wanted, "from {from}");
+        }
+        // One that goes on from where it stopped takes no leaf for another.
+        let mut reader = Reader::new(dir.path(), &"01".repeat(16));
+        assert_eq!(read_all(&mut reader, 90, 305).len(), 15);
+        assert_eq!(read_all(&mut reader, 250, 302), [300, 301]);
+        assert_eq!(reader.read(200, 250, 5000).expect("read").bytes, b"");
     }
 
     #[test]

@@ -90,6 +90,9 @@ pub fn segments(root: &Path) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for entry in fs::read_dir(root.join("var/log/auditlogd")).expect("reads") {
         let path = entry.expect("reads").path();
+        if path.is_dir() {
+            continue;
+        }
         let text = String::from_utf8_lossy(&fs::read(&path).expect("reads")).into_owned();
         // Not so what compressors and the daemon's own copies of bytes hold.
         if !text.starts_with("{\"auditlog\":1,") {

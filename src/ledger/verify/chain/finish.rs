@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::hole::Missing;
 use super::{Chain, Sealed};
 use crate::clock::rfc3339;
 use crate::ledger::seal::Reason;
 use crate::ledger::segment;
-use crate::ledger::verify::anchors::{self, Anchored, Check};
+use crate::ledger::verify::anchors::{self, Anchored, Check, Leaves};
 use crate::ledger::verify::order::When;
 use crate::ledger::verify::position::Position;
 use crate::ledger::verify::seals::Known;
@@ -44,7 +45,13 @@ impl Chain<'_> {
         let figures = &mut self.report.figures;
         figures.next_seq = self.tree.size();
         figures.last_ts_ns = self.last_ts_ns;
+        // Without seals that lead to the first line nothing was read.
+        figures.first_seq = figures.first_seq.min(figures.next_seq);
         figures.open_lines = self.tree.size().saturating_sub(self.epoch_first);
+        if read.is_ok() && self.options.auditor_key.is_some() {
+            self.confirm_holes(false);
+        }
+        self.report.holes = self.holes.iter().filter_map(Missing::explained).collect();
         if let Err(finding) = read.and_then(|()| self.check_end()) {
             self.found(finding);
         }
@@ -65,19 +72,12 @@ impl Chain<'_> {
         if let Some(finding) = self.wrong_key.take() {
             return Err(finding);
         }
-        if self.options.auditor_key.is_some() {
-            self.confirm_start();
-        } else {
-            // Anybody can have added what no seal covers yet.
-            self.report.prunes.retain(|prune| prune.seq < self.epoch_first);
+        let unexplained = self.unexplained();
+        if !unexplained.is_empty() {
+            unexplained.into_iter().for_each(|finding| self.found(finding));
+            return Ok(());
         }
-        if let Some(first) = self.unexplained_start {
-            let message = format!(
-                "the log begins at seq {first}, and no sealed record says that retention deleted what was before{}",
-                self.unread()
-            );
-            return Err(Finding::new(Verdict::Tampered, message));
-        }
+        self.check_reaches_position()?;
         self.check_known_end()?;
         if self.epoch == 0 {
             let message = "no seal covers any line, so nothing shows what the log held: a daemon seals its first record at once";
@@ -103,7 +103,8 @@ impl Chain<'_> {
     fn check_anchors(&mut self) {
         let anchored = std::mem::take(&mut self.report.anchored);
         let figures = &self.report.figures;
-        let read = (figures.first_seq, figures.next_seq);
+        let read =
+            Leaves { first: figures.first_seq, end: figures.next_seq, holes: &self.report.holes };
         let (log_id, places, options) = (self.log_id(), &self.places, self.options);
         let new = |anchored| Check::new(log_id, read, places, options, anchored);
         let mut check = new(anchored);
@@ -119,6 +120,14 @@ impl Chain<'_> {
         for finding in findings {
             self.passing.push(self.report.findings.len());
             self.found(finding);
+        }
+    }
+
+    /// Where the segment is gone that an earlier run ended in, the log must still go beyond it.
+    fn check_reaches_position(&self) -> Result<(), Finding> {
+        match self.earlier() {
+            Some(position) if self.epoch < position.epoch => Err(position.is_beyond()),
+            _ => Ok(()),
         }
     }
 
@@ -201,6 +210,8 @@ impl Chain<'_> {
         let may = !matches!(self.report.verdict, Verdict::Tampered | Verdict::Unverifiable);
         let (mut position, findings) = self.position.take().filter(|_| may)?;
         position.verified_ns = self.options.now_ns;
+        let open = self.holes.iter().filter(|hole| hole.end <= position.size && !hole.sealed);
+        position.holes = open.cloned().collect();
         let before = self.report.findings.iter().take(findings).enumerate();
         let lasting = before.filter(|(n, _)| !self.passing.contains(n));
         let covered = self.report.anchored.covered.clone();
