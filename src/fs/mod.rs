@@ -4,6 +4,7 @@
 pub mod faulty;
 mod real;
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -33,7 +34,8 @@ pub trait Fs: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Renames within one directory, replacing what has the name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Renames within one directory, to a name that nothing has: `AlreadyExists` if something does.
+    /// Renames within one file system, also into another directory; what has the name stays, and that is
+    /// [`io::ErrorKind::AlreadyExists`].
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the directory's entries durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
@@ -47,6 +49,9 @@ pub trait File: Send {
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// fdatasync: what was written is durable when this returns without an error.
     fn sync(&mut self) -> io::Result<()>;
+    /// Makes mode, group and modification time those of another file; durable with the next sync of a file
+    /// that is new.
+    fn make_like(&mut self, other: &Metadata) -> io::Result<()>;
     /// Cuts the file to `len` bytes and makes that durable.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
     /// All that is in the file, also when it has no name any more.
