@@ -21,13 +21,20 @@ pub enum Request {
     Reindex,
     /// Close the active segment and open a new one.
     Rotate,
+    /// Run maintenance now.
+    Maintain,
+    /// How far that run of maintenance is.
+    Maintaining(u64),
 }
 
 impl Request {
     /// How long the daemon may take over its answer.
     fn limit(&self) -> Duration {
         match self {
-            Request::Status | Request::Reindex => Duration::from_secs(5),
+            Request::Status
+            | Request::Reindex
+            | Request::Maintain
+            | Request::Maintaining(_) => Duration::from_secs(5),
             // The writer comes to it after what is queued, and then syncs several files.
             Request::Rotate => Duration::from_secs(60),
         }
@@ -49,6 +56,12 @@ pub enum Reply {
         /// Its size.
         bytes: u64,
     },
+    /// To [`Request::Maintain`]: the number of the run that does it.
+    Run(u64),
+    /// To [`Request::Maintaining`]: what is being done.
+    Maintaining(String),
+    /// To [`Request::Maintaining`]: it is over, and this was done.
+    Maintained(Box<crate::record::Maintained>),
     /// It does not, and why.
     Refused(String),
 }
@@ -70,6 +83,8 @@ pub struct Status {
     pub index_error: Option<String>,
     /// The anchors, in the order of the configuration.
     pub anchors: Vec<crate::metrics::AnchorStatus>,
+    /// Maintenance.
+    pub maintenance: crate::metrics::MaintenanceStatus,
     /// The counters.
     pub metrics: crate::metrics::Snapshot,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
 use crate::engine::{Engine, IndexHandle, WriterHandle};
+use crate::maintain::{MaintainHandle, Progress};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 
@@ -13,6 +14,7 @@ pub fn answer(
     config: &Config,
     engine: &Engine,
     publisher: &Arc<Publisher>,
+    maintenance: MaintainHandle,
     metrics: Arc<Metrics>,
     started: String,
 ) -> Arc<Answer> {
@@ -28,6 +30,7 @@ pub fn answer(
             socket: socket.clone(),
             index_error: index.error(),
             anchors: publisher.status(),
+            maintenance: maintenance.status(),
             metrics: metrics.snapshot(),
         })),
         _ if !may_change(uid) => {
@@ -35,6 +38,12 @@ pub fn answer(
         }
         Request::Reindex => reindex(&index, uid),
         Request::Rotate => rotate(&writer, uid),
+        Request::Maintain => Reply::Run(maintenance.request(uid)),
+        Request::Maintaining(run) => match maintenance.progress(run) {
+            Progress::Doing(what) => Reply::Maintaining(what),
+            Progress::Ended(done) => Reply::Maintained(done),
+            Progress::Stopping => Reply::Refused("it stops".into()),
+        },
     })
 }
 
