@@ -31,10 +31,9 @@ impl Request {
     /// How long the daemon may take over its answer.
     fn limit(&self) -> Duration {
         match self {
-            Request::Status
-            | Request::Reindex
-            | Request::Maintain
-            | Request::Maintaining(_) => Duration::from_secs(5),
+            Request::Status | Request::Reindex | Request::Maintain | Request::Maintaining(_) => {
+                Duration::from_secs(5)
+            }
             // The writer comes to it after what is queued, and then syncs several files.
             Request::Rotate => Duration::from_secs(60),
         }
@@ -84,7 +83,8 @@ pub struct Status {
     /// The anchors, in the order of the configuration.
     pub anchors: Vec<crate::metrics::AnchorStatus>,
     /// Maintenance.
-    pub maintenance: crate::metrics::MaintenanceStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<crate::metrics::MaintenanceStatus>,
     /// The counters.
     pub metrics: crate::metrics::Snapshot,
 }

@@ -30,7 +30,7 @@ pub fn answer(
             socket: socket.clone(),
             index_error: index.error(),
             anchors: publisher.status(),
-            maintenance: maintenance.status(),
+            maintenance: Some(maintenance.status()),
             metrics: metrics.snapshot(),
         })),
         _ if !may_change(uid) => {

@@ -83,7 +83,14 @@ impl<'a> Running<'a> {
         let ingest = runtime.spawn(ingest::serve(socket, context, async {
             let _told_or_dropped = stopping.await;
         }));
-        let answer = answer(&config, &engine, &publisher, maintainer.handle(), metrics, rfc3339(now.wall_ns));
+        let answer = answer(
+            &config,
+            &engine,
+            &publisher,
+            maintainer.handle(),
+            metrics,
+            rfc3339(now.wall_ns),
+        );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");

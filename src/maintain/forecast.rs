@@ -66,7 +66,8 @@ impl Samples {
             return Forecast::NotKnown { in_seconds: (DAY_NS - over_ns).div_ceil(1_000_000_000) };
         }
         let a_day = |bytes: u64| {
-            (u128::from(bytes) * u128::from(DAY_NS) / u128::from(over_ns)).min(u64::MAX.into()) as u64
+            (u128::from(bytes) * u128::from(DAY_NS) / u128::from(over_ns)).min(u64::MAX.into())
+                as u64
         };
         let own = a_day(last.used.saturating_sub(first.used));
         let all = a_day(first.free.saturating_sub(last.free)).max(own);
@@ -116,7 +117,8 @@ mod tests {
     fn it_is_full_when_what_is_free_is_used_up_at_the_rate_of_the_last_day() {
         // 24 GiB on the first day, 12 on the second; 60 are left.
         let day = |from: u64, a_day: u64| (0..24).map(move |n| from + n * a_day / 24);
-        let used: Vec<_> = day(0, 24 * GIB).chain(day(24 * GIB, 12 * GIB)).chain([36 * GIB]).collect();
+        let used: Vec<_> =
+            day(0, 24 * GIB).chain(day(24 * GIB, 12 * GIB)).chain([36 * GIB]).collect();
         let samples = hourly(used.into_iter().map(|used| (used, 96 * GIB - used)));
         let rate = 12 * GIB;
         let want =

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 pub use desk::{Cause, Progress};
 pub use run::{Runner, Watcher};
+pub use status::remembered;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -167,7 +168,9 @@ fn work(desk: &Desk, mut runner: Runner, clock: &Clock) {
             due = next(&runner, interval, clock);
             desk.end(runner.state().clone());
         } else if let Err(e) = desk.sleep_until(due) {
-            tracing::warn!("the timer of maintenance failed and is looked at again in a second: {e}");
+            tracing::warn!(
+                "the timer of maintenance failed and is looked at again in a second: {e}"
+            );
             std::thread::sleep(Duration::from_secs(1));
         }
     }

@@ -118,7 +118,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("maintenance.json");
         let whole = serde_json::to_string(&state()).expect("json");
-        for damaged in ["", "{", &whole[..whole.len() / 2], &whole.replace("\"at_ns\":0", "\"at_ns\":\"x\"")] {
+        for damaged in
+            ["", "{", &whole[..whole.len() / 2], &whole.replace("\"at_ns\":0", "\"at_ns\":\"x\"")]
+        {
             std::fs::write(&path, damaged).expect("written");
             let (read, said) = file(&dir).read();
             assert_eq!(read, State::default(), "{damaged}");

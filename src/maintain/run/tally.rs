@@ -24,8 +24,7 @@ pub(super) struct Failed(Vec<(&'static str, Option<String>)>);
 
 impl<'a> Tally<'a> {
     pub fn new(cause: Cause, clock: &'a Clock) -> Self {
-        let done =
-            Maintained { trigger: cause.trigger, uid: cause.uid, ..Maintained::default() };
+        let done = Maintained { trigger: cause.trigger, uid: cause.uid, ..Maintained::default() };
         Self { done, clock, began: clock.now().boot_ns, failed: Failed::default(), errors: 0 }
     }
 
