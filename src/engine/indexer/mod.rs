@@ -1,9 +1,11 @@
 //! The index thread: it follows the ledger, whether a line comes fresh from the writer or is read from a
 //! segment. Whatever happens to the database, the ledger goes on and the index catches up.
 
+mod prune;
 mod setup;
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::feed::{Feed, Work};
@@ -13,6 +15,8 @@ use crate::index::{Batch, EventRow, IndexError, SealRow, Writer};
 use crate::ledger::reader::{Lines, Reader};
 use crate::ledger::segment;
 use crate::metrics::Metrics;
+pub(super) use prune::Job;
+use prune::Jobs;
 pub use setup::{FollowError, IndexSetup};
 
 /// How long a database that somebody has locked is left alone.
@@ -23,14 +27,21 @@ const BROKEN_PAUSE: Duration = Duration::from_secs(60);
 const READ_BYTES: usize = 4 << 20;
 
 /// Follows the ledger until the feed is closed.
-pub(super) fn run(setup: &IndexSetup, log_id: &str, feed: &Feed, metrics: &Metrics) {
-    let mut follower = Follower::new(setup, log_id, metrics);
+pub(super) fn run(
+    setup: &IndexSetup,
+    log_id: &str,
+    feed: &Feed,
+    jobs: Receiver<Job>,
+    metrics: &Metrics,
+) {
+    let mut follower = Follower::new(setup, log_id, jobs, metrics);
     loop {
         let error = match follower.work(feed) {
             Ok(()) => break,
             Err(e) => e,
         };
         let busy = error.is_temporary();
+        follower.jobs.fail(&error.to_string());
         if feed.set_error(Some(error.to_string())) {
             match busy {
                 true => tracing::warn!("the index waits: {error}; the ledger goes on"),
@@ -54,7 +65,8 @@ pub fn reindex_offline(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, FollowError> {
     let metrics = Metrics::default();
-    let mut follower = Follower::new(setup, log_id, &metrics);
+    let (_, no_jobs) = channel();
+    let mut follower = Follower::new(setup, log_id, no_jobs, &metrics);
     follower.start_over()?;
     follower.list_segments()?;
     loop {
@@ -106,10 +118,16 @@ struct Follower<'a> {
     database: Option<Writer>,
     /// The first leaf that is not in the database.
     next: u64,
+    jobs: Jobs,
 }
 
 impl<'a> Follower<'a> {
-    fn new(setup: &'a IndexSetup, log_id: &'a str, metrics: &'a Metrics) -> Self {
+    fn new(
+        setup: &'a IndexSetup,
+        log_id: &'a str,
+        jobs: Receiver<Job>,
+        metrics: &'a Metrics,
+    ) -> Self {
         Self {
             setup,
             log_id,
@@ -119,6 +137,7 @@ impl<'a> Follower<'a> {
             reader: Reader::new(&setup.log_dir, log_id),
             database: None,
             next: 0,
+            jobs: Jobs::new(jobs),
         }
     }
 
@@ -139,6 +158,7 @@ impl<'a> Follower<'a> {
                     self.fields_noted = false;
                 }
                 Work::Reset => self.start_over()?,
+                Work::Prune => self.prune(feed)?,
                 Work::Close => return Ok(()),
             }
             feed.set_error(None);
@@ -161,6 +181,7 @@ impl<'a> Follower<'a> {
     }
 
     fn start_over(&mut self) -> Result<(), FollowError> {
+        self.jobs.fail("the index is being built anew");
         self.database = None;
         let path = &self.setup.database;
         let (writer, aside) = Writer::reset(path, self.log_id, &self.setup.options)?;
@@ -225,10 +246,20 @@ impl<'a> Follower<'a> {
         self.fields_noted = true;
         self.metrics.members_mistyped.add(counts.mistyped);
         self.set_next(next);
+        self.keep_wal_small()
+    }
+
+    /// Empties the write-ahead log when it is time, and notes whether a reader is in the way.
+    fn keep_wal_small(&mut self) -> Result<(), FollowError> {
         let database = self.database()?;
+        let mut held = 0;
         if database.checkpoint_due()? {
             database.checkpoint()?;
+            if database.checkpoint_due()? {
+                held = database.wal()?.held_bytes();
+            }
         }
+        self.metrics.wal_held_bytes.set(held);
         Ok(())
     }
 
