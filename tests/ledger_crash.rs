@@ -36,7 +36,7 @@ impl Acked {
     }
 }
 
-/// A life of a daemon: a new log, batches, seals, a rotation, a stop.
+/// A life of a daemon: a new log, batches, seals, a rotation by logrotate and one by itself, a stop.
 fn live(dir: &Path, fs: Arc<dyn Fs>, acked: &mut Acked) -> Result<(), LedgerError> {
     let mut ledger = open(setup(dir, fs), now(0))?.ledger;
     acked.commit(&mut ledger, &["a", "b", "c"])?;
@@ -48,7 +48,11 @@ fn live(dir: &Path, fs: Arc<dyn Fs>, acked: &mut Acked) -> Result<(), LedgerErro
     ledger.close_epoch(Reason::Rotate, now(2))?;
     ledger.open_segment(now(2))?;
     acked.commit(&mut ledger, &["g"])?;
-    ledger.close_epoch(Reason::Stop, now(3))?;
+    ledger.close_epoch(Reason::Rotate, now(3))?;
+    ledger.move_active(now(3))??;
+    ledger.open_segment(now(3))?;
+    acked.commit(&mut ledger, &["h"])?;
+    ledger.close_epoch(Reason::Stop, now(4))?;
     Ok(())
 }
 
@@ -74,8 +78,8 @@ fn a_life_without_faults_verifies() {
     live(dir.path(), Arc::new(Real::default()), &mut Acked::default()).expect("no fault");
     let report = check(dir.path());
     assert_eq!((report.verdict, report.findings), (Verdict::OkUnanchored, vec![]));
-    assert_eq!((report.figures.segments, report.figures.seals, report.figures.events), (2, 4, 8));
-    assert_eq!(report.figures.macs, 12);
+    assert_eq!((report.figures.segments, report.figures.seals, report.figures.events), (3, 5, 9));
+    assert_eq!(report.figures.macs, 14);
 }
 
 #[test]
@@ -142,7 +146,7 @@ fn a_log_renamed_while_stopped_goes_on_in_a_new_segment() {
     Acked::default().commit(&mut ledger, &["x"]).expect("commit");
     ledger.close_epoch(Reason::Stop, now(11)).expect("stop");
     let report = check(dir.path());
-    assert_eq!((report.verdict, report.figures.segments), (Verdict::OkUnanchored, 3));
+    assert_eq!((report.verdict, report.figures.segments), (Verdict::OkUnanchored, 4));
 }
 
 #[test]
@@ -171,8 +175,8 @@ fn a_removed_log_is_never_begun_anew_in_silence() {
     assert!(!opened.created && opened.recovered.is_some());
     assert_eq!(
         opened.ledger.next_seq(),
-        13,
-        "12 leaves were lost, the recovery's seal is the 13th"
+        15,
+        "14 leaves were lost, the recovery's seal is the 15th"
     );
     assert_ne!(check(dir.path()).verdict, Verdict::OkUnanchored);
 }

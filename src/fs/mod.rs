@@ -33,6 +33,8 @@ pub trait Fs: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Renames within one directory, replacing what has the name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Renames within one directory, to a name that nothing has: `AlreadyExists` if something does.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the directory's entries durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 }

@@ -5,7 +5,6 @@
 use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -271,22 +270,6 @@ impl Ledger {
             Ok(meta) if (meta.dev(), meta.ino()) == self.segment.id => Ok(ActiveFile::Intact),
             _ => Ok(ActiveFile::Renamed),
         }
-    }
-
-    /// Copies an active file that has lost its name to a new one, so that its lines are not lost with it.
-    /// Files that still have a name are left alone.
-    pub fn rescue(&self) -> Result<Option<PathBuf>, LedgerError> {
-        if self.check_active()? != ActiveFile::Unlinked {
-            return Ok(None);
-        }
-        let number = self.segment.number;
-        let path = self.paths.log_dir.join(format!("audit-rescued-{number}.jsonl"));
-        let rescue = || {
-            let bytes = self.segment.file.read_all()?;
-            fs::replace(&*self.fs, &path, &bytes, Access::Shared)
-        };
-        rescue().map_err(LedgerError::io("written", &path))?;
-        Ok(Some(path))
     }
 
     /// K_{e+1,0} and S_{e+2}.

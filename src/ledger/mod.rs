@@ -18,6 +18,7 @@ pub mod open;
 pub mod proof;
 pub mod reader;
 mod recovery;
+mod rotate;
 pub mod seal;
 mod seals_file;
 mod secret;
