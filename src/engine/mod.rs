@@ -21,6 +21,7 @@ use std::time::Duration;
 pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
+pub use rows::{Sink, each as each_row};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
