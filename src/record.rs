@@ -120,8 +120,10 @@ pub enum Record {
         /// Which field map the index uses for events after this record: SHA-256 of its definition, hex.
         field_map: String,
     },
-    /// Segments were deleted by retention.
+    /// Segments were deleted by retention, or are about to be.
     Pruned {
+        /// The first leaf that is gone.
+        first_seq: u64,
         /// The last leaf that is gone.
         through_seq: u64,
         /// The tree's root over leaves [0, through_seq + 1), hex.
@@ -145,6 +147,8 @@ pub enum Record {
         hold: Box<Hold>,
         /// Who released it.
         removed_by_uid: u32,
+        /// Why, for people.
+        removed_because: String,
     },
     /// Maintenance ran.
     Maintained(Box<Maintained>),
@@ -255,19 +259,21 @@ impl Record {
             Record::ConfigChanged { .. } => {
                 ("auditlogd.config_changed", "notice", "the configuration changed".into())
             }
-            Record::Pruned { through_seq, .. } => (
+            Record::Pruned { first_seq, through_seq, .. } => (
                 "auditlogd.pruned",
                 "notice",
-                format!("events up to {through_seq} were deleted by retention"),
+                format!("lines {first_seq} to {through_seq} are deleted by retention"),
             ),
             Record::HoldAdded { hold } => (
                 "auditlogd.hold_added",
                 "notice",
                 format!("the hold {} forbids to delete what it matches: {}", hold.id, hold.reason),
             ),
-            Record::HoldRemoved { hold, .. } => {
-                ("auditlogd.hold_removed", "notice", format!("the hold {} was released", hold.id))
-            }
+            Record::HoldRemoved { hold, removed_because, .. } => (
+                "auditlogd.hold_removed",
+                "notice",
+                format!("the hold {} was released: {removed_because}", hold.id),
+            ),
             Record::Maintained(run) => (
                 "auditlogd.maintained",
                 if run.errors.is_empty() { "info" } else { "warning" },

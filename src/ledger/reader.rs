@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::line::{MAX, peek_seq};
 use super::segment::{self, Contents, Encoding, Found};
 
+/// How often to choose a segment again because the one chosen was deleted meanwhile.
+const TRIES: usize = 10;
+
 /// Whole lines, each with its LF, in the order of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
@@ -24,10 +27,11 @@ pub struct Reader {
     open: Option<Open>,
 }
 
-/// The segment being read, positioned before leaf `next`.
+/// The segment being read, positioned before leaf `next`. Leaves from `after` to there are not in the log.
 struct Open {
     found: Found,
     reader: BufReader<Contents>,
+    after: u64,
     next: u64,
 }
 
@@ -46,7 +50,7 @@ impl Open {
                 // The header, or a line before the one wanted in a compressed segment.
                 _ => lines.bytes.truncate(start),
             }
-            self.next = lines.next;
+            (self.after, self.next) = (lines.next, lines.next);
         }
         Ok(true)
     }
@@ -65,7 +69,8 @@ impl Reader {
         if from >= to {
             return Ok(lines);
         }
-        if self.open.as_ref().is_none_or(|open| open.next != from) {
+        let goes_on = |open: &Open| (open.after..=open.next).contains(&from);
+        if !self.open.as_ref().is_some_and(goes_on) {
             self.open = self.locate(from)?;
         }
         while let Some(open) = &mut self.open {
@@ -74,8 +79,8 @@ impl Reader {
                 break;
             }
             // The segment ends here: its lines first, the next segment when we are asked again.
-            let after = open.found.header.first_seq;
-            self.open = self.open_after(after)?;
+            let (began, ended) = (open.found.header.first_seq, lines.next);
+            self.open = self.open_after(began, ended)?;
             if !lines.bytes.is_empty() {
                 break;
             }
@@ -85,7 +90,24 @@ impl Reader {
 
     /// The segment that holds leaf `seq`, positioned at it; or the first one after it.
     fn locate(&self, seq: u64) -> io::Result<Option<Open>> {
-        let segments = self.segments()?;
+        self.open_one(|segments| Self::locate_in(segments, seq))
+    }
+
+    /// Opens what `choose` takes of the segments; again, if that was deleted meanwhile, as retention does.
+    fn open_one(
+        &self,
+        choose: impl Fn(Vec<Found>) -> io::Result<Option<Open>>,
+    ) -> io::Result<Option<Open>> {
+        for _ in 1..TRIES {
+            match choose(self.segments()?) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                chosen => return chosen,
+            }
+        }
+        choose(self.segments()?)
+    }
+
+    fn locate_in(segments: Vec<Found>, seq: u64) -> io::Result<Option<Open>> {
         let at = segments.partition_point(|found| found.header.first_seq <= seq);
         let found = match at.checked_sub(1).map(|at| &segments[at]).or(segments.first()) {
             Some(found) => found.clone(),
@@ -99,19 +121,18 @@ impl Reader {
             _ => 0,
         };
         let (_, reader) = segment::contents_at(file, offset)?;
-        Ok(Some(Open { found, reader, next }))
+        Ok(Some(Open { found, reader, after: seq, next }))
     }
 
-    /// The first segment that begins after leaf `first_seq`.
-    fn open_after(&self, first_seq: u64) -> io::Result<Option<Open>> {
-        let segments = self.segments()?;
-        let next = segments.into_iter().find(|found| found.header.first_seq > first_seq);
-        next.map(|found| {
+    /// The first segment that begins after leaf `began`, where the one with that leaf ended before leaf `ended`.
+    fn open_after(&self, began: u64, ended: u64) -> io::Result<Option<Open>> {
+        self.open_one(|segments| {
+            let next = segments.into_iter().find(|found| found.header.first_seq > began);
+            let Some(found) = next else { return Ok(None) };
             let (found, file) = segment::reopen(&found)?;
             let next = found.header.first_seq;
-            Ok(Open { found, reader: segment::contents(file)?, next })
+            Ok(Some(Open { found, reader: segment::contents(file)?, after: ended.min(next), next }))
         })
-        .transpose()
     }
 
     fn segments(&self) -> io::Result<Vec<Found>> {
@@ -220,6 +241,26 @@ mod tests {
         }
         assert_eq!(read_all(&mut Reader::new(dir.path(), &id), 90, 120).len(), 30);
         assert_eq!(read_all(&mut Reader::new(dir.path(), "00"), 0, 3010), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn leaves_that_were_pruned_between_two_segments_are_skipped() {
+        let dir = tempfile::tempdir().expect("dir");
+        for (number, first, end) in [(0, 0, 100), (2, 300, 310), (5, 1000, 1010)] {
+            let path = dir.path().join(number.to_string());
+            fs::write(path, segment(number, first, end)).expect("write");
+        }
+        let there: Vec<u64> = (0..100).chain(300..310).chain(1000..1010).collect();
+        for from in [0, 50, 100, 200, 299, 300, 309, 310, 999, 1000, 1009, 1010] {
+            let mut reader = Reader::new(dir.path(), &"01".repeat(16));
+            let wanted: Vec<_> = there.iter().copied().filter(|seq| *seq >= from).collect();
+            assert_eq!(read_all(&mut reader, from, u64::MAX), wanted, "from {from}");
+        }
+        // One that goes on from where it stopped takes no leaf for another.
+        let mut reader = Reader::new(dir.path(), &"01".repeat(16));
+        assert_eq!(read_all(&mut reader, 90, 305).len(), 15);
+        assert_eq!(read_all(&mut reader, 250, 302), [300, 301]);
+        assert_eq!(reader.read(200, 250, 5000).expect("read").bytes, b"");
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn prune(root: &Path, fs: Arc<dyn Fs>, acked: &mut Vec<String>) -> Result<(), Le
     let root = data_encoding::HEXLOWER.encode(&tree.root());
     let policy = "keep 60 seconds".into();
     let through_seq = tree.size() - 1;
-    let record = Record::Pruned { through_seq, root, policy, keep_seconds: 60 };
+    let record = Record::Pruned { first_seq: 0, through_seq, root, policy, keep_seconds: 60 };
     commit(&mut ledger, now(200), &[record.to_json()])?;
     std::fs::remove_file(old).expect("deletes");
     commit(&mut ledger, now(201), &[event("newer")])?;

@@ -26,7 +26,7 @@ fn pruned(age: u64, forge: impl FnOnce(&mut u64, &mut String)) -> (Lab, Auditor)
     let mut root = data_encoding::HEXLOWER.encode(&tree.root());
     forge(&mut through_seq, &mut root);
     let policy = "keep 7 days".into();
-    lab.record(&Record::Pruned { through_seq, root, policy, keep_seconds: 7 * DAY });
+    lab.record(&Record::Pruned { first_seq: 0, through_seq, root, policy, keep_seconds: 7 * DAY });
     fs::remove_file(&segments[0].path).expect("deletes");
     lab.store(["d"]);
     lab.stop();

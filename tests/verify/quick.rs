@@ -3,10 +3,10 @@
 use std::fs;
 
 use crate::common::log::{Log, edit, expect, reason, run};
+use crate::common::pruning;
 use crate::{copy, restore};
 use auditlogd::ledger::seal::Reason;
 use auditlogd::ledger::verify::{Options, Position, Verdict};
-use auditlogd::record::Record;
 
 fn position(options: &Options) -> Position {
     let text = run(options).position.expect("a position").to_json();
@@ -98,15 +98,7 @@ fn a_prune_of_what_was_verified_does_not_hide_another_history() {
             log.seal(Reason::Time);
         }
         let closed = log.rotate();
-        let root = log.checkpoint().lines().nth(2).expect("a root").to_owned();
-        let size: u64 = log.checkpoint().lines().nth(1).expect("a size").parse().expect("a size");
-        let root = data_encoding::BASE64.decode(root.as_bytes()).expect("base64");
-        log.record(&Record::Pruned {
-            through_seq: size - 1,
-            root: data_encoding::HEXLOWER.encode(&root),
-            policy: "keep nothing".into(),
-            keep_seconds: 0,
-        });
+        log.record(&pruning::of(&log.paths().log_dir, 0..1, 0).0);
         log.seal(Reason::Time);
         fs::remove_file(closed).expect("removes");
         run(&Options { since, ..log.options() })

@@ -10,7 +10,7 @@ use super::scan::Scan;
 use crate::cli::text::{count, visible};
 use crate::cli::verify::{Against, NO_SEALS, Target, database, sentence};
 use crate::clock::rfc3339;
-use crate::ledger::verify::{Finding, Happening, Kind, Report, Verdict};
+use crate::ledger::verify::{Finding, Happening, Hole, Kind, Report, Verdict};
 
 /// Everything that the page is made from.
 pub(super) struct Evidence<'a> {
@@ -162,15 +162,16 @@ impl<'a> Evidence<'a> {
     }
 
     fn prunes(&self) -> Vec<Entry> {
-        let what = |through: u64, policy: &str| {
-            format!("up to seq {} by the rule: {policy}", number(through))
-        };
-        let prunes = self.report.prunes.iter().map(|prune| Entry {
-            time: moment(prune.ts_ns),
-            seq: number(prune.seq),
-            what: visible(&what(prune.through_seq, &prune.policy)).into_owned(),
+        let holes = self.report.holes.iter().map(|Hole { first_seq, through_seq, record }| {
+            let (first, through) = (number(*first_seq), number(*through_seq));
+            let what = format!("seq {first} to {through} by the rule: {}", record.policy);
+            Entry {
+                time: moment(record.ts_ns),
+                seq: number(record.seq),
+                what: visible(&what).into_owned(),
+            }
         });
-        prunes.collect()
+        holes.collect()
     }
 
     fn counts_sentence(&self) -> String {

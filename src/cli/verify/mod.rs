@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::{Error, Exit, told};
 use super::output::{Form, Out, note};
-use crate::ledger::verify::{Anchored, Figures, Finding, Options, Prune, Report, Since, Verdict};
+use crate::ledger::verify::{Anchored, Figures, Finding, Hole, Options, Report, Since, Verdict};
 pub(super) use against::{Against, Target};
 use kept::Kept;
 pub(super) use sentence::sentence;
@@ -77,7 +77,7 @@ struct Told<'a> {
     figures: &'a Figures,
     anchored: &'a Anchored,
     unread: &'a [String],
-    prunes: &'a [Prune],
+    holes: &'a [Hole],
     since: &'a Option<Since>,
 }
 
@@ -150,7 +150,7 @@ impl Verify {
                 figures: &report.figures,
                 anchored: &report.anchored,
                 unread: &report.unread,
-                prunes: &report.prunes,
+                holes: &report.holes,
                 since: &report.since,
             })?,
         }

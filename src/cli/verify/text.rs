@@ -7,7 +7,7 @@ use super::sentence::{sentence, told};
 use crate::cli::output::Look;
 use crate::cli::text::{count, visible};
 use crate::clock::rfc3339;
-use crate::ledger::verify::{Figures, KeyFrom, Report, Verdict};
+use crate::ledger::verify::{Figures, Hole, KeyFrom, Report, Verdict};
 
 /// What a copy of a log lacks that was made of the log directory alone.
 pub(in crate::cli) const NO_SEALS: &str = "there is no seals.jsonl (it is in the daemon's state directory), so whether the log's end was cut can show by an anchor only";
@@ -73,13 +73,12 @@ fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
     let open = format!("{} after the last seal", count(figures.open_lines, "line"));
     lines.push(("open end", open));
     lines.extend(report.unread.iter().map(|said| ("not read", said.clone())));
-    for prune in &report.prunes {
+    for Hole { first_seq, through_seq, record } in &report.holes {
         let message = format!(
-            "up to seq {} by the rule: {} (seq {} of {})",
-            prune.through_seq,
-            prune.policy,
-            prune.seq,
-            rfc3339(prune.ts_ns)
+            "seq {first_seq} to {through_seq} by the rule: {} (seq {} of {})",
+            record.policy,
+            record.seq,
+            rfc3339(record.ts_ns)
         );
         lines.push(("pruned", message));
     }

@@ -41,13 +41,29 @@ pub enum BuildError {
     /// A file cannot be read.
     #[error("the log cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Retention deleted what is needed.
-    #[error("leaf {seq} is not in the log any more: the oldest segment begins with leaf {first}")]
+    /// The segment with the leaf is gone.
+    #[error(
+        "leaf {seq} is not in the log any more: retention deleted lines {first} to {last}, as old segments are; \
+         'auditlog verify' shows whether a record says so"
+    )]
     Pruned {
         /// The leaf that was asked for.
         seq: u64,
-        /// The oldest leaf there is.
+        /// The first leaf that is gone.
         first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// Segments behind the leaf are gone.
+    #[error(
+        "the proof needs lines {first} to {last}, which are not in the log any more: retention deleted them, as old \
+         segments are; 'auditlog verify' shows whether a record says so"
+    )]
+    Hole {
+        /// The first leaf that is gone.
+        first: u64,
+        /// The last one.
+        last: u64,
     },
     /// There is no segment of this log at all.
     #[error("there is no segment of log {0}")]
@@ -66,10 +82,14 @@ pub fn inclusion(
 ) -> Result<Inclusion, BuildError> {
     while_renamed(|| {
         let mut leaves = Leaves::from_segment_of(log_dir, log_id, seq)?;
-        leaves.read_to(seq, |_| {})?;
+        let pruned = |e| match e {
+            BuildError::Hole { first, last } => BuildError::Pruned { seq, first, last },
+            e => e,
+        };
+        leaves.read_to(seq, |_| {}).map_err(pruned)?;
         let before = leaves.tree.clone();
         let mut line = Vec::new();
-        leaves.read_to(seq + 1, |found| line.extend_from_slice(found))?;
+        leaves.read_to(seq + 1, |found| line.extend_from_slice(found)).map_err(pruned)?;
         let mut after = CompactRange::new(seq + 1);
         leaves.read_to(size, |line| after.push(leaf_hash(line)))?;
         let path = inclusion_path(&before, &after);
@@ -123,16 +143,22 @@ impl Leaves {
         let first = first.header.first_seq;
         let found = segments.iter().rfind(|found| found.header.first_seq <= seq);
         let tree = found.and_then(|found| found.header.tree());
-        let tree = tree.ok_or(BuildError::Pruned { seq, first })?;
+        let tree =
+            tree.ok_or(BuildError::Pruned { seq, first: 0, last: first.saturating_sub(1) })?;
         Ok(Self { reader: Reader::new(log_dir, log_id), tree })
     }
 
     /// Goes on up to leaf `end`, showing each line without its LF.
     fn read_to(&mut self, end: u64, mut line: impl FnMut(&[u8])) -> Result<(), BuildError> {
         while self.tree.size() < end {
-            let lines = self.reader.read(self.tree.size(), end, READ_BYTES)?;
+            let first = self.tree.size();
+            let lines = self.reader.read(first, end, READ_BYTES)?;
+            let next = peek_seq(&lines.bytes).unwrap_or(lines.next);
+            if next > first {
+                return Err(BuildError::Hole { first, last: next - 1 });
+            }
             if lines.bytes.is_empty() {
-                return Err(BuildError::Missing(self.tree.size()));
+                return Err(BuildError::Missing(first));
             }
             for found in lines.bytes.split(|b| *b == b'\n').filter(|found| !found.is_empty()) {
                 if peek_seq(found) != Some(self.tree.size()) {

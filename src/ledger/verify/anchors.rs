@@ -9,6 +9,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
+use super::chain::Hole;
 use super::{Finding, Options, Paths, Verdict};
 use crate::clock::rfc3339;
 use crate::fs::open_regular;
@@ -118,12 +119,30 @@ impl Places {
     }
 }
 
+/// Which leaves were read: [first, end) without what is in the holes.
+#[derive(Clone, Copy)]
+pub struct Leaves<'a> {
+    pub first: u64,
+    pub end: u64,
+    pub holes: &'a [Hole],
+}
+
+impl Leaves<'_> {
+    /// Why a leaf was not read.
+    fn why_not(&self, seq: u64) -> String {
+        match self.holes.iter().find(|hole| hole.holds(seq)) {
+            Some(Hole { first_seq, through_seq, .. }) => {
+                format!("retention deleted lines {first_seq} to {through_seq}")
+            }
+            None => format!("what was read begins at seq {}", self.first),
+        }
+    }
+}
+
 /// Holds the anchors of a run against the log.
 pub struct Check<'a> {
     pub log_id: LogId,
-    /// Leaves [first, end) were read.
-    pub first: u64,
-    pub end: u64,
+    pub read: Leaves<'a>,
     pub places: &'a Places,
     pub options: &'a Options,
     /// What the log is evidence of, so far.
@@ -137,13 +156,13 @@ pub struct Check<'a> {
 impl<'a> Check<'a> {
     pub fn new(
         log_id: LogId,
-        (first, end): (u64, u64),
+        read: Leaves<'a>,
         places: &'a Places,
         options: &'a Options,
         anchored: Anchored,
     ) -> Self {
         let signed = BTreeMap::new();
-        Self { log_id, first, end, places, options, anchored, beside_a_copy: false, signed }
+        Self { log_id, read, places, options, anchored, beside_a_copy: false, signed }
     }
 
     /// Checks anchors; returns what they are evidence of.
@@ -188,7 +207,7 @@ impl<'a> Check<'a> {
             ));
         }
         self.signed.entry(size).or_insert((root, from));
-        if size > self.end {
+        if size > self.read.end {
             return Err(self.beyond_the_end(from, size));
         }
         match self.places.roots.get(&size) {
@@ -204,8 +223,8 @@ impl<'a> Check<'a> {
             }
             None => {
                 self.unchecked(format!(
-                    "{from}: the checkpoint of {size} lines cannot be checked, since what was read begins at seq {}",
-                    self.first
+                    "{from}: the checkpoint of {size} lines cannot be checked any more, since {}",
+                    self.read.why_not(size.saturating_sub(1))
                 ));
                 Ok(())
             }
@@ -221,7 +240,7 @@ impl<'a> Check<'a> {
                 "it was cut or rolled back, or this copy is older than the checkpoint",
             ),
         };
-        let end = self.end;
+        let end = self.read.end;
         let message = format!(
             "{from}: a signed checkpoint says that the log had {size} lines, and it has {end} now: {why}"
         );
@@ -273,7 +292,9 @@ impl<'a> Check<'a> {
             Err(Finding::new(Verdict::Tampered, message))
         };
         match self.places.macs.get(&seq) {
-            _ if seq >= self.end => tampered("the log ends before it: it was cut or rolled back"),
+            _ if seq >= self.read.end => {
+                tampered("the log ends before it: it was cut or rolled back")
+            }
             Some(found) if *found != mac => tampered("another line stands there now"),
             Some(_) => {
                 self.anchored.receipts += 1;
@@ -282,8 +303,8 @@ impl<'a> Check<'a> {
             }
             None => {
                 self.unchecked(format!(
-                    "{from}: the receipt for seq {seq} cannot be checked, since what was read begins at seq {}",
-                    self.first
+                    "{from}: the receipt for seq {seq} cannot be checked any more, since {}",
+                    self.read.why_not(seq)
                 ));
                 Ok(())
             }

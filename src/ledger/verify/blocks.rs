@@ -21,6 +21,8 @@ pub struct Blocks {
 /// What is wrong with a segment's end.
 #[derive(Debug)]
 pub enum Broken {
+    /// The segment was deleted since it was listed.
+    Gone,
     /// The disk refused.
     Unreadable(io::Error),
     /// There is evidence of change; a sentence.

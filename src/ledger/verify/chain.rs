@@ -3,12 +3,15 @@
 
 mod begin;
 mod finish;
+mod hole;
 mod prune;
 mod records;
 mod sealed;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+pub use hole::{Hole, Missing};
 pub use prune::Prune;
 pub use sealed::Sealed;
 
@@ -20,7 +23,7 @@ use super::pipeline::Item;
 use super::position::Position;
 use super::seals::Seals;
 use super::worker::{Run, Step};
-use super::{Finding, Options, Place, Report, Verdict, unreadable};
+use super::{Ended, Finding, Options, Place, Report, Verdict, unreadable};
 use crate::clock::rfc3339;
 use crate::ledger::keys::LogId;
 use crate::ledger::seal::Reason;
@@ -53,11 +56,12 @@ pub(super) struct Chain<'o> {
     /// Leaf 0 and the auditor key do not fit together, and what that means unless seal 0 shows that the key
     /// is another log's.
     wrong_key: Option<Finding>,
-    /// The first leaf there is, if older ones were pruned, until a record accounts for it.
-    unexplained_start: Option<u64>,
-    /// A record accounts for it, which the next seal has yet to confirm.
-    start_is_explained: bool,
-    prunes: Vec<(Prune, Place)>,
+    /// Leaves that are not there, in order.
+    holes: Vec<Missing>,
+    /// Whether a record accounts for one of them, which the next seal has yet to confirm.
+    holes_said: bool,
+    /// What records let go, by the last leaf of it.
+    prunes: BTreeMap<u64, (Prune, Place)>,
     /// What witnesses have cosigned of [`Chain::own`].
     cosigned: Vec<Given>,
     /// The checkpoints beside the log: they vouch for nothing, but the log must not contradict them.
@@ -97,9 +101,9 @@ impl<'o> Chain<'o> {
             last_ts_ns: None,
             after_seal: true,
             wrong_key: None,
-            unexplained_start: None,
-            start_is_explained: false,
-            prunes: Vec::new(),
+            holes: Vec::new(),
+            holes_said: false,
+            prunes: BTreeMap::new(),
             places: Places::of(options.anchors.iter().chain(&own)),
             cosigned,
             own,
@@ -124,25 +128,26 @@ impl<'o> Chain<'o> {
     }
 
     /// Goes on with what the reader or a worker found.
-    pub fn join(&mut self, item: Item) -> Result<(), Finding> {
+    pub fn join(&mut self, item: Item) -> Result<(), Ended> {
         match item {
-            Item::Segment { found, path, at } => self.begin(&found, &path, at),
+            Item::Segment { found, path, at } => Ok(self.begin(&found, &path, at)?),
             Item::Block(steps) => {
                 let steps = steps.recv().map_err(|_| {
                     Finding::new(Verdict::Unverifiable, "a thread ended before its work was done")
                 })?;
-                steps.into_iter().try_for_each(|step| self.step(step))
+                Ok(steps.into_iter().try_for_each(|step| self.step(step))?)
             }
             Item::End => Ok(()),
-            Item::Broken(path, broken) => Err(self.broken(&path, broken)),
+            Item::Broken(path, broken) => Err(self.broken(path, broken)),
         }
     }
 
-    fn broken(&mut self, path: &Path, broken: Broken) -> Finding {
+    fn broken(&mut self, path: PathBuf, broken: Broken) -> Ended {
         self.place.seq = self.tree.size();
         match broken {
-            Broken::Unreadable(error) => unreadable(path, &error),
-            Broken::Tampered(message) => self.tampered(message),
+            Broken::Gone => Ended::Gone(path),
+            Broken::Unreadable(error) => unreadable(&path, &error).into(),
+            Broken::Tampered(message) => self.tampered(message).into(),
         }
     }
 

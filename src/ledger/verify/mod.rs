@@ -12,20 +12,22 @@ mod own;
 mod pipeline;
 mod position;
 mod report;
+mod retention;
 mod seals;
 mod snapshot;
 mod worker;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 pub use anchors::{Anchored, Covered, Given, KeyFrom, ReadError, read as read_anchors};
-pub use chain::Prune;
+pub use chain::{Hole, Prune};
 pub use history::{Bounded, Happening, History, Kind, SealEntry};
 pub use position::Position;
 pub use report::{Figures, Finding, Place, Report, Since, Verdict};
+pub use retention::Retention;
 
 use super::Paths;
 use super::note::VerifierKey;
@@ -36,6 +38,9 @@ use pipeline::Source;
 use position::Resume;
 use snapshot::Snapshot;
 use worker::Terms;
+
+/// How often the reading begins again because segments are deleted meanwhile.
+const TRIES: usize = 10;
 
 /// What is verified, and against what.
 #[derive(Clone)]
@@ -85,26 +90,64 @@ impl Options {
 
 /// Verifies a log; `progress` is told the bytes of files done and the bytes of all.
 pub fn verify(options: &Options, progress: &mut dyn FnMut(u64, u64)) -> Report {
-    let mut chain = Chain::new(options);
-    let read = verify_segments(options, &mut chain, progress);
-    chain.finish(read)
+    let mut gone = PathBuf::new();
+    for _ in 0..TRIES {
+        let mut chain = Chain::new(options);
+        let read = match verify_segments(options, &mut chain, progress) {
+            Ok(()) => Ok(()),
+            Err(Ended::Found(finding)) => Err(finding),
+            Err(Ended::Gone(path)) => {
+                gone = path;
+                continue;
+            }
+        };
+        return chain.finish(read);
+    }
+    let message = format!(
+        "segments were deleted each of the {TRIES} times that the log was read, {gone:?} the last time: verify again when retention is done"
+    );
+    Chain::new(options).finish(Err(Finding::new(Verdict::Unverifiable, message)))
+}
+
+/// Why the reading of a log ends before its end.
+enum Ended {
+    /// Something is wrong.
+    Found(Finding),
+    /// A segment was deleted since the directory was listed, as retention does: begin again.
+    Gone(PathBuf),
+}
+
+impl Ended {
+    /// A segment of the list cannot be opened.
+    fn opening(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Ended::Gone(path.into()),
+            _ => Ended::Found(unreadable(path, error)),
+        }
+    }
+}
+
+impl From<Finding> for Ended {
+    fn from(finding: Finding) -> Self {
+        Ended::Found(finding)
+    }
 }
 
 fn verify_segments(
     options: &Options,
     chain: &mut Chain<'_>,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<(), Finding> {
+) -> Result<(), Ended> {
     chain.measure_seals()?;
     let dir = &options.paths.log_dir;
     let snapshot = Snapshot::take(dir).map_err(|e| unreadable(dir, &e))?;
     let (first, position) = first_to_read(options, &snapshot)?;
     let Some((found, _)) = snapshot.segments.get(first) else {
-        return Err(chain.nothing_found(dir));
+        return Err(chain.nothing_found(dir).into());
     };
     chain.start(found, position)?;
     let at = position.map(Position::at);
-    let source = Source { snapshot: &snapshot, first, at, keys: chain.keyring()? };
+    let source = Source { snapshot: &snapshot, first, at, keys: chain.keys()? };
     let terms = Terms {
         log_id: chain.log_id(),
         sizes: chain.places.sizes.clone(),
@@ -113,7 +156,7 @@ fn verify_segments(
     };
     let mut bar = Bar::new(&snapshot, first);
     let no_thread = |e: io::Error| {
-        Finding::new(Verdict::Unverifiable, format!("no thread could be started: {e}"))
+        Finding::new(Verdict::Unverifiable, format!("no thread could be started: {e}")).into()
     };
     pipeline::run(source, &terms, no_thread, |item| {
         let ended = matches!(item, pipeline::Item::End);
@@ -127,7 +170,7 @@ fn verify_segments(
 fn first_to_read<'o>(
     options: &'o Options,
     snapshot: &Snapshot,
-) -> Result<(usize, Option<&'o Position>), Finding> {
+) -> Result<(usize, Option<&'o Position>), Ended> {
     let Some(position) = options.since.as_ref().filter(|p| p.is_of(options.genesis)) else {
         return Ok((0, None));
     };

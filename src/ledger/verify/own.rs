@@ -23,10 +23,13 @@ pub struct Data {
     pub genesis_pub: Option<String>,
     pub checkpoint_vkey: Option<String>,
     pub damage: Option<String>,
+    pub first_seq: Option<u64>,
     pub through_seq: Option<u64>,
     pub root: Option<String>,
     pub policy: Option<String>,
     pub keep_seconds: Option<u64>,
+    /// Of `maintained`.
+    pub retention: Option<String>,
     /// Of `rejected_summary`.
     pub lines: Option<u64>,
     /// Of `clock_step`.

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::blocks::{Blocks, Broken};
-use super::keyring::Keyring;
+use super::keyring::Keys;
 use super::snapshot::Snapshot;
 use super::worker::{self, Block, Step, Terms};
 use crate::ledger::segment::{self, Encoding, Found};
@@ -43,7 +43,7 @@ pub struct Source<'a> {
     /// The first segment to read, and where in it to begin.
     pub first: usize,
     pub at: Option<At>,
-    pub keys: Option<Keyring>,
+    pub keys: Option<Keys>,
 }
 
 struct Job {
@@ -125,12 +125,21 @@ impl Reader {
         let header = found.header.to_line().len() as u64;
         let at = source.at.take();
         let start = at.map_or(header, |at| at.offset);
+        if let Some(keys) = &mut source.keys {
+            let first = at.map_or(found.header.first_seq, |at| at.seq);
+            if let Err(e) = keys.skip_to(first) {
+                return Ok(Err((found.path.clone(), Broken::Unreadable(e))));
+            }
+        }
         let opened = segment::reopen(found).and_then(|(found, file)| {
             let (_, reader) = segment::contents_at(file, start)?;
             Ok((found.path, reader, found.encoding == Encoding::Plain))
         });
         let (path, reader, plain) = match opened {
             Ok(opened) => opened,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Ok(Err((found.path.clone(), Broken::Gone)));
+            }
             Err(e) => return Ok(Err((found.path.clone(), Broken::Unreadable(e)))),
         };
         let segment = Item::Segment { found: Box::new(found.clone()), path: path.clone(), at };

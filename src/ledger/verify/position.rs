@@ -5,16 +5,17 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 
 use super::anchors::Covered;
+use super::chain::Missing;
 use super::pipeline::At;
 use super::snapshot::Snapshot;
-use super::{Finding, Verdict};
+use super::{Ended, Finding, Verdict};
 use crate::clock::rfc3339;
 use crate::ledger::seal::{self, Hex};
 use crate::ledger::segment;
 use crate::ledger::tree::{Hash, Tree};
 
 /// The version of this form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Everything that the line after a seal must continue. Whoever can write to where it is kept can make a
 /// later run skip what it should have read.
@@ -51,7 +52,8 @@ pub struct Position {
     /// The next seal that was to be read from seals.jsonl, which may lag behind, and where it stands.
     pub(super) seals_epoch: u64,
     pub(super) seals_offset: u64,
-    pub(super) unexplained_start: Option<u64>,
+    /// Leaves that no sealed record accounted for yet.
+    pub(super) holes: Vec<Missing>,
     /// What leaf 0 names.
     pub(super) checkpoint_key: Option<String>,
     /// What a checkpoint off the host has vouched for.
@@ -63,7 +65,8 @@ pub struct Position {
 pub enum Resume {
     /// In this segment of the snapshot.
     At(usize),
-    /// At the beginning: the position's segment was pruned since.
+    /// At the beginning: the position's segment is gone. If retention deleted it, the seals show that the log went on
+    /// from there.
     Whole,
 }
 
@@ -99,44 +102,50 @@ impl Position {
     }
 
     /// Finds the seal again where it was.
-    pub(super) fn find(&self, snapshot: &Snapshot) -> Result<Resume, Finding> {
+    pub(super) fn find(&self, snapshot: &Snapshot) -> Result<Resume, Ended> {
         let segments = &snapshot.segments;
         let same = |(found, _): &(segment::Found, u64)| {
             found.header.segment == self.segment && found.header.log_id == self.log_id
         };
         let Some(at) = segments.iter().position(same) else {
-            let later = segments.iter().all(|(found, _)| found.header.first_seq >= self.size);
-            return match later && !segments.is_empty() {
-                true => Ok(Resume::Whole),
-                false => Err(self.lost("the segment that it ended in is not there any more")),
-            };
+            return Ok(Resume::Whole);
         };
         let (found, _) = &segments[at];
         let opened = segment::reopen(found).and_then(|(found, file)| {
             let (_, reader) = segment::contents_at(file, self.offset - self.seal_len)?;
             Ok((found.path, reader))
         });
-        let (path, reader) = opened.map_err(|e| super::unreadable(&found.path, &e))?;
+        let (path, reader) = opened.map_err(|e| Ended::opening(&found.path, &e))?;
         let mut line = Vec::new();
         let read = reader.take(self.seal_len).read_to_end(&mut line);
         if let Err(e) = read.as_ref()
             && e.raw_os_error().is_some()
         {
-            return Err(super::unreadable(&path, e));
+            return Err(super::unreadable(&path, e).into());
         }
         match line.strip_suffix(b"\n").map(seal::hash) {
             Some(hash) if hash == self.prev.0 => Ok(Resume::At(at)),
             _ if read.is_ok() && (line.len() as u64) < self.seal_len => {
-                Err(self.lost("the log does not reach that far any more"))
+                Err(self.is_beyond().into())
             }
-            _ => Err(self.lost("something else stands there now")),
+            _ => Err(self.lost("something else stands there now").into()),
         }
     }
 
-    /// Whether the seal before `epoch`, of a log whose segments of that time were pruned, is another one.
+    /// Where to go on in seals.jsonl: the epoch, and the bytes before it.
+    pub(super) fn seals_at(&self) -> (u64, u64) {
+        (self.seals_epoch, self.seals_offset)
+    }
+
+    /// The log ends before it.
+    pub(super) fn is_beyond(&self) -> Finding {
+        self.lost("the log does not reach that far any more")
+    }
+
+    /// Whether the seal before `epoch`, of a log that is read as a whole again, is another one.
     pub(super) fn contradicted_by(&self, epoch: u64, prev: &Hash) -> Option<Finding> {
         let another = epoch == self.epoch && *prev != self.prev.0;
-        another.then(|| self.lost("seals.jsonl has another seal there"))
+        another.then(|| self.lost("another seal stands there now"))
     }
 
     fn lost(&self, how: &str) -> Finding {

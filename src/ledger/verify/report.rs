@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::anchors::Anchored;
-use super::chain::Prune;
+use super::chain::Hole;
 use super::history::History;
 use super::position::Position;
+use super::retention::Retention;
 
 /// Findings that a report holds one by one: whatever a log holds, the report stays small.
 const MOST_FINDINGS: usize = 1000;
@@ -127,8 +128,11 @@ pub struct Report {
     pub figures: Figures,
     /// Sentences about files that look like segments and could not be read as such; at most 20.
     pub unread: Vec<String>,
-    /// What the log says about segments that were deleted by a rule; at most 1,000.
-    pub prunes: Vec<Prune>,
+    /// What is missing of it since a rule deleted segments, in order.
+    pub holes: Vec<Hole>,
+    /// The rules of retention that the log names as in force.
+    #[serde(skip)]
+    pub retention: Retention,
     /// What the anchors cover.
     pub anchored: Anchored,
     /// Where the run went on from, for a run that did not read the whole log.
@@ -162,7 +166,8 @@ impl Default for Report {
             findings_left_out: 0,
             figures: Figures::default(),
             unread: Vec::new(),
-            prunes: Vec::new(),
+            holes: Vec::new(),
+            retention: Retention::default(),
             anchored: Anchored::default(),
             since: None,
             history: None,

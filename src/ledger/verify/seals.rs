@@ -77,6 +77,15 @@ impl Seals {
         Ok(known)
     }
 
+    /// The last of the seals that stand before leaf `seq`, from where the reading is; the next one after it is next.
+    pub fn last_before(&mut self, seq: u64) -> Result<Option<Known>, Finding> {
+        let mut last = None;
+        while self.peek()?.is_some_and(|known| known.seal.size < seq) {
+            last = self.next()?;
+        }
+        Ok(last)
+    }
+
     /// The next seal, left where it is.
     pub fn peek(&mut self) -> Result<Option<&Known>, Finding> {
         if self.peeked.is_none() {

@@ -25,8 +25,9 @@ impl Snapshot {
     fn look(dir: &Path) -> io::Result<Self> {
         let mut segments: Vec<(Found, u64)> = Vec::new();
         for found in segment::list(dir)? {
-            // Of the file that was listed: another may have its name by now.
-            let len = segment::open_listed(&found)?.metadata()?.len();
+            // Of the file that was listed, wherever it is by now.
+            let (found, file) = segment::reopen(&found)?;
+            let len = file.metadata()?.len();
             match segments.last_mut().filter(|(last, _)| last.header == found.header) {
                 Some(last) if is_copy(&last.0, &found)? => {}
                 Some(last) if is_copy(&found, &last.0)? => *last = (found, len),

@@ -7,9 +7,8 @@ use data_encoding::HEXLOWER;
 use super::Chain;
 use crate::ledger::hex;
 use crate::ledger::keys::LogId;
-use crate::ledger::segment::Found;
-use crate::ledger::tree::Tree;
-use crate::ledger::verify::keyring::Keyring;
+use crate::ledger::segment::{Found, Header};
+use crate::ledger::verify::keyring::{Keyring, Keys};
 use crate::ledger::verify::pipeline::At;
 use crate::ledger::verify::position::Position;
 use crate::ledger::verify::report::Since;
@@ -17,8 +16,8 @@ use crate::ledger::verify::seals::{self, Seals};
 use crate::ledger::verify::{Finding, Place, Verdict};
 
 impl Chain<'_> {
-    /// Finds out where the log begins, from its first segment's header, or goes on from where an earlier
-    /// run ended.
+    /// Finds out which log it is, from its first segment's header, and where to begin: with leaf 0, or where an
+    /// earlier run ended.
     pub fn start(&mut self, found: &Found, position: Option<&Position>) -> Result<(), Finding> {
         let header = &found.header;
         self.place = Place { file: found.path.clone(), line: 1, offset: 0, seq: header.first_seq };
@@ -27,25 +26,11 @@ impl Chain<'_> {
         self.log_id = Some(log_id);
         self.report.figures.log_id = header.log_id.clone();
         self.report.figures.first_seq = position.map_or(header.first_seq, Position::seq);
-        if let Some(position) = position {
-            self.resume(position)?;
-        } else {
-            self.start_whole(found)?;
+        match position {
+            Some(position) => self.resume(position)?,
+            None => self.open_seals(0, 0)?,
         }
         self.places.pass(&self.tree, self.last_ts_ns);
-        Ok(())
-    }
-
-    fn start_whole(&mut self, found: &Found) -> Result<(), Finding> {
-        let header = &found.header;
-        self.open_seals(0, 0)?;
-        if header.first_seq > 0 {
-            self.tree = header.tree().unwrap_or_default();
-            self.unexplained_start = Some(header.first_seq);
-            self.walk_pruned_seals(header.first_seq)?;
-        } else if header.segment != 0 {
-            return Err(self.tampered("the first segment is not numbered 0"));
-        }
         Ok(())
     }
 
@@ -60,7 +45,7 @@ impl Chain<'_> {
         self.last_boot = Some((position.boot_id.clone(), position.boottime_ns));
         self.last_reason = Some(position.reason);
         self.last_ts_ns = Some(position.ts_ns);
-        self.unexplained_start = position.unexplained_start;
+        self.holes = position.holes.clone();
         self.places.key = position.checkpoint_key.as_ref().and_then(|key| key.parse().ok());
         self.report.anchored.covered = position.covered.clone();
         for finding in &position.findings {
@@ -89,15 +74,23 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// The line keys from where the log begins on.
-    pub fn keyring(&self) -> Result<Option<Keyring>, Finding> {
+    /// The line keys, from where the reading begins on.
+    pub fn keys(&self) -> Result<Option<Keys>, Finding> {
         let (Some(key), Some(log_id)) = (&self.options.auditor_key, self.log_id) else {
             return Ok(None);
         };
         let lost = self.last_reason.is_some_and(|reason| reason.key_was_lost());
-        Keyring::new(key, log_id, self.epoch, lost).map(Some).map_err(|e| {
-            Finding::new(Verdict::Unverifiable, format!("no memory could be locked for keys: {e}"))
-        })
+        let ring = Keyring::new(key, log_id, self.epoch, lost).map_err(|e| {
+            let message = format!("no memory could be locked for keys: {e}");
+            Finding::new(Verdict::Unverifiable, message)
+        })?;
+        let seals = match &self.options.since {
+            Some(position) if self.report.since.is_some() => position.seals_at(),
+            _ => (0, 0),
+        };
+        let path = self.options.paths.seals();
+        let seals = Seals::open(&path, self.seals_len, seals.0, seals.1)?;
+        Ok(Some(Keys::new(ring, seals, self.tree.size())))
     }
 
     /// The log, once it is known.
@@ -122,9 +115,7 @@ impl Chain<'_> {
                 HEXLOWER.encode(&self.log_id())
             )));
         }
-        if let Some(last) = self.segment {
-            self.continue_with(header.segment, last, header.tree())?;
-        }
+        self.continue_with(found)?;
         self.segment = Some(header.segment);
         self.segment_roots.push((self.tree.size(), self.tree.root()));
         self.place.line = 2;
@@ -132,30 +123,24 @@ impl Chain<'_> {
         Ok(())
     }
 
-    fn continue_with(&mut self, number: u64, last: u64, tree: Option<Tree>) -> Result<(), Finding> {
-        if tree.as_ref() != Some(&self.tree) {
-            let (wanted, found) = (self.tree.size(), tree.map_or(0, |tree| tree.size()));
-            let message = if found > wanted {
-                let last = found - 1;
-                let copied = match self.options.live {
-                    true => "",
-                    false => {
-                        "; a copy that is made while a segment is renamed can lack it: copy once more"
-                    }
-                };
-                format!(
-                    "lines {wanted} to {last} are missing before this segment{}{copied}",
-                    self.unread()
-                )
-            } else {
-                format!(
-                    "the segment begins at seq {found}, which does not continue the last one's {wanted}"
-                )
-            };
-            return Err(self.tampered(message));
+    fn continue_with(&mut self, found: &Found) -> Result<(), Finding> {
+        let Header { segment: number, first_seq, .. } = found.header;
+        let wanted = self.tree.size();
+        if first_seq > wanted {
+            self.cross_hole(found)?;
+        } else if found.header.tree().as_ref() != Some(&self.tree) {
+            return Err(self.tampered(format!(
+                "the segment begins at seq {first_seq}, which does not continue the last one's {wanted}"
+            )));
         }
-        if number <= last {
-            return Err(self.tampered(format!("segment {number} comes after segment {last}")));
+        match self.segment {
+            None if first_seq == 0 && number != 0 => {
+                return Err(self.tampered("the first segment is not numbered 0"));
+            }
+            Some(last) if number <= last => {
+                return Err(self.tampered(format!("segment {number} comes after segment {last}")));
+            }
+            _ => {}
         }
         if !self.after_seal {
             let message = "the segment before was not closed with a seal: its file was deleted, truncated or damaged while it was written";

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::hole::Missing;
 use super::{Chain, Sealed};
 use crate::clock::rfc3339;
 use crate::ledger::seal::Reason;
 use crate::ledger::segment;
-use crate::ledger::verify::anchors::{self, Anchored, Check};
+use crate::ledger::verify::anchors::{self, Anchored, Check, Leaves};
 use crate::ledger::verify::order::When;
 use crate::ledger::verify::position::Position;
 use crate::ledger::verify::seals::Known;
@@ -66,18 +67,15 @@ impl Chain<'_> {
             return Err(finding);
         }
         if self.options.auditor_key.is_some() {
-            self.confirm_start();
-        } else {
-            // Anybody can have added what no seal covers yet.
-            self.report.prunes.retain(|prune| prune.seq < self.epoch_first);
+            self.confirm_holes(false);
         }
-        if let Some(first) = self.unexplained_start {
-            let message = format!(
-                "the log begins at seq {first}, and no sealed record says that retention deleted what was before{}",
-                self.unread()
-            );
-            return Err(Finding::new(Verdict::Tampered, message));
+        let unexplained = self.unexplained();
+        if !unexplained.is_empty() {
+            unexplained.into_iter().for_each(|finding| self.found(finding));
+            return Ok(());
         }
+        self.report.holes = self.holes.iter().filter_map(Missing::explained).collect();
+        self.check_reaches_position()?;
         self.check_known_end()?;
         if self.epoch == 0 {
             let message = "no seal covers any line, so nothing shows what the log held: a daemon seals its first record at once";
@@ -103,7 +101,8 @@ impl Chain<'_> {
     fn check_anchors(&mut self) {
         let anchored = std::mem::take(&mut self.report.anchored);
         let figures = &self.report.figures;
-        let read = (figures.first_seq, figures.next_seq);
+        let read =
+            Leaves { first: figures.first_seq, end: figures.next_seq, holes: &self.report.holes };
         let (log_id, places, options) = (self.log_id(), &self.places, self.options);
         let new = |anchored| Check::new(log_id, read, places, options, anchored);
         let mut check = new(anchored);
@@ -119,6 +118,14 @@ impl Chain<'_> {
         for finding in findings {
             self.passing.push(self.report.findings.len());
             self.found(finding);
+        }
+    }
+
+    /// Where the segment is gone that an earlier run ended in, the log must still go beyond it.
+    fn check_reaches_position(&self) -> Result<(), Finding> {
+        match self.earlier() {
+            Some(position) if self.epoch < position.epoch => Err(position.is_beyond()),
+            _ => Ok(()),
         }
     }
 
@@ -201,6 +208,8 @@ impl Chain<'_> {
         let may = !matches!(self.report.verdict, Verdict::Tampered | Verdict::Unverifiable);
         let (mut position, findings) = self.position.take().filter(|_| may)?;
         position.verified_ns = self.options.now_ns;
+        let open = self.holes.iter().filter(|hole| hole.end <= position.size && !hole.sealed);
+        position.holes = open.cloned().collect();
         let before = self.report.findings.iter().take(findings).enumerate();
         let lasting = before.filter(|(n, _)| !self.passing.contains(n));
         let covered = self.report.anchored.covered.clone();

@@ -1,4 +1,4 @@
-//! What retention deleted, and whether its rule allowed it.
+//! What records say that retention deleted, and whether its rule allowed it.
 
 use serde::Serialize;
 
@@ -7,12 +7,9 @@ use crate::clock::rfc3339;
 use crate::ledger::hex;
 use crate::ledger::verify::own::Data;
 use crate::ledger::verify::seals::Seals;
-use crate::ledger::verify::{Finding, Verdict};
+use crate::ledger::verify::{Finding, Place, Verdict};
 
-/// Prunes that a report holds.
-const MOST: usize = 1000;
-
-/// Prunes that are checked: one an hour over ten years.
+/// Ends of prunes that are checked: a segment an hour over ten years.
 const MOST_CHECKED: usize = 100_000;
 
 /// Characters of a rule that are kept.
@@ -25,6 +22,8 @@ pub struct Prune {
     pub seq: u64,
     /// When it was committed, nanoseconds since 1970.
     pub ts_ns: i64,
+    /// The first leaf that it lets go.
+    pub first_seq: u64,
     /// The last leaf that it lets go.
     pub through_seq: u64,
     /// The rule, for people.
@@ -33,19 +32,26 @@ pub struct Prune {
     pub keep_seconds: u64,
 }
 
+impl Prune {
+    /// Leaves that were sealed later than this are too young for it, nanoseconds since 1970.
+    fn newest_ns(&self) -> i128 {
+        i128::from(self.ts_ns) - i128::from(self.keep_seconds) * 1_000_000_000
+    }
+}
+
 impl Chain<'_> {
     /// A `pruned` record: it must be whole, and of leaves before it with the root that they had.
     pub(super) fn pruned(&mut self, seq: u64, ts_ns: i64, data: &Data) -> Result<(), Finding> {
-        let (Some(through_seq), Some(root), Some(policy), Some(keep_seconds)) =
-            (data.through_seq, &data.root, &data.policy, data.keep_seconds)
+        let (Some(first_seq), Some(through_seq), Some(root), Some(policy), Some(keep_seconds)) =
+            (data.first_seq, data.through_seq, &data.root, &data.policy, data.keep_seconds)
         else {
             return Err(
                 self.tampered("the record of a prune does not say what was deleted and why")
             );
         };
-        if through_seq >= seq {
+        if through_seq >= seq || first_seq > through_seq {
             let message = format!(
-                "the record says that leaves up to {through_seq} were pruned, but that is not before itself"
+                "the record says that leaves {first_seq} to {through_seq} were pruned, which are no leaves before itself"
             );
             return Err(self.tampered(message));
         }
@@ -56,36 +62,42 @@ impl Chain<'_> {
                 "the record of the prune up to seq {through_seq} names another root than those leaves had"
             )));
         }
-        self.start_is_explained |= self.unexplained_start.is_some_and(|first| size >= first);
-        if self.prunes.len() == MOST_CHECKED {
-            let message = format!("the log has more than {MOST_CHECKED} records of prunes");
+        let policy = policy.chars().take(MOST_POLICY).collect();
+        let prune = Prune { seq, ts_ns, first_seq, through_seq, policy, keep_seconds };
+        let begin = self.holes.partition_point(|hole| hole.first < first_seq);
+        for hole in self.holes[begin..].iter_mut().take_while(|hole| hole.end <= size) {
+            hole.said = Some(prune.clone());
+            self.holes_said = true;
+        }
+        self.note_age(prune)
+    }
+
+    /// Later runs of retention say of the same leaves again that they are gone: the record that asks for the most
+    /// age is the one to check.
+    fn note_age(&mut self, prune: Prune) -> Result<(), Finding> {
+        let known = self.prunes.get(&prune.through_seq);
+        if known.is_none() && self.prunes.len() == MOST_CHECKED {
+            let message = format!("more than {MOST_CHECKED} segments were pruned");
             return Err(Finding::new(Verdict::Unverifiable, message));
         }
-        let policy = policy.chars().take(MOST_POLICY).collect();
-        let prune = Prune { seq, ts_ns, through_seq, policy, keep_seconds };
-        if self.report.prunes.len() < MOST {
-            self.report.prunes.push(prune.clone());
+        if known.is_none_or(|(old, _)| prune.newest_ns() < old.newest_ns()) {
+            self.prunes.insert(prune.through_seq, (prune, self.place.clone()));
         }
-        self.prunes.push((prune, self.place.clone()));
         Ok(())
     }
 
     /// Whether what was pruned was old enough. Its last leaf is a seal, which seals.jsonl still has, and
     /// which the chain of seals has proved by now.
     pub(super) fn check_prunes(&mut self) -> Result<(), Finding> {
-        let mut prunes = std::mem::take(&mut self.prunes);
-        prunes.sort_by_key(|(prune, _)| prune.through_seq);
-        let mut prunes = prunes.into_iter().peekable();
+        let mut prunes = std::mem::take(&mut self.prunes).into_values().peekable();
         if prunes.peek().is_none() {
             return Ok(());
         }
         let mut seals = Seals::open(&self.options.paths.seals(), self.seals_len, 0, 0)?;
         while let Some(known) = seals.next()? {
-            let here = |(prune, _): &(Prune, _)| prune.through_seq <= known.seal.size;
+            let here = |(prune, _): &(Prune, Place)| prune.through_seq <= known.seal.size;
             while let Some((prune, place)) = prunes.next_if(here) {
-                let keep_ns = i128::from(prune.keep_seconds) * 1_000_000_000;
-                let age_ns = i128::from(prune.ts_ns) - i128::from(known.ts_ns);
-                if age_ns < keep_ns {
+                if i128::from(known.ts_ns) > prune.newest_ns() {
                     let message = format!(
                         "leaves up to seq {} were pruned at {}, but were sealed at {} only, and the rule ({}) keeps them for {} seconds",
                         prune.through_seq,

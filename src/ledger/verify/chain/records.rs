@@ -10,6 +10,11 @@ impl Chain<'_> {
         match own.kind() {
             "log_created" if seq == 0 => self.log_created(&own.data)?,
             "pruned" => self.pruned(seq, ts_ns, &own.data)?,
+            "maintained" => {
+                if let Some(definition) = &own.data.retention {
+                    self.report.retention.name(definition, ts_ns);
+                }
+            }
             "recovered" | "reopened" => {
                 if let Some(damage) = &own.data.damage {
                     let message = format!("the daemon found and recorded: {damage}");

@@ -60,7 +60,7 @@ impl Chain<'_> {
         figures.seals += 1;
         figures.macs += u64::from(line.mac_holds.is_some());
         self.after_seal = true;
-        self.confirm_start();
+        self.confirm_holes(true);
         self.tree.push(line.leaf);
         self.read(1, line.bytes.len() as u64 + 1, line.ts_ns, line.ts_ns);
         if let Some(history) = &mut self.history {
@@ -121,7 +121,10 @@ impl Chain<'_> {
         self.prev = seal::hash(line);
         self.epoch += 1;
         self.epoch_first = seal.size.saturating_add(1);
-        Ok(())
+        match self.earlier().and_then(|p| p.contradicted_by(self.epoch, &self.prev)) {
+            Some(finding) => Err(finding),
+            None => Ok(()),
+        }
     }
 
     /// Within one run of the daemon the boot stays and its clock goes forward; after it, the seal says so.
@@ -150,11 +153,9 @@ impl Chain<'_> {
         Ok(())
     }
 
-    /// A record that accounts for the log's start counts once nobody can have added it.
-    pub(super) fn confirm_start(&mut self) {
-        if self.start_is_explained {
-            self.unexplained_start = None;
-        }
+    /// What an earlier run left, if this one is to go on from there.
+    pub(super) fn earlier(&self) -> Option<&Position> {
+        self.options.since.as_ref().filter(|position| position.is_of(self.options.genesis))
     }
 
     fn rebooted(&self, seal: &Seal) -> bool {
@@ -235,44 +236,11 @@ impl Chain<'_> {
             ts_ns: sealed.ts_ns,
             seals_epoch,
             seals_offset,
-            unexplained_start: self.unexplained_start,
+            holes: Vec::new(),
             checkpoint_key: self.places.key.as_ref().map(ToString::to_string),
             covered: None,
             findings: Vec::new(),
         };
         self.position = Some((position, self.report.findings.len()));
-    }
-
-    /// The chain of the seals whose segments are gone, up to the one before leaf `first_seq`.
-    pub(super) fn walk_pruned_seals(&mut self, first_seq: u64) -> Result<(), Finding> {
-        while let Some(seals) = &mut self.seals
-            && seals.peek()?.is_some_and(|known| known.seal.size < first_seq)
-            && let Some(known) = seals.next()?
-        {
-            let (seal, line) = (&known.seal, &known.line[..]);
-            let sealed = Sealed { seal, ts_ns: known.ts_ns, line, signed_by: None };
-            self.chain_seal(&sealed, seal.first_seq)?;
-            self.last_ts_ns = Some(known.ts_ns);
-            let since = self.options.since.as_ref().filter(|p| p.is_of(self.options.genesis));
-            if let Some(finding) = since.and_then(|p| p.contradicted_by(self.epoch, &self.prev)) {
-                return Err(finding);
-            }
-        }
-        if self.epoch_first == first_seq {
-            return Ok(());
-        }
-        let next = self.seals.as_mut().map_or(Ok(None), Seals::peek)?;
-        if let Some(epoch) = next.map(|known| known.seal.epoch) {
-            return Err(self.tampered(format!(
-                "the log begins at seq {first_seq}, inside of epoch {epoch}: lines {} to {} are missing",
-                self.epoch_first,
-                first_seq - 1
-            )));
-        }
-        let message = format!(
-            "the log begins at seq {first_seq}, and no seals.jsonl leads from the first seal to there"
-        );
-        let place = Some(self.place.clone());
-        Err(Finding { verdict: Verdict::Unverifiable, message, place })
     }
 }

@@ -1,0 +1,210 @@
+//! Lines that are not there: before the first segment, or between two. Retention deletes whole segments, wherever
+//! they are, and leaves their seals in seals.jsonl, which lead across.
+
+use serde::{Deserialize, Serialize};
+
+use super::prune::Prune;
+use super::{Chain, Sealed};
+use crate::ledger::line::{self, Body};
+use crate::ledger::reader::Reader;
+use crate::ledger::segment::Found;
+use crate::ledger::verify::own::Own;
+use crate::ledger::verify::seals::Seals;
+use crate::ledger::verify::{Finding, Place, Verdict, unreadable};
+use crate::record;
+
+/// Bytes of lines that are searched for a record at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// Lines that are not in the log any more, and that a sealed record lets go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hole {
+    /// The first of them.
+    pub first_seq: u64,
+    /// The last of them.
+    pub through_seq: u64,
+    /// The newest record that lets them go.
+    pub record: Prune,
+}
+
+impl Hole {
+    /// Whether this leaf is gone.
+    pub fn holds(&self, seq: u64) -> bool {
+        (self.first_seq..=self.through_seq).contains(&seq)
+    }
+}
+
+/// Leaves [first, end) that are not there, until a record accounts for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    pub first: u64,
+    pub end: u64,
+    /// The header of the segment after them.
+    pub place: Place,
+    /// A record that accounts for them, which the next seal has yet to confirm.
+    #[serde(skip)]
+    pub said: Option<Prune>,
+    /// One that nobody can have added.
+    #[serde(skip)]
+    pub record: Option<Prune>,
+    /// Whether a seal shows that, and not only its mac.
+    #[serde(skip)]
+    pub sealed: bool,
+}
+
+impl Missing {
+    /// With the record that accounts for it, if there is one.
+    pub fn explained(&self) -> Option<Hole> {
+        let record = self.record.clone()?;
+        Some(Hole { first_seq: self.first, through_seq: self.end - 1, record })
+    }
+}
+
+impl Chain<'_> {
+    /// The segment begins behind the leaves so far. What is between them may have been deleted only from one
+    /// seal to another, and the seals of it lead from there to here.
+    pub(super) fn cross_hole(&mut self, found: &Found) -> Result<(), Finding> {
+        let (first, end) = (self.tree.size(), found.header.first_seq);
+        if !self.after_seal {
+            return Err(self.hole(
+                first,
+                end,
+                ", and what is before them does not end with a seal",
+            ));
+        }
+        if let Err(Finding { verdict, message, .. }) = self.chain_lost_seals(end) {
+            return Err(Finding { verdict, ..self.hole(first, end, &format!(", and {message}")) });
+        }
+        if self.epoch_first != end {
+            return Err(self.no_way_across(first, end));
+        }
+        self.tree = found.header.tree().unwrap_or_default();
+        self.places.pass(&self.tree, self.last_ts_ns);
+        let place = self.place.clone();
+        let (said, record, sealed) = (None, None, false);
+        self.holes.push(Missing { first, end, place, said, record, sealed });
+        Ok(())
+    }
+
+    /// The chain of the seals whose segments are gone, up to the one before leaf `end`.
+    fn chain_lost_seals(&mut self, end: u64) -> Result<(), Finding> {
+        while let Some(seals) = &mut self.seals
+            && seals.peek()?.is_some_and(|known| known.seal.size < end)
+            && let Some(known) = seals.next()?
+        {
+            let (seal, line) = (&known.seal, &known.line[..]);
+            // Where an earlier run ended, the file may have lagged behind the log.
+            if seal.epoch < self.epoch {
+                continue;
+            }
+            let sealed = Sealed { seal, ts_ns: known.ts_ns, line, signed_by: None };
+            self.chain_seal(&sealed, self.epoch_first)?;
+            self.last_ts_ns = Some(known.ts_ns);
+        }
+        Ok(())
+    }
+
+    /// seals.jsonl does not lead to leaf `end`: either the leaf is inside of an epoch, or the file is not whole.
+    fn no_way_across(&mut self, first: u64, end: u64) -> Finding {
+        let next = match self.seals.as_mut().map_or(Ok(None), Seals::peek) {
+            Ok(next) => next.map(|known| known.seal.epoch),
+            Err(finding) => return finding,
+        };
+        if let Some(epoch) = next {
+            let begins = self.epoch_first;
+            let why = format!(": it begins inside of epoch {epoch}, which begins at seq {begins}");
+            return self.hole(first, end, &why);
+        }
+        let no_seals = "no seals.jsonl leads from the last seal before them to there";
+        match self.is_recorded_behind(first, end) {
+            Ok(true) => Finding {
+                verdict: Verdict::Unverifiable,
+                ..self.hole(first, end, &format!(", and {no_seals}"))
+            },
+            Ok(false) => {
+                let why = format!(", no record says that retention deleted them, and {no_seals}");
+                self.hole(first, end, &why)
+            }
+            Err(e) => unreadable(&self.options.paths.log_dir, &e),
+        }
+    }
+
+    /// A finding about leaves that are missing before this segment.
+    fn hole(&self, first: u64, end: u64, why: &str) -> Finding {
+        self.tampered(self.are_missing(first, end, why))
+    }
+
+    /// Whether any record behind the hole says that retention made it. Nothing vouches for that record.
+    fn is_recorded_behind(&self, first: u64, end: u64) -> std::io::Result<bool> {
+        let finder = memchr::memmem::Finder::new(record::PREFIX);
+        let log_id = &self.report.figures.log_id;
+        let mut reader = Reader::new(&self.options.paths.log_dir, log_id);
+        let covers = |text: &[u8]| {
+            let Ok(line::Line { body: Body::Event { event, .. }, .. }) = line::parse(text) else {
+                return false;
+            };
+            Own::parse(event).filter(|own| own.kind() == "pruned").is_some_and(|own| {
+                let (from, through) = (own.data.first_seq, own.data.through_seq);
+                from.is_some_and(|from| from <= first)
+                    && through.is_some_and(|through| through >= end - 1)
+            })
+        };
+        let mut next = end;
+        loop {
+            let lines = reader.read(next, u64::MAX, READ_BYTES)?;
+            if lines.next == next {
+                return Ok(false);
+            }
+            let mut texts = lines.bytes.split(|b| *b == b'\n');
+            if texts.any(|text| finder.find(text).is_some() && covers(text)) {
+                return Ok(true);
+            }
+            next = lines.next;
+        }
+    }
+
+    /// A record that accounts for holes counts once nobody can have added it.
+    pub(super) fn confirm_holes(&mut self, sealed: bool) {
+        if !std::mem::take(&mut self.holes_said) {
+            return;
+        }
+        for hole in &mut self.holes {
+            if let Some(said) = hole.said.take() {
+                hole.record = Some(said);
+                hole.sealed |= sealed;
+            }
+        }
+    }
+
+    /// What no record accounts for.
+    pub(super) fn unexplained(&self) -> Vec<Finding> {
+        let open = self.holes.iter().filter(|hole| hole.record.is_none());
+        let finding = |hole: &Missing| {
+            let why = match &hole.said {
+                None => {
+                    ", and no sealed record says that retention deleted what was there".to_owned()
+                }
+                Some(said) => format!(
+                    ", and the record that says that retention deleted them (seq {}) has no seal after it: anybody can have added it",
+                    said.seq
+                ),
+            };
+            let message = self.are_missing(hole.first, hole.end, &why);
+            Finding { verdict: Verdict::Tampered, message, place: Some(hole.place.clone()) }
+        };
+        open.map(finding).collect()
+    }
+
+    fn are_missing(&self, first: u64, end: u64, why: &str) -> String {
+        let missing = match first {
+            0 => format!("the log begins at seq {end}"),
+            _ => format!("lines {first} to {} are missing before this segment", end - 1),
+        };
+        // What else it can mean.
+        let copied = match self.options.live {
+            true => "",
+            false => "; a copy that is made while a segment is renamed can lack it: copy once more",
+        };
+        format!("{missing}{why}{}{copied}", self.unread())
+    }
+}
