@@ -74,6 +74,23 @@ pub struct AnchorStatus {
     pub failing_since: Option<String>,
 }
 
+/// How one archive is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ArchiveStatus {
+    /// Its name: `directory /mnt/archive`.
+    pub archive: String,
+    /// Whether segments that it has not taken are kept.
+    pub required: bool,
+    /// Closed segments that it has not taken.
+    pub waiting: u64,
+    /// When it took the last one, RFC 3339.
+    pub taken: Option<String>,
+    /// Why the last run could not hand over everything; null if it could.
+    pub error: Option<String>,
+    /// Since when that is so, RFC 3339.
+    pub failing_since: Option<String>,
+}
+
 /// One counter or gauge.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);

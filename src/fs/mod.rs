@@ -5,7 +5,7 @@ pub mod faulty;
 mod real;
 
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -32,9 +32,9 @@ pub trait Fs: Send + Sync {
     fn create_new(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>>;
     /// Takes the file's name away.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Renames within one directory, replacing what has the name.
+    /// Renames within one file system, replacing what has the name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Renames within one file system, also into another directory; what has the name stays, and that is
+    /// Renames within one file system; what has the name stays, and that is
     /// [`io::ErrorKind::AlreadyExists`].
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the directory's entries durable.
@@ -84,6 +84,17 @@ pub fn open_regular(path: &Path) -> io::Result<std::fs::File> {
     // Another may stand there by now.
     check(file.metadata()?)?;
     Ok(file)
+}
+
+/// What a small file holds, at most `most` bytes of it; `None` if it is not there.
+pub fn read_small(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match std::fs::File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// Replaces a small file so that a reader, and a crash, sees either the old or the new one whole.

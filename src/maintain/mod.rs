@@ -7,6 +7,7 @@
 //!
 //! Nothing here ever holds up an event, and what fails here is tried again at the next run.
 
+pub mod archive;
 mod believed;
 mod boot;
 pub mod compress;

@@ -110,8 +110,18 @@ impl<'a> Staged<'a> {
     }
 
     /// Gives it its name, durably. Nothing is replaced: that would be [`ErrorKind::AlreadyExists`].
-    pub fn publish(mut self) -> Result<PathBuf, FileError> {
+    pub fn publish(self) -> Result<PathBuf, FileError> {
         let renamed = self.fs.rename_new(&self.path, &self.target);
+        self.published_if(renamed)
+    }
+
+    /// Puts it in the place of an older one, durably.
+    pub fn replace(self) -> Result<PathBuf, FileError> {
+        let renamed = self.fs.rename(&self.path, &self.target);
+        self.published_if(renamed)
+    }
+
+    fn published_if(mut self, renamed: io::Result<()>) -> Result<PathBuf, FileError> {
         renamed.map_err(FileError::of("given its name", &self.target))?;
         self.published = true;
         let dir = self.target.parent().unwrap_or(&self.target);
