@@ -10,6 +10,7 @@ mod error;
 mod format;
 mod given_key;
 mod keys;
+mod maintain;
 mod output;
 mod progress;
 mod prove;
@@ -79,6 +80,7 @@ enum Command {
     Keys(keys::Keys),
     Reindex(reindex::Reindex),
     Rotate(rotate::Rotate),
+    Maintain(maintain::Maintain),
     Config(config::Config),
 }
 
@@ -113,6 +115,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Rotate(rotate) => rotate.run(context, &mut out),
+        Command::Maintain(maintain) => maintain.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }
 }

@@ -23,6 +23,7 @@ use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer, Socket};
 use crate::ledger::keys;
 use crate::ledger::open::Setup;
+use crate::maintain::holds::Holds;
 use crate::maintain::{self, Maintainer, Settings};
 use crate::metrics::Metrics;
 use crate::publish::{Publisher, PublisherSetup};
@@ -70,7 +71,8 @@ impl<'a> Running<'a> {
         }
         let now = Clock::System.now();
         let watch = Watch::new(disk.clone(), paths(&config), about.created, now);
-        let maintainer = maintainer(&config, &fields, disk, &metrics, &engine)?;
+        let holds = Arc::new(Holds::new(disk.clone(), &config.state_dir));
+        let maintainer = maintainer(&config, &fields, disk, &metrics, &engine, &holds)?;
 
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
@@ -95,8 +97,9 @@ impl<'a> Running<'a> {
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
         signals::notify_ready();
-        let (publisher_, maintenance) = (publisher.clone(), maintainer.handle());
-        let reload = Reload { sources, config, limits, log, publisher: publisher_, maintenance };
+        let maintenance = maintainer.handle();
+        let anchors = publisher.clone();
+        let reload = Reload { sources, config, limits, log, publisher: anchors, maintenance };
         Ok(Self {
             woken,
             watch,
@@ -217,14 +220,18 @@ fn maintainer(
     disk: Arc<Real>,
     metrics: &Arc<Metrics>,
     engine: &Engine,
+    holds: &Arc<Holds>,
 ) -> Result<Maintainer, DaemonError> {
     let setup = maintain::Setup {
         fs: disk,
         paths: paths(config),
         clock: Clock::System,
         boot_id: host()?.boot_id,
+        log_id: engine.log_id().to_owned(),
         writer: engine.writer(),
         index: engine.index(),
+        database: config.database(),
+        holds: holds.clone(),
         metrics: metrics.clone(),
     };
     let started = Maintainer::start(setup, Settings::of(config, fields.clone()));

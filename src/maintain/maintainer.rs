@@ -1,22 +1,25 @@
 //! The maintenance thread, and what everybody else has of it.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::archive::Archives;
+use super::desk::{Desk, Progress};
+use super::holds::Holds;
+use super::run::{Runner, Watcher};
+use super::timer::{self, Schedule};
+use super::{quiet, status};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::engine::{IndexHandle, WriterHandle};
 use crate::event::FieldMap;
 use crate::fs::Fs;
-use crate::ledger::Paths;
+use crate::ledger::{Paths, segment};
 use crate::metrics::{MaintenanceStatus, Metrics};
 use crate::retention::Rules;
-use super::desk::{Desk, Progress};
-use super::run::{Runner, Watcher};
-use super::timer::{self, Schedule};
-use super::{quiet, status};
 
 /// What maintenance needs.
 pub struct Setup {
@@ -28,10 +31,16 @@ pub struct Setup {
     pub clock: Clock,
     /// The kernel's boot id.
     pub boot_id: String,
+    /// The log's id, 32 hex digits.
+    pub log_id: String,
     /// The writer: only it changes the log.
     pub writer: WriterHandle,
     /// The index: only it changes the database.
     pub index: IndexHandle,
+    /// The database.
+    pub database: PathBuf,
+    /// What must not be deleted.
+    pub holds: Arc<Holds>,
     /// The counters: a segment is closed if its number is less than that of the active one.
     pub metrics: Arc<Metrics>,
 }
@@ -68,7 +77,9 @@ pub struct Maintainer {
 pub struct MaintainHandle {
     desk: Arc<Desk>,
     clock: Clock,
-    log_dir: std::path::PathBuf,
+    log_dir: PathBuf,
+    archives: Arc<Archives>,
+    metrics: Arc<Metrics>,
 }
 
 impl Maintainer {
@@ -78,10 +89,12 @@ impl Maintainer {
     /// The kernel has no thread, timer or event left.
     pub fn start(setup: Setup, settings: Settings) -> io::Result<Self> {
         let clock = setup.clock.clone();
-        let log_dir = setup.paths.log_dir.clone();
+        let (log_dir, metrics) = (setup.paths.log_dir.clone(), setup.metrics.clone());
         let runner = Runner::new(setup);
+        let archives = runner.archives();
         let desk = Arc::new(Desk::new(settings, runner.state().clone())?);
-        let handle = MaintainHandle { desk: desk.clone(), clock: clock.clone(), log_dir };
+        let (shared, time) = (desk.clone(), clock.clone());
+        let handle = MaintainHandle { desk: shared, clock: time, log_dir, archives, metrics };
         let work = move || work(&desk, runner, &clock);
         let thread = std::thread::Builder::new().name("maintain".into()).spawn(work)?;
         Ok(Self { handle, thread })
@@ -121,7 +134,15 @@ impl MaintainHandle {
 
     /// How it is.
     pub fn status(&self) -> MaintenanceStatus {
-        status::status(&self.desk, self.clock.now(), &self.log_dir)
+        let mut status = status::status(&self.desk, self.clock.now(), &self.log_dir);
+        let wanted = self.desk.lock().settings.archives.clone();
+        if !wanted.is_empty() {
+            let active = self.metrics.segment.get();
+            let mut closed = segment::list(&self.log_dir).unwrap_or_default();
+            closed.retain(|found| found.header.segment < active);
+            status.archives = self.archives.status(&wanted, &closed);
+        }
+        status
     }
 }
 

@@ -1,19 +1,23 @@
 //! One run of maintenance: each task in its turn, none stopped by another's failure, and at the end a record of
 //! what was done.
 
+mod delete;
 mod tally;
 mod tasks;
 
 use std::sync::Arc;
 
+use super::archive::Archives;
 use super::believed::Believed;
 use super::boot::Boot;
 use super::desk::Cause;
-use super::state::{State, StateFile};
+use super::state::{Named, State, StateFile};
+use super::survey::Memory;
 use super::{Settings, Setup, space};
 use crate::clock::{Now, rfc3339};
 use crate::record::{Maintained, Record};
-use tally::Tally;
+use tally::{Failed, Tally};
+use tasks::Tasks;
 
 /// A wall clock that is farther ahead of what is believed than this is told of, nanoseconds: an hour.
 pub(super) const LAG_NS: u64 = 3_600_000_000_000;
@@ -32,6 +36,8 @@ pub struct Runner {
     boot: Boot,
     file: StateFile,
     state: State,
+    memory: Memory,
+    archives: Arc<Archives>,
 }
 
 impl Runner {
@@ -42,11 +48,13 @@ impl Runner {
         if let Some(damaged) = damaged {
             tracing::warn!("{damaged}");
         }
-        Self { boot: Boot(setup.boot_id.clone()), setup, file, state }
+        let archives = Arc::new(Archives::open(setup.fs.clone(), setup.paths.clone()));
+        let (boot, memory) = (Boot(setup.boot_id.clone()), file.read_memory());
+        Self { setup, boot, file, state, memory, archives }
     }
 
     /// What is remembered.
-    pub fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &State {
         &self.state
     }
 
@@ -55,27 +63,32 @@ impl Runner {
         &self.boot
     }
 
+    /// What each archive has.
+    pub(super) fn archives(&self) -> Arc<Archives> {
+        self.archives.clone()
+    }
+
     /// Runs all tasks once. Whatever happens on the way, it ends with a record, unless the writer has ended.
     pub fn run(&mut self, cause: Cause, settings: &Settings, watcher: &Watcher<'_>) -> Maintained {
         let begun = self.setup.clock.now();
         let believed = self.believe(begun);
-        let mut tally = Tally::new(cause, &self.setup.clock);
-        tasks::Tasks {
+        let tasks = Tasks {
             setup: &self.setup,
             settings,
             watcher,
+            archives: &self.archives,
+            memory: &mut self.memory,
+            named: &mut self.state.named,
             believed_ns: believed.for_retention(begun),
-            tally: &mut tally,
-        }
-        .run();
-        let (mut done, failed) = tally.end();
+            tally: Tally::new(cause, &self.setup.clock),
+        };
+        let (mut done, failed) = tasks.run().tally.end();
         done.retention = settings.rules.definition();
         done.field_map = settings.fields.hash();
         (watcher.doing)("writing the record of it".into());
-        self.remember(begun, believed, &done, failed);
-        if !self.setup.writer.record_durably(Record::Maintained(Box::new(done.clone()))) {
-            tracing::warn!("the writer ended before the run of maintenance could be recorded");
-        }
+        self.record(begun, &done);
+        self.state.believed = Some(believed);
+        self.remember(begun, &done, failed);
         done
     }
 
@@ -87,22 +100,37 @@ impl Runner {
             tracing::warn!(
                 wall = rfc3339(now.wall_ns),
                 taken = rfc3339(believed.ns),
-                "the wall clock jumped ahead, or nothing ran for long: retention goes by a time that is {} hours behind it and catches up in {}",
+                "the wall clock jumped ahead, or the host was off for long: retention goes by a time that is {} hours behind it and catches up in {}",
                 lag_ns / LAG_NS,
-                lag_ns / 3 / LAG_NS
+                lag_ns.div_ceil(3 * LAG_NS)
             );
         }
         believed
     }
 
-    fn remember(
-        &mut self,
-        begun: Now,
-        believed: Believed,
-        done: &Maintained,
-        failed: tally::Failed,
-    ) {
-        self.state.believed = Some(believed);
+    fn record(&mut self, begun: Now, done: &Maintained) {
+        if !self.setup.writer.record_durably(Record::Maintained(Box::new(done.clone()))) {
+            tracing::warn!("the writer ended before the run of maintenance could be recorded");
+            return;
+        }
+        // A clock that is set back in between does not count.
+        let at_ns = begun.wall_ns.min(self.setup.clock.now().wall_ns);
+        self.state.named = Some(Named { retention: done.retention.clone(), at_ns });
+        let Maintained { compressed, archived, pruned, rows, duration_ms, .. } = done;
+        if [compressed, archived, pruned, rows].iter().any(|task| task.count > 0) {
+            tracing::info!(
+                compressed = compressed.count,
+                archived = archived.count,
+                deleted = pruned.count,
+                rows = rows.count,
+                ms = duration_ms,
+                "maintained"
+            );
+        }
+    }
+
+    /// A crash before this: the next start makes the run again.
+    fn remember(&mut self, begun: Now, done: &Maintained, failed: Failed) {
         self.state.began = Some(self.boot.moment(begun));
         let history = &mut self.state.history;
         let began = rfc3339(begun.wall_ns);
@@ -114,7 +142,7 @@ impl Runner {
             let used = space::used(&[&paths.log_dir, &paths.state_dir]);
             self.state.samples.add(used, free, self.setup.clock.now(), &self.boot);
         }
-        if let Err(e) = self.file.write(&self.state) {
+        if let Err(e) = self.file.write(&self.state, &self.memory) {
             tracing::warn!("{e}");
         }
     }

@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::believed::Believed;
 use super::boot::Moment;
 use super::forecast::Samples;
-use crate::fs::{self, Access, Fs};
+use super::survey::Memory;
+use crate::fs::{self, Access, Fs, read_small};
 use crate::metrics::History;
 
 /// The longest file that is read back.
 const MOST: u64 = 1 << 20;
+/// The same of what is known of segments.
+const MOST_MEMORY: u64 = 64 << 20;
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,22 +26,36 @@ pub struct State {
     pub believed: Option<Believed>,
     /// When the last run began.
     pub began: Option<Moment>,
+    /// Which rules the log says are in force, and since when at least: what they let go by then may be missing in
+    /// the database.
+    pub named: Option<Named>,
     /// What there is to tell of the runs.
     pub history: History,
     /// How full the disk was.
     pub samples: Samples,
 }
 
-/// The file that it is in.
+/// What the newest `maintained` record says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// [`crate::retention::Rules::definition`].
+    pub retention: String,
+    /// Not after the record's `ts`, nanoseconds since 1970.
+    pub at_ns: i64,
+}
+
+/// The files that it is in: `maintenance.json`, and `segments.json` for what only saves time.
 pub struct StateFile {
     fs: Arc<dyn Fs>,
     path: PathBuf,
+    memory: PathBuf,
 }
 
 impl StateFile {
     /// The file in this directory.
     pub fn new(fs: Arc<dyn Fs>, state_dir: &Path) -> Self {
-        Self { fs, path: state_dir.join("maintenance.json") }
+        let path = |name: &str| state_dir.join(name);
+        Self { fs, path: path("maintenance.json"), memory: path("segments.json") }
     }
 
     /// What it holds, with a sentence if that is nothing though there is a file.
@@ -56,15 +73,25 @@ impl StateFile {
         }
     }
 
-    /// Replaces it.
+    /// What is known of segments; without it they are read again.
+    pub fn read_memory(&self) -> Memory {
+        let read = read_small(&self.memory, MOST_MEMORY).ok().flatten();
+        read.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    /// Replaces both.
     ///
     /// # Errors
     /// The disk's, as a sentence.
-    pub fn write(&self, state: &State) -> Result<(), String> {
-        let text = serde_json::to_vec(state).map_err(|e| e.to_string())?;
-        fs::replace(&*self.fs, &self.path, &text, Access::Shared).map_err(|e| {
-            format!("{:?} could not be replaced: {e}; a restart forgets this run", self.path)
-        })
+    pub fn write(&self, state: &State, memory: &Memory) -> Result<(), String> {
+        self.replace(&self.path, state)?;
+        self.replace(&self.memory, memory)
+    }
+
+    fn replace(&self, path: &Path, what: &impl Serialize) -> Result<(), String> {
+        let text = serde_json::to_vec(what).map_err(|e| e.to_string())?;
+        fs::replace(&*self.fs, path, &text, Access::Shared)
+            .map_err(|e| format!("{path:?} could not be replaced: {e}; a restart forgets this run"))
     }
 }
 
@@ -93,9 +120,12 @@ mod tests {
 
     fn state() -> State {
         let (now, boot) = (Now { wall_ns: -5, boot_ns: 7 }, Boot("b".into()));
-        let mut state = State::default();
-        state.believed = Some(Believed::next(None, now, &boot));
-        state.began = Some(boot.moment(now));
+        let mut state = State {
+            believed: Some(Believed::next(None, now, &boot)),
+            began: Some(boot.moment(now)),
+            named: Some(Named { retention: "r".into(), at_ns: -5 }),
+            ..State::default()
+        };
         state.samples.add(1, 2, now, &boot);
         let run = Maintained { trigger: Trigger::Request, uid: Some(0), ..Maintained::default() };
         state.history.last = Some(Box::new(run));
@@ -109,7 +139,7 @@ mod tests {
     fn it_survives_a_restart() {
         let dir = tempfile::tempdir().expect("a directory");
         assert_eq!(file(&dir).read(), (State::default(), None), "nothing is there yet");
-        file(&dir).write(&state()).expect("written");
+        file(&dir).write(&state(), &Memory::default()).expect("written");
         assert_eq!(file(&dir).read(), (state(), None));
     }
 

@@ -37,6 +37,7 @@ fn of(state: &State, config: &config::Maintenance, log_dir: &Path) -> Maintenanc
         doing: None,
         next: None,
         history: state.history.clone(),
+        archives: Vec::new(),
         behind_seconds: lag_ns.filter(|lag| *lag > LAG_NS).map(|lag| lag / 1_000_000_000),
         free_bytes: space::free(log_dir).ok(),
         min_free_bytes: config.min_free_bytes,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ArchiveStatus;
 use crate::record::Maintained;
 
 /// How maintenance is.
@@ -14,6 +15,8 @@ pub struct MaintenanceStatus {
     /// What there is to tell of the runs.
     #[serde(flatten)]
     pub history: History,
+    /// The archives, in the order of the configuration; only the daemon knows.
+    pub archives: Vec<ArchiveStatus>,
     /// How far the time that retention goes by is behind the wall clock, seconds; not told below an hour.
     pub behind_seconds: Option<u64>,
     /// Bytes that are free on the log's file system.

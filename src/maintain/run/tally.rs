@@ -28,12 +28,20 @@ impl<'a> Tally<'a> {
         Self { done, clock, began: clock.now().boot_ns, failed: Failed::default(), errors: 0 }
     }
 
-    /// Does a task and says how long it took; it reports its failures through the tally.
-    pub fn task(&mut self, name: &'static str, task: impl FnOnce(&mut Self)) -> u64 {
-        let began = self.clock.now().boot_ns;
-        self.failed.0.push((name, None));
-        task(self);
-        (self.clock.now().boot_ns.saturating_sub(began)) / 1_000_000
+    /// A task begins, whose failures follow; CLOCK_BOOTTIME, for [`Tally::ms_since`].
+    pub fn begin(&mut self, task: &'static str) -> u64 {
+        self.failed.0.push((task, None));
+        self.clock.now().boot_ns
+    }
+
+    /// Milliseconds since then.
+    pub fn ms_since(&self, began: u64) -> u64 {
+        self.clock.now().boot_ns.saturating_sub(began) / 1_000_000
+    }
+
+    /// What the task under way got, or nothing if that failed.
+    pub fn get<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|e| self.error(e)).ok()
     }
 
     /// Something of the task under way failed.
@@ -41,16 +49,22 @@ impl<'a> Tally<'a> {
         let error = error.to_string();
         let Some((name, first)) = self.failed.0.last_mut() else { return };
         tracing::warn!("maintenance could not {name}: {error}");
+        let told = format!("{name}: {error}");
+        first.get_or_insert(error);
+        self.note(told);
+    }
+
+    /// Something was not done of which others say since when and why.
+    pub fn note(&mut self, error: String) {
         self.errors += 1;
         if self.done.errors.len() < MOST {
-            self.done.errors.push(format!("{name}: {error}"));
+            self.done.errors.push(error);
         }
-        first.get_or_insert(error);
     }
 
     /// Something that has expired is kept.
     pub fn keep_back(&mut self, reasons: Vec<String>) {
-        self.done.kept_back = shortened(reasons);
+        self.done.kept_back.extend(shortened(reasons));
     }
 
     /// The run is over.
@@ -59,8 +73,7 @@ impl<'a> Tally<'a> {
         if more > 0 {
             self.done.errors.push(format!("and {more} more errors"));
         }
-        let ns = self.clock.now().boot_ns.saturating_sub(self.began);
-        self.done.duration_ms = ns / 1_000_000;
+        self.done.duration_ms = self.ms_since(self.began);
         (self.done, self.failed)
     }
 }
@@ -121,7 +134,8 @@ mod tests {
     fn a_record_names_some_errors_and_counts_the_rest() {
         let clock = Clock::System;
         let mut tally = Tally::new(Cause::default(), &clock);
-        tally.task("compress", |tally| (0..25).for_each(|n| tally.error(n)));
+        tally.begin("compress");
+        (0..25).for_each(|n| tally.error(n));
         let (done, failed) = tally.end();
         assert_eq!(done.errors.len(), 21);
         assert_eq!((&*done.errors[0], &*done.errors[20]), ("compress: 0", "and 5 more errors"));
