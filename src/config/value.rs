@@ -100,7 +100,8 @@ fn describe(given: &Given) -> &'static str {
         Given::Text(_) | Given::Variable(_) => "a string",
         Given::Integer(_) => "a number",
         Given::Flag(_) => "true or false",
-        Given::List(_) | Given::Numbers(_) => "a list",
+        Given::List(_) => "a list",
+        Given::Numbers(_) => "a list that holds more than strings",
         Given::Other(what) => what,
     }
 }
