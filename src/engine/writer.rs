@@ -5,8 +5,11 @@ mod segments;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::feed::Feed;
+use segments::Age;
+
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
 use super::{Command, OnSeal, Pruned};
@@ -52,6 +55,7 @@ pub(super) struct Writer {
     sealed_at: u64,
     /// CLOCK_BOOTTIME of the open epoch's first commit.
     epoch_began: Option<u64>,
+    age: Age,
 }
 
 impl Writer {
@@ -67,7 +71,8 @@ impl Writer {
         let epoch_began = (ledger.epoch_lines() > 0).then_some(sealed_at);
         output.metrics.ledger_head.set(ledger.next_seq());
         output.metrics.segment.set(ledger.segment());
-        Self { ledger, own_peer, watch, limits, queue, output, sealed_at, epoch_began }
+        let age = Age::found(ledger.segment_opened_ns(), watch.now());
+        Self { ledger, own_peer, watch, limits, queue, output, sealed_at, epoch_began, age }
     }
 
     /// Works until it is told to stop, or until the disk fails.
@@ -89,10 +94,10 @@ impl Writer {
         loop {
             let command = match next.take() {
                 Some(command) => command,
-                None => match self.queue.recv_timeout(self.until_seal_is_due()) {
+                None => match self.queue.recv_timeout(self.until_something_is_due()) {
                     Ok(command) => command,
                     Err(RecvTimeoutError::Timeout) => {
-                        self.seal_if_due()?;
+                        self.do_what_is_due()?;
                         continue;
                     }
                     Err(RecvTimeoutError::Disconnected) => {
@@ -128,8 +133,20 @@ impl Writer {
                 }
                 Command::Stop(reason) => return self.stop(reason),
             }
-            self.seal_if_due()?;
+            self.do_what_is_due()?;
         }
+    }
+
+    /// Between two commits, never inside of one.
+    fn do_what_is_due(&mut self) -> Result<(), LedgerError> {
+        // A rotation closes the epoch too.
+        self.rotate_if_due()?;
+        self.seal_if_due()
+    }
+
+    fn until_something_is_due(&self) -> Duration {
+        let due_at = self.seal_due_at().min(self.rotation_due_at());
+        Duration::from_nanos(due_at.saturating_sub(self.watch.now().boot_ns))
     }
 
     /// Whatever has arrived meanwhile, up to one batch, and the command that ended it.
@@ -169,7 +186,9 @@ impl Writer {
 
     /// Stamp, sign, append, sync, publish.
     fn store(&mut self, batch: &[Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
-        let ts = rfc3339(self.prepare()?.wall_ns);
+        let now = self.prepare()?;
+        self.age.begin(now);
+        let ts = rfc3339(now.wall_ns);
         let first = self.ledger.next_seq();
         let mut receipts = Vec::with_capacity(batch.len());
         for queued in batch {
@@ -229,6 +248,9 @@ impl Writer {
         self.ledger.append()?;
         let bytes = self.ledger.sync()?;
         self.publish(first, bytes);
+        if records.iter().any(|record| !matches!(record, Record::Reopened { .. })) {
+            self.age.begin(self.watch.now());
+        }
         Ok(())
     }
 

@@ -32,6 +32,7 @@ pub(super) fn create_segment(
             file,
             number: header.segment,
             header: header.hash(),
+            opened: header.opened.clone(),
             len: line.len() as u64,
             id,
         })

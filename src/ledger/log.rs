@@ -84,6 +84,8 @@ pub(super) struct Segment {
     pub number: u64,
     /// SHA-256 of its header line without LF, which its seals repeat.
     pub header: Hash,
+    /// When it was opened, as its header says.
+    pub opened: String,
     /// Bytes that this daemon knows to be in it.
     pub len: u64,
     pub id: (u64, u64),

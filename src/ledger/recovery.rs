@@ -261,7 +261,8 @@ impl Recovery {
             // Lines that a dead process appended but never synced become durable with the seal's sync.
             let id = file.stat()?.id;
             let header = &found.header;
-            Ok(Segment { file, number: header.segment, header: header.hash(), len, id })
+            let (number, opened) = (header.segment, header.opened.clone());
+            Ok(Segment { file, number, header: header.hash(), opened, len, id })
         };
         open().map_err(LedgerError::io("opened for appending", path))
     }

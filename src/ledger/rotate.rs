@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::log::ActiveFile;
 use super::{Ledger, LedgerError};
-use crate::clock::{Now, rfc3339};
+use crate::clock::{Now, parse_rfc3339, rfc3339};
 use crate::fs::{self, Access};
 
 /// Names that are tried for a closed segment before it is given up.
@@ -15,6 +15,11 @@ impl Ledger {
     /// Bytes in the active segment.
     pub fn segment_len(&self) -> u64 {
         self.segment.len
+    }
+
+    /// When the active segment was opened, by the wall clock of then.
+    pub fn segment_opened_ns(&self) -> Option<i64> {
+        parse_rfc3339(&self.segment.opened)
     }
 
     /// Gives the active file the name of a closed segment, durably, and returns its path; nothing that

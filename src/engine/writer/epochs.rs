@@ -1,7 +1,5 @@
 //! When an epoch is closed.
 
-use std::time::Duration;
-
 use super::Writer;
 use crate::clock::Now;
 use crate::engine::Sealed;
@@ -43,15 +41,11 @@ impl Writer {
     }
 
     /// CLOCK_BOOTTIME at which the open epoch is closed if nothing else closes it.
-    fn seal_due_at(&self) -> u64 {
+    pub(super) fn seal_due_at(&self) -> u64 {
         let (since, seconds) = match self.epoch_began {
             Some(began) => (began, self.limits.epoch_seconds),
             None => (self.sealed_at, self.limits.idle_seconds),
         };
         since.saturating_add(seconds.saturating_mul(1_000_000_000))
-    }
-
-    pub(super) fn until_seal_is_due(&self) -> Duration {
-        Duration::from_nanos(self.seal_due_at().saturating_sub(self.watch.now().boot_ns))
     }
 }
