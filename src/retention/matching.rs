@@ -104,6 +104,18 @@ impl Match {
         ]
     }
 
+    /// Whether all events that meet `other` meet this one, too, as far as the patterns show that.
+    pub fn covers(&self, other: &Match) -> bool {
+        let covered = |patterns: &[String], others: &[String]| {
+            let any = |other: &String| patterns.iter().any(|pattern| glob(pattern, other));
+            patterns.is_empty() || !others.is_empty() && others.iter().all(any)
+        };
+        let uid = self.uid.is_empty()
+            || !other.uid.is_empty() && other.uid.iter().all(|uid| self.uid.contains(uid));
+        let texts = self.texts().into_iter().zip(other.texts());
+        uid && texts.into_iter().all(|((_, patterns), (_, others))| covered(patterns, others))
+    }
+
     /// Whether an event meets all conditions. A member that the event lacks meets none.
     pub fn matches(&self, facts: &Facts<'_>) -> bool {
         let found = [
@@ -174,6 +186,23 @@ mod tests {
         assert!(!what.matches(&Facts { uid: Some(1), ..facts }));
         assert!(!what.matches(&Facts { uid: None, ..facts }));
         assert!(Match::default().is_empty() && Match::default().matches(&Facts::default()));
+    }
+
+    #[test]
+    fn one_covers_another_that_asks_for_more() {
+        let of = |types: &[&str], uid: &[u32]| Match {
+            event_type: types.iter().map(|text| text.to_string()).collect(),
+            uid: uid.to_vec(),
+            ..Match::default()
+        };
+        let wide = of(&["a.*", "b"], &[]);
+        for narrow in [of(&["a.*"], &[]), of(&["a.x", "b"], &[1]), of(&["a.x*"], &[])] {
+            assert!(wide.covers(&narrow), "{narrow:?}");
+        }
+        for other in [of(&[], &[]), of(&["*"], &[]), of(&["a.x", "c"], &[]), of(&["b*"], &[])] {
+            assert!(!wide.covers(&other), "{other:?}");
+        }
+        assert!(!of(&["b"], &[1]).covers(&of(&["b"], &[1, 2])));
     }
 
     proptest::proptest! {

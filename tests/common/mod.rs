@@ -8,6 +8,7 @@ pub mod lab;
 pub mod log;
 pub mod pruning;
 pub mod traffic;
+pub mod tree;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
