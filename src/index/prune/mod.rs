@@ -57,6 +57,8 @@ pub struct RowsPruned {
     pub returned_bytes: u64,
     /// Events whose time is over and which only holds keep.
     pub kept_by_hold: u64,
+    /// Events that were judged. A run in which nothing is over judges none, however many there are.
+    pub judged: u64,
     /// Transactions.
     pub steps: u64,
     /// The time spent in them.
@@ -95,11 +97,12 @@ impl Pruning {
         let work = || -> rusqlite::Result<()> {
             let used = space::used_bytes(&tx)?;
             let mut rows = 0;
-            while !matches!(self.task, Task::Done | Task::Space { .. })
-                && rows < STEP_ROWS
-                && start.elapsed() < WORK
-            {
-                rows += self.delete(&tx)?;
+            // A little at least, however long the transaction took to begin.
+            while let Some(seen) = self.delete(&tx)? {
+                rows += seen;
+                if rows >= STEP_ROWS || start.elapsed() >= WORK {
+                    break;
+                }
             }
             self.done.freed_bytes += used.saturating_sub(space::used_bytes(&tx)?);
             if let Task::Space { under_way } = self.task {
@@ -125,20 +128,20 @@ impl Pruning {
         self.done
     }
 
-    /// A little of what is next; says how many rows were looked at.
-    fn delete(&mut self, tx: &Connection) -> rusqlite::Result<usize> {
-        match &mut self.task {
-            Task::Gone(gone) => match gone.unit(tx, &mut self.done)? {
-                Some(rows) => return Ok(rows),
-                None => self.task = Task::Rows(Rows::default()),
-            },
-            Task::Rows(rows) => match rows.unit(tx, &self.judge, &mut self.done)? {
-                Some(rows) => return Ok(rows),
-                None => self.task = Task::Space { under_way: false },
-            },
-            Task::Space { .. } | Task::Done => {}
+    /// A little of what is next; says how many rows were looked at, or `None` if all deleting is done.
+    fn delete(&mut self, tx: &Connection) -> rusqlite::Result<Option<usize>> {
+        let (seen, after) = match &mut self.task {
+            Task::Gone(gone) => (gone.unit(tx, &mut self.done)?, Task::Rows(Rows::default())),
+            Task::Rows(rows) => {
+                let seen = rows.unit(tx, &self.judge, &mut self.done)?;
+                (seen, Task::Space { under_way: false })
+            }
+            Task::Space { .. } | Task::Done => return Ok(None),
+        };
+        if seen.is_none() {
+            self.task = after;
         }
-        Ok(0)
+        Ok(Some(seen.unwrap_or_default()))
     }
 }
 

@@ -37,6 +37,7 @@ impl Rows {
         let last = ((open.block + 1) << BLOCK_SHIFT) - 1;
         let judged = judge_rows(tx, judge, open.next, last)?;
         open.held += judged.held;
+        done.judged += judged.rows as u64;
         for (from, to) in &judged.over {
             let sql = "DELETE FROM events WHERE seq BETWEEN ?1 AND ?2";
             done.rows += tx.prepare_cached(sql)?.execute([from, to])? as u64;
