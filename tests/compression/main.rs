@@ -6,5 +6,6 @@ mod common;
 mod crashes;
 mod forms;
 mod helpers;
+mod kill;
 mod meddling;
 mod readers;

@@ -150,7 +150,7 @@ impl Directory<'_> {
             self.errand.check_stop()?;
             seal.clear();
             read_line(&mut reader, &mut seal).map_err(failed())?;
-            if !size(&seal).is_some_and(|size| size < below) {
+            if size(&seal).is_none_or(|size| size >= below) {
                 break;
             }
             staged.write_all(&seal).map_err(FileError::of("written", &path))?;
