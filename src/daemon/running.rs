@@ -23,6 +23,7 @@ use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer, Socket};
 use crate::ledger::keys;
 use crate::ledger::open::Setup;
+use crate::maintain::holds::Holds;
 use crate::metrics::Metrics;
 use crate::publish::{Publisher, PublisherSetup};
 use crate::record::Record;
@@ -67,7 +68,11 @@ impl<'a> Running<'a> {
             announce::announce(&paths(&config));
         }
         let now = Clock::System.now();
-        let watch = Watch::new(disk, paths(&config), about.created, now);
+        let watch = Watch::new(disk.clone(), paths(&config), about.created, now);
+        let holds = Arc::new(Holds::new(disk, &config.state_dir));
+        if let Err(e) = holds.mend(&engine.writer()) {
+            tracing::error!("{e}");
+        }
 
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
@@ -80,7 +85,7 @@ impl<'a> Running<'a> {
         let ingest = runtime.spawn(ingest::serve(socket, context, async {
             let _told_or_dropped = stopping.await;
         }));
-        let answer = answer(&config, &engine, &publisher, metrics, rfc3339(now.wall_ns));
+        let answer = answer(&config, &engine, &publisher, metrics, rfc3339(now.wall_ns), holds);
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
