@@ -47,6 +47,8 @@ counters! {
     index_head,
     /// How often the index was emptied to be built anew.
     index_rebuilds,
+    /// Bytes of the index's write-ahead log that a reader keeps from being put into the database; 0 if none does.
+    wal_held_bytes,
     /// Checkpoints that anchors took.
     anchor_deliveries,
     /// Tries at which an anchor took none.

@@ -1,0 +1,69 @@
+//! What can be asked of and about the index while the engine runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, sync_channel};
+
+use super::feed::Feed;
+use super::indexer::Job;
+use crate::index::{IndexError, PruneRows, Reader, RowsPruned, Space};
+use crate::metrics::Metrics;
+
+/// Why a job has no end.
+const ENDED: &str = "the index has ended, because the daemon is stopping or had to give it up";
+
+/// Asks the index thread, and knows how it is.
+#[derive(Clone)]
+pub struct IndexHandle {
+    pub(super) feed: Arc<Feed>,
+    pub(super) jobs: Sender<Job>,
+    pub(super) database: PathBuf,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// The database on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseSpace {
+    /// How large it is.
+    pub space: Space,
+    /// Why its write-ahead log cannot be emptied, if a reader keeps it from that.
+    pub held_by_reader: Option<String>,
+}
+
+impl IndexHandle {
+    /// Drops the index and builds it again from the ledger.
+    pub fn reindex(&self) {
+        self.feed.request_reset();
+    }
+
+    /// What keeps the index from following the ledger, if something does.
+    pub fn error(&self) -> Option<String> {
+        self.feed.error()
+    }
+
+    /// Deletes rows whose time is over, beside the work of the index, and returns when that is done. Fails with
+    /// a sentence if the index cannot, or stops before; what was deleted by then is gone, and the next
+    /// call does the rest.
+    pub fn prune(&self, what: PruneRows) -> Result<RowsPruned, String> {
+        if let Some(error) = self.error() {
+            return Err(error);
+        }
+        let (done, wait) = sync_channel(1);
+        self.jobs.send(Job { what, done }).map_err(|_| ENDED.to_owned())?;
+        self.feed.prune_now();
+        wait.recv().unwrap_or_else(|_| Err(ENDED.into()))
+    }
+
+    /// How large the database is, and whether somebody keeps it from being emptied; cheap.
+    pub fn database(&self) -> Result<DatabaseSpace, IndexError> {
+        let space = Reader::open(&self.database)?.space()?;
+        let held = self.metrics.wal_held_bytes.get();
+        let held_by_reader = (held > 0).then(|| held_by_reader(&self.database, held));
+        Ok(DatabaseSpace { space, held_by_reader })
+    }
+}
+
+fn held_by_reader(database: &Path, bytes: u64) -> String {
+    let error = IndexError::HeldByReader { path: database.into(), bytes };
+    error.to_string()
+}
