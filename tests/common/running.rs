@@ -9,7 +9,7 @@ use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{
     CommitFailed, Engine, EngineSetup, IndexHandle, IndexSetup, Item, OnCommit, Receipt,
-    Submission, WriterError,
+    Submission, WriterError, WriterHandle,
 };
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::LedgerError;
@@ -140,6 +140,11 @@ impl Running {
         eventually("the index is up to date", || {
             (metrics.index_head.get() == metrics.ledger_head.get()).then_some(())
         });
+    }
+
+    /// A way to the writer.
+    pub fn writer(&self) -> WriterHandle {
+        self.engine.writer()
     }
 
     /// Closes the epoch, and opens a new segment if the active file was renamed.
