@@ -21,7 +21,7 @@
 //!
 //! [`ledger::proof`] shows one line to somebody who has no log: its path to a checkpoint's root.
 //!
-//! Below them: [`fs`] (the only way to the disk), [`config`], and the vocabulary [`event`],
+//! Below them: [`fs`] (the only way to the disk), [`program`], [`config`], and the vocabulary [`event`],
 //! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`]. Imports go down only; `tests/layers.rs` holds the floors.
 
 #![deny(unsafe_code)]
@@ -42,6 +42,7 @@ pub mod ledger;
 
 pub mod config;
 pub mod fs;
+pub mod program;
 
 pub mod clock;
 pub mod event;

@@ -1,7 +1,11 @@
 //! What `auditlog status` shows: counters that the rooms raise, which start at zero with the process, and
-//! how the anchors are.
+//! how the anchors and maintenance are.
+
+mod maintenance;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use maintenance::{Failing, Forecast, History, MaintenanceStatus};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
@@ -67,6 +71,23 @@ pub struct AnchorStatus {
     /// Why the last try failed; null if it did not.
     pub error: Option<String>,
     /// When tries began to fail, RFC 3339.
+    pub failing_since: Option<String>,
+}
+
+/// How one archive is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ArchiveStatus {
+    /// Its name: `directory /mnt/archive`.
+    pub archive: String,
+    /// Whether segments that it has not taken are kept.
+    pub required: bool,
+    /// Closed segments that it has not taken.
+    pub waiting: u64,
+    /// When it took the last one, RFC 3339.
+    pub taken: Option<String>,
+    /// Why the last run could not hand over everything; null if it could.
+    pub error: Option<String>,
+    /// Since when that is so, RFC 3339.
     pub failing_since: Option<String>,
 }
 

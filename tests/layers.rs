@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and its floor; the vocabulary on floor 0 is small enough to use itself.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("daemon", 5),
     ("cli", 5),
     ("ingest", 4),
@@ -17,6 +17,7 @@ const FLOORS: [(&str, u8); 20] = [
     ("index", 2),
     ("config", 1),
     ("fs", 1),
+    ("program", 1),
     ("event", 0),
     ("record", 0),
     ("json", 0),

@@ -11,6 +11,7 @@ mod format;
 mod given_key;
 mod hold;
 mod keys;
+mod maintain;
 mod output;
 mod progress;
 mod prove;
@@ -81,6 +82,7 @@ enum Command {
     Reindex(reindex::Reindex),
     Rotate(rotate::Rotate),
     Hold(hold::Hold),
+    Maintain(maintain::Maintain),
     Config(config::Config),
 }
 
@@ -116,6 +118,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Rotate(rotate) => rotate.run(context, &mut out),
         Command::Hold(hold) => hold.run(context, &mut out),
+        Command::Maintain(maintain) => maintain.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }
 }

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
 use crate::engine::{Engine, IndexHandle, WriterHandle};
 use crate::maintain::holds::{Holds, HoldsError};
+use crate::maintain::{MaintainHandle, Progress};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 use crate::retention::Hold;
@@ -16,6 +17,7 @@ pub fn answer(
     config: &Config,
     engine: &Engine,
     publisher: &Arc<Publisher>,
+    maintenance: MaintainHandle,
     metrics: Arc<Metrics>,
     started: String,
     holds: Arc<Holds>,
@@ -32,6 +34,7 @@ pub fn answer(
             socket: socket.clone(),
             index_error: index.error(),
             anchors: publisher.status(),
+            maintenance: Some(maintenance.status()),
             metrics: metrics.snapshot(),
         })),
         _ if !may_change(uid) => {
@@ -46,6 +49,12 @@ pub fn answer(
         Request::HoldRemove { id, reason } => {
             held("releases", uid, holds.remove(&id, &reason, uid, &writer))
         }
+        Request::Maintain => Reply::Run(maintenance.request(uid)),
+        Request::Maintaining(run) => match maintenance.progress(run) {
+            Progress::Doing(what) => Reply::Maintaining(what),
+            Progress::Ended(done) => Reply::Maintained(done),
+            Progress::Stopping => Reply::Refused("it stops".into()),
+        },
     })
 }
 

@@ -1,5 +1,6 @@
 //! A file system for tests that fails at a chosen step, and from then on: the process is as good as dead.
 
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -132,6 +133,11 @@ impl File for FaultyFile {
     fn sync(&mut self) -> io::Result<()> {
         let Self { file, plan } = self;
         plan.step(|| file.sync(), || Ok(()))
+    }
+
+    fn make_like(&mut self, other: &Metadata) -> io::Result<()> {
+        let Self { file, plan } = self;
+        plan.step(|| file.make_like(other), || Ok(()))
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {

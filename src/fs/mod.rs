@@ -4,7 +4,8 @@
 pub mod faulty;
 mod real;
 
-use std::io;
+use std::fs::Metadata;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -31,9 +32,10 @@ pub trait Fs: Send + Sync {
     fn create_new(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>>;
     /// Takes the file's name away.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Renames within one directory, replacing what has the name.
+    /// Renames within one file system, replacing what has the name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Renames within one directory, to a name that nothing has: `AlreadyExists` if something does.
+    /// Renames within one file system; what has the name stays, and that is
+    /// [`io::ErrorKind::AlreadyExists`].
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the directory's entries durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
@@ -47,6 +49,9 @@ pub trait File: Send {
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// fdatasync: what was written is durable when this returns without an error.
     fn sync(&mut self) -> io::Result<()>;
+    /// Makes mode, group and modification time those of another file; durable with the next sync of a file
+    /// that is new.
+    fn make_like(&mut self, other: &Metadata) -> io::Result<()>;
     /// Cuts the file to `len` bytes and makes that durable.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
     /// All that is in the file, also when it has no name any more.
@@ -79,6 +84,17 @@ pub fn open_regular(path: &Path) -> io::Result<std::fs::File> {
     // Another may stand there by now.
     check(file.metadata()?)?;
     Ok(file)
+}
+
+/// What a small file holds, at most `most` bytes of it; `None` if it is not there.
+pub fn read_small(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match std::fs::File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// Replaces a small file so that a reader, and a crash, sees either the old or the new one whole.

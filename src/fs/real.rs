@@ -1,9 +1,11 @@
 //! The real file system.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{
+    DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown,
+};
 use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -107,17 +109,21 @@ impl Fs for Real {
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // Some file systems (NFS, for one) cannot; then a look has to do, in a directory that is ours.
-            Err(Errno::INVAL | Errno::NOSYS) => match fs::symlink_metadata(to) {
-                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-                Err(_) => fs::rename(from, to),
-            },
+            // Some network file systems cannot do it in one step.
+            Err(Errno::INVAL | Errno::NOSYS) if fs::symlink_metadata(to).is_err() => {
+                fs::rename(from, to)
+            }
+            Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::AlreadyExists.into()),
             renamed => Ok(renamed?),
         }
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        fs::File::open(path)?.sync_all()
+        match fs::File::open(path)?.sync_all() {
+            // Some network file systems know no such thing.
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        }
     }
 }
 
@@ -134,6 +140,15 @@ impl File for RealFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn make_like(&mut self, other: &Metadata) -> io::Result<()> {
+        // A group that is right already need not be one that we may give.
+        if self.0.metadata()?.gid() != other.gid() {
+            fchown(&self.0, None, Some(other.gid()))?;
+        }
+        self.0.set_permissions(other.permissions())?;
+        self.0.set_modified(other.modified()?)
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {

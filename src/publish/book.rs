@@ -2,7 +2,7 @@
 //! witness goes on; and `checkpoint.cosigned` for whoever verifies.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -70,13 +70,10 @@ impl Book {
 }
 
 fn read(path: &Path) -> io::Result<BTreeMap<String, Entry>> {
-    let file = match std::fs::File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        opened => opened?,
-    };
-    let mut text = Vec::new();
-    file.take(MOST).read_to_end(&mut text)?;
-    Ok(serde_json::from_slice(&text)?)
+    Ok(match fs::read_small(path, MOST)? {
+        Some(text) => serde_json::from_slice(&text)?,
+        None => BTreeMap::new(),
+    })
 }
 
 #[cfg(test)]

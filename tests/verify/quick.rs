@@ -123,3 +123,89 @@ fn a_compressed_segment_is_gone_on_with_where_the_position_is() {
     assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
     assert_eq!((report.figures.first_seq, report.figures.next_seq), (103, 204));
 }
+
+/// A log with a segment, its position in it, and behind it `more` segments.
+fn position_and_segments(more: usize) -> (Log, Position) {
+    let mut log = Log::new();
+    log.events(5);
+    log.rotate();
+    log.events(5);
+    log.seal(Reason::Time);
+    let since = position(&log.options());
+    log.events(5);
+    for _ in 0..more {
+        log.rotate();
+        log.events(5);
+    }
+    (log, since)
+}
+
+/// The record for these segments, its seal, and then they are gone.
+fn prune(log: &mut Log, gone: std::ops::Range<usize>) {
+    let (record, files) = pruning::of(&log.paths().log_dir, gone, 0);
+    log.record(&record);
+    log.seal(Reason::Time);
+    files.iter().for_each(|path| fs::remove_file(path).expect("removes"));
+}
+
+#[test]
+fn a_quick_run_goes_on_over_holes_behind_its_position() {
+    for key in [false, true] {
+        let (mut log, since) = position_and_segments(3);
+        let options = |log: &Log| if key { log.audited() } else { log.options() };
+        prune(&mut log, 2..3);
+        let report = run(&Options { since: Some(since), ..options(&log) });
+        assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+        assert_eq!((report.holes.len(), report.since.is_some()), (1, true));
+        // What a hole before the position was is settled.
+        let since = Some(
+            Position::from_json(report.position.expect("one").to_json().as_bytes()).expect("reads"),
+        );
+        log.events(1);
+        let report = run(&Options { since, ..options(&log) });
+        assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+        assert!(report.holes.is_empty() && report.since.is_some());
+    }
+}
+
+#[test]
+fn a_hole_that_waits_for_its_seal_is_asked_for_again() {
+    let (mut log, _) = position_and_segments(2);
+    let (record, files) = pruning::of(&log.paths().log_dir, 1..2, 0);
+    log.seal(Reason::Time);
+    log.record(&record);
+    fs::remove_file(&files[0]).expect("removes");
+    // The mac of the record is enough for who can check it, and not for a later run without the key.
+    let since = Some(position(&log.audited()));
+    let report = run(&Options { since: since.clone(), ..log.options() });
+    expect(&report, Verdict::Tampered, "lines 8 to 19 are missing before this segment");
+    log.seal(Reason::Time);
+    let report = run(&Options { since, ..log.options() });
+    assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+}
+
+#[test]
+fn a_position_whose_segment_retention_deleted_must_be_on_the_way() {
+    let (mut log, since) = position_and_segments(2);
+    let before = copy(&log);
+    prune(&mut log, 1..2);
+    let quick = Options { since: Some(since), ..log.options() };
+    let report = run(&quick);
+    assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+    assert!(report.since.is_none(), "all was read");
+    // Set back to before the position, with all that is beside it, the log holds together; but not with that.
+    restore(&log, &before);
+    let paths = log.paths();
+    for path in [
+        paths.active(),
+        paths.active().with_extension("jsonl-1"),
+        paths.active().with_extension("jsonl-2"),
+    ] {
+        fs::remove_file(path).expect("removes");
+    }
+    for path in [paths.checkpoint(), paths.seals()] {
+        fs::remove_file(path).expect("removes");
+    }
+    assert_eq!(log.verify().verdict, Verdict::OkUnanchored);
+    expect(&run(&quick), Verdict::Tampered, "the log does not reach that far any more");
+}

@@ -6,7 +6,7 @@ use super::compose::Evidence;
 use super::counts::{moment, number, seqs};
 use super::page::{Key, Range};
 use crate::cli::text::{count, visible};
-use crate::ledger::verify::KeyFrom;
+use crate::ledger::verify::{Hole, KeyFrom};
 
 impl Evidence<'_> {
     pub(super) fn keys(&self) -> Vec<Key> {
@@ -65,29 +65,19 @@ impl Evidence<'_> {
 
     pub(super) fn ranges(&self) -> Vec<Range> {
         let figures = &self.report.figures;
-        let range = |seqs, class, state, why: String| Range {
-            seqs,
-            class,
-            state,
-            why: visible(&why).into_owned(),
-        };
         let mut list = Vec::new();
-        if figures.first_seq > 0 {
-            let why = "Before the first line that is there; see the deletions below.".to_owned();
-            list.push(range(seqs(0, figures.first_seq), "", "Not there", why));
-        }
         let mut from = figures.first_seq;
         if let Some(covered) = &self.report.anchored.covered {
             let time =
                 covered.ts_ns.map(|ns| format!(", up to {}", moment(ns))).unwrap_or_default();
             let why = format!("A signed checkpoint covers them{time}: {}", covered.from);
-            list.push(range(seqs(from.min(covered.size), covered.size), "ok", "Anchored", why));
+            list.push((from.min(covered.size)..covered.size, "ok", "Anchored", why));
             from = from.max(covered.size);
         }
         let sealed = figures.next_seq.saturating_sub(figures.open_lines);
         if from < sealed {
             let why = "Sealed on the host; nothing that was kept elsewhere covers them.".to_owned();
-            list.push(range(seqs(from, sealed), "warn", "Not anchored", why));
+            list.push((from..sealed, "warn", "Not anchored", why));
             from = sealed;
         }
         if from < figures.next_seq {
@@ -97,14 +87,21 @@ impl Evidence<'_> {
                 }
                 _ => "After the last seal; checked with the auditor key.",
             };
-            let seqs = seqs(from, figures.next_seq);
-            list.push(range(seqs, "warn", "Not sealed yet", why.to_owned()));
+            list.push((from..figures.next_seq, "warn", "Not sealed yet", why.to_owned()));
         }
         if let Some((from, end)) = self.unread() {
             let why = "Verification ended at the first line that does not hold.".to_owned();
-            list.push(range(seqs(from, end), "bad", "Not checked", why));
+            list.push((from..end, "bad", "Not checked", why));
         }
-        list
+        let mut list = without(list, &self.report.holes);
+        list.sort_by_key(|(seqs, ..)| seqs.start);
+        let range = |(range, class, state, why): Part| Range {
+            seqs: seqs(range.start, range.end),
+            class,
+            state,
+            why: visible(&why).into_owned(),
+        };
+        list.into_iter().map(range).collect()
     }
 
     /// Lines that are there and were not verified.
@@ -127,4 +124,28 @@ impl Evidence<'_> {
         });
         checkpoints.into_iter().chain(receipts).collect()
     }
+}
+
+/// Lines, a class of the page, what is said of them, and why.
+type Part = (std::ops::Range<u64>, &'static str, &'static str, String);
+
+/// The parts with each hole cut out of them, and the holes.
+fn without(parts: Vec<Part>, holes: &[Hole]) -> Vec<Part> {
+    let mut list = Vec::new();
+    for (mut seqs, class, state, why) in parts {
+        for hole in holes {
+            if seqs.contains(&hole.first_seq) {
+                list.push((seqs.start..hole.first_seq, class, state, why.clone()));
+                seqs.start = hole.through_seq + 1;
+            }
+        }
+        list.push((seqs, class, state, why));
+    }
+    list.retain(|(seqs, ..)| !seqs.is_empty());
+    let gone = |hole: &Hole| {
+        let why = "Retention deleted them; see the deletions below.".to_owned();
+        (hole.first_seq..hole.through_seq + 1, "", "Not there", why)
+    };
+    list.extend(holes.iter().map(gone));
+    list
 }

@@ -1,22 +1,38 @@
 //! The index against the ledger: whether each row is what the ledger's line gives, whether there are others, and
 //! whether the file is as the daemon made it.
 
-use std::ops::Range;
+mod gone;
+
 use std::path::Path;
 
+use super::expired::Expired;
 use super::findings::{Findings, MOST_TOLD};
 use super::maps::Maps;
 use super::{Database, Phase};
 use crate::engine::rows::{self, Sink};
 use crate::event::FieldMap;
-use crate::index::{EventRow, IndexError, Part, Progress, Reader, SealRow, Snapshot};
+use crate::index::{EventRow, IndexError, Part, Progress, Reader, SealRow};
 use crate::ledger::line::peek_seq;
 use crate::ledger::reader::{Lines, Reader as Ledger};
-use crate::ledger::segment;
 use crate::ledger::verify::{Options, Report, Verdict};
 
 /// Bytes of lines that are compared at one moment of the index.
 const READ_BYTES: usize = 2 << 20;
+
+/// The log is not any more the one that was verified: maintenance deletes from it and from the database.
+pub(super) struct Changed;
+
+/// Why a comparison ends early.
+enum Ended {
+    Index(IndexError),
+    Changed,
+}
+
+impl From<IndexError> for Ended {
+    fn from(error: IndexError) -> Self {
+        Ended::Index(error)
+    }
+}
 
 /// Compares, and adds what was found to the report.
 pub(super) fn check(
@@ -24,19 +40,24 @@ pub(super) fn check(
     options: &Options,
     report: &mut Report,
     progress: &mut dyn FnMut(Phase, u64, u64),
-) {
+) -> Result<(), Changed> {
     let mut check = Check::new(options, report);
-    if let Err(e) = check.run(database, progress) {
-        let verdict = match e {
-            IndexError::Changed { .. } | IndexError::Value { .. } => Verdict::Tampered,
-            _ => Verdict::Unverifiable,
-        };
-        let message = format!("the database could not be compared with the log: {e}");
-        check.found.tell(verdict, message);
+    match check.run(database, progress) {
+        Ok(()) => {}
+        Err(Ended::Changed) => return Err(Changed),
+        Err(Ended::Index(e)) => {
+            let verdict = match e {
+                IndexError::Changed { .. } | IndexError::Value { .. } => Verdict::Tampered,
+                _ => Verdict::Unverifiable,
+            };
+            let message = format!("the database could not be compared with the log: {e}");
+            check.found.tell(verdict, message);
+        }
     }
     let Check { found, compared, next, .. } = check;
     report.database_end = compared.then_some(next);
     found.into_report(report);
+    Ok(())
 }
 
 struct Check<'a> {
@@ -47,6 +68,7 @@ struct Check<'a> {
     report: &'a Report,
     found: Findings,
     maps: Maps,
+    expired: Expired,
     /// The leaf up to which lines and rows were compared.
     next: u64,
     /// Whether they were compared as far as there are any.
@@ -57,15 +79,16 @@ impl<'a> Check<'a> {
     fn new(options: &'a Options, report: &'a Report) -> Self {
         let (log_dir, live) = (&*options.paths.log_dir, options.live);
         let ledger = Ledger::new(log_dir, &report.figures.log_id);
-        let (found, maps) = (Findings::default(), Maps::default());
-        Self { log_dir, live, ledger, report, found, maps, next: 0, compared: false }
+        let (maps, expired) = (Maps::default(), Expired::new(&report.retention));
+        let found = Findings::new(expired.all_read);
+        Self { log_dir, live, ledger, report, found, maps, expired, next: 0, compared: false }
     }
 
     fn run(
         &mut self,
         database: &Database<'_>,
         progress: &mut dyn FnMut(Phase, u64, u64),
-    ) -> Result<(), IndexError> {
+    ) -> Result<(), Ended> {
         let db = Reader::open(database.path)?;
         let made = db.made(&self.report.figures.log_id)?;
         made.differences.iter().for_each(|what| self.found.differ(what));
@@ -94,13 +117,13 @@ impl<'a> Check<'a> {
         db: &Reader,
         end: u64,
         progress: &mut dyn FnMut(Phase, u64, u64),
-    ) -> Result<bool, IndexError> {
+    ) -> Result<bool, Ended> {
         let (mut done, total) = (0, self.report.figures.bytes);
         let mut compared = Progress::default();
         if let Some(since) = &self.report.since {
             // What an earlier run has read of the log was compared by that run.
             self.next = since.seq;
-            compared.skip_to(since.seq);
+            compared.begin(since.seq);
         }
         while self.next < end {
             let snapshot = db.snapshot()?;
@@ -124,13 +147,17 @@ impl<'a> Check<'a> {
                 break;
             }
             let first = peek_seq(&lines.bytes).unwrap_or(lines.next);
-            if first > self.next {
-                self.without_lines(&snapshot, self.next..first)?;
-                compared.skip_to(first);
+            let skipped = self.next..first;
+            if !skipped.is_empty() {
+                self.hole(&snapshot, skipped)?;
             }
             let mut differ = |difference| self.found.row(difference);
+            if first > self.next {
+                compared.skip_to(first, &snapshot, &mut differ)?;
+            }
             let part = Part::new(&snapshot, &mut compared, first, &mut differ);
-            let mut compare = Compare { part, maps: &mut self.maps };
+            let (maps, expired) = (&mut self.maps, &self.expired);
+            let mut compare = Compare { part, maps, expired };
             rows::each(&lines.bytes, &map, &self.report.figures.log_id, &mut compare)?;
             compare.part.finish(lines.next)?;
             self.next = lines.next;
@@ -139,32 +166,12 @@ impl<'a> Check<'a> {
         }
         let snapshot = db.snapshot()?;
         compared.finish(&snapshot, self.next, &mut |difference| self.found.row(difference))?;
+        if self.found.lacks_events && self.was_maintained() {
+            return Err(Ended::Changed);
+        }
         self.segments(&snapshot, end)?;
         self.others(&snapshot)?;
         Ok(true)
-    }
-
-    /// Rows for which there can be no lines, or are none.
-    fn others(&mut self, snapshot: &Snapshot<'_>) -> Result<(), IndexError> {
-        if let Some(extent) = snapshot.leaves(i64::MIN..=-1)? {
-            self.found.differ(&format!("the database has {} rows with a seq below 0", extent.rows));
-        }
-        let indexed = snapshot.indexed;
-        if let Some(extent) = snapshot.leaves(leaf(indexed)..=i64::MAX)? {
-            let (rows, first) = (extent.rows, extent.first);
-            self.found.differ(&format!(
-                "the database has {rows} rows from seq {first} on, though it says that it ends before seq {indexed}"
-            ));
-        }
-        let last = indexed.saturating_sub(1);
-        // A daemon may have written on since the log was verified.
-        if indexed > self.next
-            && let Some(lines) = self.read_log(last, indexed, 1)
-            && peek_seq(&lines.bytes) != Some(last)
-        {
-            self.without_lines(snapshot, self.next..indexed)?;
-        }
-        Ok(())
     }
 
     /// Lines of the log, as [`Ledger::read`]; if they cannot be read, that is a finding.
@@ -174,59 +181,6 @@ impl<'a> Check<'a> {
             self.found.tell(Verdict::Unverifiable, message);
         });
         read.ok()
-    }
-
-    /// Rows whose lines are not there, which the verdict on the log may explain.
-    fn without_lines(
-        &mut self,
-        snapshot: &Snapshot<'_>,
-        seqs: Range<u64>,
-    ) -> Result<(), IndexError> {
-        let deleted = self.report.since.is_none() && seqs.end <= self.report.figures.first_seq;
-        let Some(extent) = snapshot.leaves(leaf(seqs.start)..=leaf(seqs.end) - 1)? else {
-            return Ok(());
-        };
-        let (rows, first, last) = (extent.rows, extent.first, extent.last);
-        let what = format!("the database has {rows} rows of seq {first} to {last}");
-        match (deleted, self.report.verdict) {
-            (true, _) => {
-                let what = format!(
-                    "{what}, which retention deleted from the log: nothing vouches for them"
-                );
-                self.found.advise(Verdict::Unverifiable, &what);
-            }
-            (false, verdict @ (Verdict::Incomplete | Verdict::Unverifiable)) => {
-                self.found.tell(verdict, format!("{what}, whose lines are missing from the log"));
-            }
-            (false, _) if !self.live && seqs.start >= self.report.figures.next_seq => self.found.tell(
-                Verdict::Incomplete,
-                format!(
-                    "{what}, and the segments end before: either the segments were copied first, while the daemon \
-                     wrote, or the log's end was cut, or the rows were added; copy the database first and the \
-                     segments after it"
-                ),
-            ),
-            (false, _) => self.found.tell(
-                Verdict::Tampered,
-                format!(
-                    "{what}, which the log has not: its end was cut off, or the rows were added; copy the database \
-                     before `auditlog reindex` removes them"
-                ),
-            ),
-        }
-        Ok(())
-    }
-
-    fn segments(&mut self, snapshot: &Snapshot<'_>, end: u64) -> Result<(), IndexError> {
-        let Ok(mut listed) = segment::list(self.log_dir) else { return Ok(()) };
-        listed.retain(|found| found.header.log_id == self.report.figures.log_id);
-        // A segment is listed before the first row of it; one that came since is not missed.
-        listed.retain(|found| found.header.first_seq < end);
-        let (Some(first), Some(last)) = (listed.first(), listed.last()) else { return Ok(()) };
-        let (first, last) = (leaf(first.header.segment), leaf(last.header.segment));
-        let rows: Vec<_> = listed.iter().map(rows::segment).collect();
-        let mut differ = |difference| self.found.row(difference);
-        snapshot.segments(first..=last, &rows, &mut differ)
     }
 
     /// Whether the maps with which the rows were made are ones that this host has used.
@@ -263,12 +217,13 @@ fn leaf(seq: u64) -> i64 {
 struct Compare<'c, 'p, 'r, 'f> {
     part: Part<'p, 'r, 'f>,
     maps: &'c mut Maps,
+    expired: &'c Expired,
 }
 
 impl Sink for Compare<'_, '_, '_, '_> {
     fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
         rows.iter().for_each(|row| self.maps.note(row.seq, row.event));
-        self.part.events(rows)
+        self.part.events(rows, &mut |row| self.expired.lets_go(row))
     }
 
     fn seal(&mut self, row: &SealRow<'_>) -> Result<(), IndexError> {

@@ -6,13 +6,21 @@ use crate::ledger::verify::{Finding, Report, Verdict};
 /// Differences that are told one by one.
 pub(super) const MOST_TOLD: usize = 20;
 
-#[derive(Default)]
 pub(super) struct Findings {
     told: Vec<Finding>,
     more: u64,
+    /// Whether rows of events are missing, and no rule that was read let them go.
+    pub lacks_events: bool,
+    /// Whether all rules of retention that the log names could be read.
+    all_rules_read: bool,
 }
 
 impl Findings {
+    /// None yet; `all_rules_read` is [`super::expired::Expired::all_read`].
+    pub fn new(all_rules_read: bool) -> Self {
+        Self { told: Vec::new(), more: 0, lacks_events: false, all_rules_read }
+    }
+
     pub fn tell(&mut self, verdict: Verdict, message: String) {
         self.told.push(Finding { verdict, message, place: None });
     }
@@ -37,6 +45,15 @@ impl Findings {
             "segments" => "segment",
             _ => "seq",
         };
+        if table == "events" && kind == Kind::Missing {
+            self.lacks_events = true;
+            if !self.all_rules_read {
+                let what = format!(
+                    "the database lacks seq {key}, and another version of auditlogd made rules of retention that cannot be read here"
+                );
+                return self.advise(Verdict::Unverifiable, &what);
+            }
+        }
         self.differ(&match kind {
             Kind::Missing => format!("the database lacks {name} {key} in {table}"),
             Kind::Extra => {
@@ -51,7 +68,7 @@ impl Findings {
 
     /// Puts them into the report.
     pub fn into_report(self, report: &mut Report) {
-        let Self { told, more } = self;
+        let Self { told, more, .. } = self;
         told.into_iter().for_each(|finding| report.add(finding));
         if more > 0 {
             let message = format!("{more} more differences between the database and the log");

@@ -10,9 +10,12 @@ use serde::Deserialize;
 
 use crate::event::{DefinitionError, FieldMap};
 use crate::index::{IndexError, Snapshot};
-use crate::ledger::line::{self, Body};
+use crate::ledger::line::{self, Body, Line};
 use crate::ledger::verify::Verdict;
 use crate::record;
+
+/// The own records that name the map in force.
+const NAMING: [&str; 3] = ["started", "config_changed", "maintained"];
 
 #[derive(Default)]
 pub(super) struct Maps {
@@ -82,7 +85,7 @@ impl Maps {
             field_map: String,
         }
         let Some(own) = event.strip_prefix(record::PREFIX) else { return };
-        if !own.starts_with("started\"") && !own.starts_with("config_changed\"") {
+        if !NAMING.iter().any(|kind| own.strip_prefix(kind).is_some_and(|e| e.starts_with('"'))) {
             return;
         }
         let Ok(Named { data: Data { field_map } }) = serde_json::from_str(event) else { return };
@@ -101,14 +104,7 @@ impl Maps {
 
     /// The same as [`Maps::note`] for whole lines.
     pub fn records_in(&mut self, lines: &[u8]) {
-        let own = memchr::memmem::Finder::new(record::PREFIX);
-        for text in lines.split(|b| *b == b'\n').filter(|text| own.find(text).is_some()) {
-            if let Ok(line) = line::parse(text)
-                && let Body::Event { event, .. } = line.body
-            {
-                self.note(line.seq, event);
-            }
-        }
+        own_events(lines).for_each(|(seq, event)| self.note(seq, event));
     }
 
     /// The rows below `end` that were made with a map which was not in force then or later, and is not the
@@ -124,4 +120,14 @@ impl Maps {
             used.filter(|(seqs, hash)| !named(seqs, hash) && configured.as_ref() != Some(hash));
         unnamed.map(|(seqs, _)| seqs).collect()
     }
+}
+
+/// The daemon's own events in whole lines, each with its `seq`.
+pub(super) fn own_events(lines: &[u8]) -> impl Iterator<Item = (u64, &str)> {
+    let own = memchr::memmem::Finder::new(record::PREFIX);
+    let texts = lines.split(|b| *b == b'\n').filter(move |text| own.find(text).is_some());
+    texts.filter_map(|text| match line::parse(text).ok()? {
+        Line { seq, body: Body::Event { event, .. }, .. } => Some((seq, event)),
+        _ => None,
+    })
 }

@@ -14,16 +14,28 @@ pub struct Progress {
     blocks_from: i64,
     /// Whether that block may also hold rows before those that are compared.
     begun_before: bool,
-    /// Whether the last block may also hold rows after them.
-    grows: bool,
 }
 
 impl Progress {
-    /// The leaves before `first` are not compared: a block that holds some of them may span their times.
-    pub fn skip_to(&mut self, first: u64) {
-        self.spans.finish();
+    /// Begins with leaf `first`: a block that holds leaves before it may span their times.
+    pub fn begin(&mut self, first: u64) {
         self.blocks_from = sql_int(first) >> BLOCK_SHIFT;
         self.begun_before = !first.is_multiple_of(1 << BLOCK_SHIFT);
+    }
+
+    /// Goes on with leaf `first`, since the ledger lacks what is before it: a block that holds leaves of that may
+    /// span their times.
+    pub fn skip_to(
+        &mut self,
+        first: u64,
+        snapshot: &Snapshot<'_>,
+        found: &mut Found<'_>,
+    ) -> Result<(), IndexError> {
+        if let Some(block) = self.spans.finish() {
+            self.block(&block, true, snapshot, found)?;
+        }
+        self.begin(first);
+        Ok(())
     }
 
     /// Compares what is left of the blocks after leaf `end`, up to which the ledger was compared.
@@ -34,11 +46,11 @@ impl Progress {
         found: &mut Found<'_>,
     ) -> Result<(), IndexError> {
         // Rows that came since may have widened the last block and begun others.
-        self.grows = snapshot.indexed > end;
+        let grows = snapshot.indexed > end;
         if let Some(block) = self.spans.finish() {
-            self.block(&block, snapshot, found)?;
+            self.block(&block, grows, snapshot, found)?;
         }
-        let later = match snapshot.indexed > end {
+        let later = match grows {
             true => ((sql_int(snapshot.indexed) - 1) >> BLOCK_SHIFT) + 1,
             false => self.blocks_from + i64::from(self.begun_before),
         };
@@ -49,25 +61,34 @@ impl Progress {
         Ok(())
     }
 
+    /// Compares a block; `wider` if it may span more than these times.
     fn block(
         &mut self,
         block: &Block,
+        wider: bool,
         snapshot: &Snapshot<'_>,
         found: &mut Found<'_>,
     ) -> Result<(), IndexError> {
         let begun_before = std::mem::take(&mut self.begun_before);
         // Of the block that was begun nothing was compared where only seals came after.
         let unseen = begun_before && block.number > self.blocks_from;
-        let loose = begun_before && !unseen || self.grows;
+        let wider = begun_before && !unseen || wider;
         let keys = self.blocks_from + i64::from(unseen)..=block.number;
         self.blocks_from = block.number + 1;
-        let mut differs = false;
+        let (mut differs, mut missing) = (false, None);
         let mut note = |difference: Difference| match difference.kind {
             Kind::Changed(_) => differs = true,
-            _ => found(difference),
+            Kind::Missing => missing = Some(difference),
+            Kind::Extra => found(difference),
         };
         snapshot.compare(&Block::TABLE, keys, [block.values()], &mut note)?;
-        if differs && !(loose && snapshot.spans(block)?) {
+        // With its last row the block's goes too.
+        if let Some(difference) = missing
+            && snapshot.has_events(block)?
+        {
+            found(difference);
+        }
+        if differs && !(wider && snapshot.spans(block)?) {
             let kind = Kind::Changed(vec!["first_ts_ns", "last_ts_ns"]);
             found(Difference { table: Block::TABLE.name, key: block.number, kind });
         }
@@ -76,6 +97,14 @@ impl Progress {
 }
 
 impl Snapshot<'_> {
+    /// Whether any row of an event of this block is there.
+    fn has_events(&self, block: &Block) -> Result<bool, IndexError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM events NOT INDEXED WHERE seq BETWEEN ?1 AND ?2)";
+        let first = block.number << BLOCK_SHIFT;
+        let seqs = [first, first + (1 << BLOCK_SHIFT) - 1];
+        self.tx.query_row(sql, seqs, |row| row.get(0)).map_err(|e| self.reader.error(e))
+    }
+
     /// Whether the row of this block spans at least its times.
     fn spans(&self, block: &Block) -> Result<bool, IndexError> {
         let sql = "SELECT first_ts_ns <= ?2 AND last_ts_ns >= ?3 FROM blocks WHERE block = ?1";
@@ -105,16 +134,28 @@ impl<'p, 'r, 'f> Part<'p, 'r, 'f> {
         Self { snapshot, progress, found, events_from: from, seals_from: from }
     }
 
-    /// The next events.
-    pub fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
+    /// The next events; retention may have deleted those rows of them that `gone` says.
+    pub fn events(
+        &mut self,
+        rows: &[EventRow<'_>],
+        gone: &mut dyn FnMut(&EventRow<'_>) -> bool,
+    ) -> Result<(), IndexError> {
         let Some(last) = rows.last() else { return Ok(()) };
+        let found = &mut *self.found;
+        let mut differ = |difference: Difference| {
+            let at = rows.binary_search_by_key(&difference.key, |row| sql_int(row.seq));
+            let missing = at.ok().filter(|_| difference.kind == Kind::Missing);
+            if !missing.is_some_and(|at| gone(&rows[at])) {
+                found(difference);
+            }
+        };
         let keys = self.events_from..=sql_int(last.seq);
         self.events_from = sql_int(last.seq) + 1;
         let values = rows.iter().map(EventRow::values);
-        self.snapshot.compare(&EventRow::TABLE, keys, values, self.found)?;
+        self.snapshot.compare(&EventRow::TABLE, keys, values, &mut differ)?;
         for row in rows {
             if let Some(block) = self.progress.spans.note(row.seq, row.ts_ns) {
-                self.progress.block(&block, self.snapshot, self.found)?;
+                self.progress.block(&block, false, self.snapshot, self.found)?;
             }
         }
         Ok(())

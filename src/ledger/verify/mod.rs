@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 pub use anchors::{Anchored, Covered, Given, KeyFrom, ReadError, read as read_anchors};
 pub use chain::{Hole, Prune};
 pub use history::{Bounded, Happening, History, Kind, SealEntry};
+pub(crate) use own::Own;
 pub use position::Position;
 pub use report::{Figures, Finding, Place, Report, Since, Verdict};
 pub use retention::Retention;

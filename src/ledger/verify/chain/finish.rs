@@ -45,7 +45,13 @@ impl Chain<'_> {
         let figures = &mut self.report.figures;
         figures.next_seq = self.tree.size();
         figures.last_ts_ns = self.last_ts_ns;
+        // Without seals that lead to the first line nothing was read.
+        figures.first_seq = figures.first_seq.min(figures.next_seq);
         figures.open_lines = self.tree.size().saturating_sub(self.epoch_first);
+        if read.is_ok() && self.options.auditor_key.is_some() {
+            self.confirm_holes(false);
+        }
+        self.report.holes = self.holes.iter().filter_map(Missing::explained).collect();
         if let Err(finding) = read.and_then(|()| self.check_end()) {
             self.found(finding);
         }
@@ -66,15 +72,11 @@ impl Chain<'_> {
         if let Some(finding) = self.wrong_key.take() {
             return Err(finding);
         }
-        if self.options.auditor_key.is_some() {
-            self.confirm_holes(false);
-        }
         let unexplained = self.unexplained();
         if !unexplained.is_empty() {
             unexplained.into_iter().for_each(|finding| self.found(finding));
             return Ok(());
         }
-        self.report.holes = self.holes.iter().filter_map(Missing::explained).collect();
         self.check_reaches_position()?;
         self.check_known_end()?;
         if self.epoch == 0 {

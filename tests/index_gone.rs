@@ -1,0 +1,181 @@
+//! The database against a log of which retention deleted segments, and rows that went by their own rule.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use auditlogd::clock::Clock;
+use auditlogd::fs::Real;
+use auditlogd::ledger::open::open;
+use auditlogd::ledger::seal::Reason;
+use auditlogd::record::{Maintained, Record};
+use auditlogd::retention::{Match, Rule, Rules};
+use common::lab::{commit, paths, setup};
+use common::{Daemon, pruning, verify};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+const TAMPERED: i32 = 4;
+const UNVERIFIABLE: i32 = 6;
+
+/// A stopped log of three segments, each with events of the types `kept` and `brief`.
+fn log() -> TempDir {
+    let daemon = Daemon::start();
+    for segment in 0..3 {
+        let mut client = daemon.greeted();
+        for (line, kind) in (1..).zip(["kept", "brief", "kept"]) {
+            client.store(&format!(r#"{{"event_type":"{kind}","n":{segment}}}"#), line);
+        }
+        if segment < 2 {
+            let to = daemon.segment().with_file_name(format!("audit.jsonl-{segment}"));
+            fs::rename(daemon.segment(), to).expect("renames");
+            daemon.reload();
+        }
+    }
+    daemon.stop().daemon.kill()
+}
+
+/// Goes on with a log as its daemon would: these records, and a stop.
+fn record(root: &Path, records: &[Record]) {
+    let now = Clock::System.now();
+    let mut ledger = open(setup(root, Arc::new(Real::default())), now).expect("opens").ledger;
+    let records: Vec<_> = records.iter().map(Record::to_json).collect();
+    commit(&mut ledger, now, &records).expect("stored");
+    ledger.close_epoch(Reason::Stop, now).expect("sealed");
+}
+
+fn maintained(rules: &Rules, field_map: &str) -> Record {
+    let (retention, field_map) = (rules.definition(), field_map.to_owned());
+    Record::Maintained(Box::new(Maintained { retention, field_map, ..Maintained::default() }))
+}
+
+/// Rules that keep events of the type `kept` for a day, and others not at all.
+fn rules() -> Rules {
+    let what = Match { event_type: vec!["kept".into()], ..Match::default() };
+    Rules { keep_days: 0, rules: vec![Rule { what, keep_days: 1 }] }
+}
+
+fn change(root: &Path, sql: &str) -> usize {
+    let db = Connection::open(root.join("var/lib/auditlogd/audit.db")).expect("opens");
+    db.execute(sql, []).unwrap_or_else(|e| panic!("{sql}: {e}"))
+}
+
+fn assert_verdict(root: &Path, code: i32, says: &str) {
+    let (found, said) = verify(root);
+    assert_eq!(found, Some(code), "{said}");
+    assert!(said.contains(says), "{says:?} is missing in: {said}");
+}
+
+/// Lets the second segment go; its first and last leaf.
+fn prune(root: &Path) -> (u64, u64) {
+    let (said, gone) = pruning::of(&paths(root).log_dir, 1..2, 0);
+    record(root, std::slice::from_ref(&said));
+    gone.iter().for_each(|path: &PathBuf| fs::remove_file(path).expect("removes"));
+    let Record::Pruned { first_seq, through_seq, .. } = said else { unreachable!() };
+    (first_seq, through_seq)
+}
+
+#[test]
+fn rows_of_a_hole_may_be_gone_and_nothing_vouches_for_those_that_are_left() {
+    let log = log();
+    let (first, last) = prune(log.path());
+    let what = format!("rows of seq {first} to {last}, which retention deleted from the log");
+    assert_verdict(log.path(), UNVERIFIABLE, &what);
+    for table in ["events", "seals"] {
+        let sql = format!("DELETE FROM {table} WHERE seq BETWEEN {first} AND {last}");
+        assert!(change(log.path(), &sql) > 0);
+    }
+    assert_verdict(log.path(), 0, "every row compared");
+    // The segment's own row may stay or go.
+    assert_eq!(change(log.path(), "DELETE FROM segments WHERE number = 1"), 1);
+    assert_verdict(log.path(), 0, "every row compared");
+    assert_eq!(change(log.path(), "DELETE FROM segments WHERE number = 2"), 1);
+    assert_verdict(log.path(), TAMPERED, "lacks segment 2");
+}
+
+#[test]
+fn a_row_may_be_missing_once_a_rule_that_the_log_names_lets_it_go() {
+    let all = log();
+    let brief = "DELETE FROM events WHERE event_type = 'brief'";
+    assert_eq!(change(all.path(), brief), 3);
+    assert_verdict(all.path(), TAMPERED, "the database lacks seq ");
+    record(all.path(), &[maintained(&Rules::of_days(1), "00")]);
+    assert_verdict(all.path(), TAMPERED, "the database lacks seq ");
+    record(all.path(), &[maintained(&rules(), "00")]);
+    assert_verdict(all.path(), 0, "every row compared");
+    // A rule that was in force once stays the reason for what it let go.
+    record(all.path(), &[maintained(&Rules::of_days(1), "00")]);
+    assert_verdict(all.path(), 0, "every row compared");
+    let kept =
+        "DELETE FROM events WHERE seq = (SELECT min(seq) FROM events WHERE event_type = 'kept')";
+    assert_eq!(change(all.path(), kept), 1);
+    assert_verdict(all.path(), TAMPERED, "the database lacks seq ");
+}
+
+#[test]
+fn a_row_that_came_after_the_rule_was_named_last_may_not_be_missing() {
+    let daemon = Daemon::start();
+    let root = daemon.stop().daemon.kill();
+    record(root.path(), &[maintained(&Rules::of_days(0), "00")]);
+    let daemon = Daemon::start_in(root, "");
+    daemon.greeted().store(r#"{"event_type":"late"}"#, 1);
+    let root = daemon.stop().daemon.kill();
+    assert_eq!(change(root.path(), "DELETE FROM events WHERE event_type = 'late'"), 1);
+    assert_verdict(root.path(), TAMPERED, "the database lacks seq ");
+}
+
+#[test]
+fn rules_of_another_version_are_no_evidence() {
+    let log = log();
+    assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'brief'"), 3);
+    let mut said = maintained(&rules(), "00");
+    if let Record::Maintained(run) = &mut said {
+        run.retention = r#"{"version":2}"#.into();
+    }
+    record(log.path(), &[said]);
+    assert_verdict(log.path(), UNVERIFIABLE, "another version of auditlogd");
+}
+
+#[test]
+fn the_row_of_a_block_goes_with_its_last_event_and_not_before() {
+    let log = log();
+    record(log.path(), &[maintained(&Rules::of_days(0), "00")]);
+    assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'kept'"), 6);
+    assert_verdict(log.path(), 0, "every row compared");
+    assert_eq!(change(log.path(), "UPDATE blocks SET last_ts_ns = last_ts_ns - 1"), 1);
+    assert_verdict(log.path(), TAMPERED, "for block 0 in blocks");
+    assert_eq!(change(log.path(), "DELETE FROM blocks"), 1);
+    assert_verdict(log.path(), TAMPERED, "lacks block 0");
+    assert!(change(log.path(), "DELETE FROM events") > 0);
+    assert_verdict(log.path(), 0, "every row compared");
+}
+
+/// The record of the start, which names the map, was deleted with its segment.
+#[test]
+fn a_run_of_maintenance_names_the_field_map_too() {
+    let config = "[fields]\nactor = \"/who\"\n";
+    let daemon = Daemon::start_with(config);
+    daemon.greeted().store(r#"{"who":"alice"}"#, 1);
+    let to = daemon.segment().with_file_name("audit.jsonl-0");
+    fs::rename(daemon.segment(), to).expect("renames");
+    daemon.reload();
+    daemon.greeted().store(r#"{"who":"bob"}"#, 1);
+    let lines = fs::read_to_string(daemon.segment().with_file_name("audit.jsonl-0"));
+    let map =
+        lines.expect("reads").split(r#""field_map":""#).nth(1).expect("a map")[..64].to_owned();
+    let root = daemon.stop().daemon.kill();
+    let (said, gone) = pruning::of(&paths(root.path()).log_dir, 0..1, 0);
+    record(root.path(), &[said]);
+    gone.iter().for_each(|path| fs::remove_file(path).expect("removes"));
+    let first = pruning::of(&paths(root.path()).log_dir, 0..0, 0).0;
+    let Record::Pruned { first_seq, .. } = first else { unreachable!() };
+    for table in ["events", "seals"] {
+        change(root.path(), &format!("DELETE FROM {table} WHERE seq < {first_seq}"));
+    }
+    fs::write(root.path().join("etc/auditlogd/auditlogd.toml"), "").expect("writes");
+    assert_verdict(root.path(), UNVERIFIABLE, "read with a field map that neither the log");
+    record(root.path(), &[maintained(&Rules::of_days(90), &map)]);
+    assert_verdict(root.path(), 0, "every row compared");
+}
