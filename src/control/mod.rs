@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retention::{Hold, NewHold};
+
 pub use client::{ControlError, request};
 pub use server::{Answer, serve};
 
@@ -21,6 +23,15 @@ pub enum Request {
     Reindex,
     /// Close the active segment and open a new one.
     Rotate,
+    /// Keep events from being deleted.
+    HoldAdd(Box<NewHold>),
+    /// Let them be deleted again.
+    HoldRemove {
+        /// The hold's name.
+        id: String,
+        /// Why, for people.
+        reason: String,
+    },
     /// Run maintenance now.
     Maintain,
     /// How far that run of maintenance is.
@@ -35,7 +46,9 @@ impl Request {
                 Duration::from_secs(5)
             }
             // The writer comes to it after what is queued, and then syncs several files.
-            Request::Rotate => Duration::from_secs(60),
+            Request::Rotate | Request::HoldAdd(_) | Request::HoldRemove { .. } => {
+                Duration::from_secs(60)
+            }
         }
     }
 }
@@ -55,6 +68,8 @@ pub enum Reply {
         /// Its size.
         bytes: u64,
     },
+    /// To [`Request::HoldAdd`] and [`Request::HoldRemove`]: it is done, with this hold.
+    Held(Box<Hold>),
     /// To [`Request::Maintain`]: the number of the run that does it.
     Run(u64),
     /// To [`Request::Maintaining`]: what is being done.

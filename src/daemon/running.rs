@@ -72,6 +72,9 @@ impl<'a> Running<'a> {
         let now = Clock::System.now();
         let watch = Watch::new(disk.clone(), paths(&config), about.created, now);
         let holds = Arc::new(Holds::new(disk.clone(), &config.state_dir));
+        if let Err(e) = holds.mend(&engine.writer()) {
+            tracing::error!("{e}");
+        }
         let maintainer = maintainer(&config, &fields, disk, &metrics, &engine, &holds)?;
 
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
@@ -92,6 +95,7 @@ impl<'a> Running<'a> {
             maintainer.handle(),
             metrics,
             rfc3339(now.wall_ns),
+            holds,
         );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 

@@ -119,9 +119,12 @@ impl Feed {
         self.lock().error.clone()
     }
 
-    /// Remembers what is wrong; says whether it is news.
+    /// Remembers what is wrong; says whether it is news. No rows are deleted then until somebody asks again.
     pub fn set_error(&self, error: Option<String>) -> bool {
         let mut state = self.lock();
+        if error.is_some() {
+            state.step = None;
+        }
         let news = state.error != error;
         state.error = error;
         news
@@ -155,10 +158,12 @@ impl Feed {
         state.take_fresh(next)
     }
 
-    /// Waits before another try, but not past a reset or the end. Says whether to go on.
+    /// Waits before another try, but not past a reset, the end or somebody who waits for rows to be deleted. Says
+    /// whether to go on.
     pub fn pause(&self, time: Duration) -> bool {
         let state = self.lock();
-        let idle = |state: &mut State| !state.reset && state.close_by.is_none();
+        let idle =
+            |state: &mut State| !state.reset && state.close_by.is_none() && state.step.is_none();
         let (mut state, _) =
             self.wake.wait_timeout_while(state, time, idle).unwrap_or_else(|e| e.into_inner());
         if state.close_by.is_some() && !state.past_deadline() {

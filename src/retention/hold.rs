@@ -1,8 +1,11 @@
 //! Holds: events that must not be deleted, whatever the rules say.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Facts, Match};
+use crate::clock::rfc3339;
 
 /// Keeps everything that it matches until somebody releases it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,5 +95,18 @@ impl Hold {
         self.since_ns.is_none_or(|since| ts_ns >= since)
             && self.until_ns.is_none_or(|until| ts_ns < until)
             && self.what.matches(facts)
+    }
+}
+
+/// What it holds, for people.
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        for (word, time) in [("since", self.since_ns), ("until", self.until_ns)] {
+            if let Some(ns) = time {
+                write!(f, " {word} {}", rfc3339(ns))?;
+            }
+        }
+        Ok(())
     }
 }

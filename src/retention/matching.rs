@@ -1,5 +1,7 @@
 //! Which events a rule or a hold is about.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The most values of one condition.
@@ -133,6 +135,21 @@ impl Match {
         };
         let uid = self.uid.is_empty() || facts.uid.is_some_and(|uid| self.uid.contains(&uid));
         uid && self.texts().into_iter().zip(found).all(meets)
+    }
+}
+
+/// The conditions for people: `event_type auth.* and actor alice or bob`.
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uids: Vec<_> = self.uid.iter().map(u32::to_string).collect();
+        let all = self.texts().into_iter().chain([("uid", &uids)]);
+        let given = all.filter(|(_, values)| !values.is_empty());
+        let parts: Vec<_> =
+            given.map(|(name, values)| format!("{name} {}", values.join(" or "))).collect();
+        match parts.is_empty() {
+            true => f.write_str("all events"),
+            false => f.write_str(&parts.join(" and ")),
+        }
     }
 }
 

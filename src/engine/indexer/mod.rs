@@ -41,13 +41,13 @@ pub(super) fn run(
             Err(e) => e,
         };
         let busy = error.is_temporary();
-        follower.jobs.fail(&error.to_string());
         if feed.set_error(Some(error.to_string())) {
             match busy {
                 true => tracing::warn!("the index waits: {error}; the ledger goes on"),
                 false => tracing::error!("the index stands still: {error}; the ledger goes on"),
             }
         }
+        follower.jobs.fail(&error.to_string());
         if !busy {
             follower.database = None;
         }

@@ -42,8 +42,8 @@ fn what_a_burst_leaves_goes_back_to_the_file_system_and_an_ordinary_day_is_kept_
     assert_eq!(after.bytes, before.bytes - done.returned_bytes);
     assert_eq!(std::fs::metadata(&place.path).expect("is there").len(), after.bytes);
     let reader = place.reader();
-    assert_eq!(reader.integrity(10).expect("checks"), [String::new(); 0]);
-    assert_eq!(reader.made(LOG).expect("compares").differences, [String::new(); 0]);
+    assert!(reader.integrity(10).expect("checks").is_empty());
+    assert!(reader.made(LOG).expect("compares").differences.is_empty());
     assert_eq!(all(&reader).len(), 11_200);
 }
 
