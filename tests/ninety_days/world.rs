@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use crate::common::eventually;
 use crate::common::lab::{PEER, START_NS, new_root, paths, setup, started};
+use crate::unsynced::Unsynced;
 
 pub const HOUR: u64 = 3_600_000_000_000;
 pub const DAY: u64 = 24 * HOUR;
@@ -84,8 +85,8 @@ impl World {
         let faulty = dies_after
             .map(|steps| (Faulty::new(steps, Fault::Half, std::io::ErrorKind::Other), steps));
         let fs: Arc<dyn Fs> = match &faulty {
-            Some((faulty, _)) => Arc::new(faulty.clone()),
-            None => Arc::new(Real::default()),
+            Some((faulty, _)) => Arc::new(Unsynced(faulty.clone())),
+            None => Arc::new(Unsynced(Real::default())),
         };
         let fields = Arc::new(self.config.field_map().expect("a field map"));
         let metrics = Arc::new(Metrics::default());

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::output::Look;
 use super::super::text::count;
-use super::when;
+use super::{readers, when};
 use crate::clock::{parse_rfc3339, rfc3339};
 use crate::index::{IndexError, Reader};
 use crate::ledger::segment::{self, Encoding, Found};
@@ -17,6 +17,12 @@ pub(super) struct Database {
     path: PathBuf,
     /// With what is in its write-ahead log.
     bytes: u64,
+    /// What of it holds nothing now; null if it cannot be read.
+    free_bytes: Option<u64>,
+    /// Its write-ahead log.
+    wal_bytes: u64,
+    /// Who reads it just now: process and name.
+    readers: Vec<String>,
     /// The next leaf that is not in it.
     indexed: Option<u64>,
     last_seq: Option<u64>,
@@ -42,8 +48,9 @@ impl Database {
     pub(super) fn of(path: &Path) -> Self {
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
-        let bytes = len(path) + len(Path::new(&wal));
-        let mut database = Self { path: path.into(), bytes, ..Self::default() };
+        let wal_bytes = len(Path::new(&wal));
+        let (bytes, readers) = (len(path) + wal_bytes, readers::of(path));
+        let mut database = Self { path: path.into(), bytes, wal_bytes, readers, ..Self::default() };
         if let Err(error) = database.read() {
             database.error = Some(error.to_string());
         }
@@ -53,6 +60,7 @@ impl Database {
     fn read(&mut self) -> Result<(), IndexError> {
         let reader = Reader::open(&self.path)?;
         self.indexed = Some(reader.indexed()?);
+        self.free_bytes = Some(reader.space()?.free_bytes);
         self.last_seq = reader.last_seq()?;
         let last = self.last_seq.map(|seq| reader.get(seq)).transpose()?.flatten();
         self.last_ts = last.map(|row| rfc3339(row.ts_ns));
@@ -69,9 +77,26 @@ impl Database {
             }
             _ => "no events".into(),
         };
-        format!("{path}, {}, {last}", BinaryBytes(self.bytes))
+        let mut text = format!("{path}, {}", BinaryBytes(self.bytes));
+        if let Some(free) = self.free_bytes.filter(|free| *free > MUCH) {
+            text.push_str(&format!(", {} of it free for new rows", BinaryBytes(free)));
+        }
+        format!("{text}, {last}")
+    }
+
+    /// Who keeps `held` bytes of the write-ahead log from being emptied.
+    pub(super) fn held(&self, held: u64) -> String {
+        let who = match &self.readers[..] {
+            [] => "a program that reads it on and on".to_owned(),
+            readers => format!("who reads it on and on: process {}", readers.join(", ")),
+        };
+        let (held, all) = (BinaryBytes(held), BinaryBytes(self.wal_bytes));
+        format!("{held} of the database's write-ahead log ({all}) cannot be freed because of {who}")
     }
 }
+
+/// Less than this is not worth a word, bytes.
+const MUCH: u64 = 1 << 20;
 
 /// The size of a file; nothing if it is not there.
 fn len(path: &Path) -> u64 {

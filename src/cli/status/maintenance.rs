@@ -6,10 +6,13 @@ use indicatif::{BinaryBytes, HumanDuration};
 
 use super::super::maintain::done;
 use super::super::output::Look;
+use super::super::text::count;
 use super::anchors::time;
-use crate::metrics::{Forecast, MaintenanceStatus};
+use crate::metrics::{ArchiveStatus, Forecast, MaintenanceStatus};
 
 const DAY: u64 = 86_400;
+/// Reasons that are shown.
+const SHOWN: usize = 5;
 /// Nobody plans for longer.
 const LONG: u64 = 365 * DAY;
 
@@ -26,9 +29,15 @@ pub(super) fn lines(status: &MaintenanceStatus, look: &Look, line: &mut dyn FnMu
     let history = &status.history;
     if let (Some(began), Some(last)) = (&history.began, &history.last) {
         line("last run", format!("{}: {}", time(began, look), done(last)));
-        for reason in &last.kept_back {
+        for reason in last.kept_back.iter().take(SHOWN) {
             line("kept back", reason.clone());
         }
+        if last.kept_back.len() > SHOWN {
+            line("kept back", "more: `auditlog maintain --dry-run` lists all".into());
+        }
+    }
+    for archive in &status.archives {
+        line("archive", of_archive(archive, look));
     }
     for failing in &history.failing {
         let since = time(&failing.since, look);
@@ -37,6 +46,21 @@ pub(super) fn lines(status: &MaintenanceStatus, look: &Look, line: &mut dyn FnMu
     if let Some(seconds) = status.behind_seconds {
         line("clock", clock(seconds));
     }
+}
+
+fn of_archive(archive: &ArchiveStatus, look: &Look) -> String {
+    let mut text = match archive.waiting {
+        0 => format!("{}: has every closed segment", archive.archive),
+        n => format!("{}: lacks {}", archive.archive, count(n, "closed segment")),
+    };
+    if let Some(taken) = &archive.taken {
+        text.push_str(&format!(", took one last {}", time(taken, look)));
+    }
+    if let Some(error) = &archive.error {
+        let since = time(archive.failing_since.as_deref().unwrap_or_default(), look);
+        text.push_str(&format!("; failing since {since}: {error}"));
+    }
+    text
 }
 
 fn disk(free: u64, status: &MaintenanceStatus) -> String {

@@ -4,6 +4,7 @@ mod anchors;
 mod daemon;
 mod files;
 mod maintenance;
+mod readers;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::control::{self, Reply, Request};
 use crate::ledger::auditor::Whereabouts;
-use crate::maintain;
+use crate::maintain::{self, holds::Holds};
 use crate::metrics::MaintenanceStatus;
 
 const HELP: &str = "\
@@ -55,6 +56,10 @@ struct Report {
     segments: Segments,
     /// Where the auditor key is; null if the state directory cannot be searched.
     auditor_key: Option<Whereabouts>,
+    /// How many holds are in force; null if that cannot be told.
+    holds: Option<u64>,
+    /// Why that cannot be told.
+    holds_error: Option<String>,
 }
 
 impl Status {
@@ -87,7 +92,11 @@ impl Report {
         let (database, segments) =
             (Database::of(&config.database()), Segments::of(&config.log_dir));
         let auditor_key = Whereabouts::of(&paths(config)).ok();
-        Self { daemon, error, maintenance, database, segments, auditor_key }
+        let (holds, holds_error) = match Holds::load(&config.state_dir) {
+            Ok(holds) => (Some(holds.len() as u64), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Self { daemon, error, maintenance, database, segments, auditor_key, holds, holds_error }
     }
 
     fn text(&self, look: &Look, now: Timestamp) -> String {
@@ -101,9 +110,20 @@ impl Report {
             None => line("daemon", self.error.clone().unwrap_or_default()),
         }
         line("database", self.database.text(look));
+        let held = self.daemon.as_ref().map_or(0, |daemon| daemon.metrics.wal_held_bytes);
+        if held > 0 {
+            line("warning", self.database.held(held));
+        }
         line("segments", self.segments.text(look));
         if let Some(maintenance) = &self.maintenance {
             maintenance::lines(maintenance, look, &mut line);
+        }
+        match (&self.holds_error, self.holds) {
+            (Some(error), _) => line("holds", error.clone()),
+            (None, Some(n @ 1..)) => {
+                line("holds", format!("{n} in force; `auditlog hold list` shows them"));
+            }
+            _ => {}
         }
         if let Some(here @ Whereabouts::OnHost { .. }) = &self.auditor_key {
             line("warning", format!("auditor key: {here}"));
@@ -148,6 +168,8 @@ mod tests {
                 ..Segments::default()
             },
             auditor_key: Some(Whereabouts::OnHost { file: "k".into(), since: "today".into() }),
+            holds: Some(0),
+            holds_error: None,
         }
     }
 
