@@ -60,6 +60,8 @@ pub(super) enum Error {
     Follow(#[from] FollowError),
     #[error("{0}")]
     Holds(#[from] HoldsError),
+    #[error("what would be deleted cannot be told: {0}")]
+    Outlook(String),
     #[error("[fields] {0}")]
     Fields(#[from] FieldMapError),
     #[error("cannot read the log in '{}': {source}", path.display())]

@@ -283,13 +283,6 @@ impl Config {
         Rules { keep_days: self.maintenance.keep_days, rules: self.retention.clone() }
     }
 
-    /// The same where space is low, if events may then go before their time: only those that no `[[retention]]`
-    /// matches.
-    pub fn rules_when_low(&self) -> Option<Rules> {
-        let keep_days = self.maintenance.min_keep_days;
-        (keep_days > 0).then(|| Rules { keep_days, ..self.rules() })
-    }
-
     /// Every key with its value, as a TOML file that [`load`] reads back to the same configuration.
     pub fn to_toml(&self) -> String {
         let mut config = self.clone();

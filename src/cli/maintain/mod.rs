@@ -1,6 +1,7 @@
 //! `auditlog maintain`: a run of maintenance, now, by the daemon.
 
 mod done;
+mod dry_run;
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +12,7 @@ pub(super) use self::done::done;
 use super::context::Context;
 use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
-use super::output::{Out, note};
+use super::output::{Form, Out, note};
 use super::progress::bar;
 use super::text::visible;
 use crate::control::{Reply, Request};
@@ -27,6 +28,7 @@ follows it; there are never two at a time.
 
 Examples:
   sudo auditlog maintain
+  auditlog maintain --dry-run      what would be deleted, and why; asks nobody and changes nothing
   auditlog status                  when the next run is, and what the last one did
   auditlog query --type auditlogd.maintained --since 7d
 
@@ -42,13 +44,22 @@ Exit codes:
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(super) struct Maintain {
+    /// Only show what would be deleted, by the configuration as it is in the files now
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// In which form --dry-run tells it
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "dry_run")]
+    format: Form,
     /// Say nothing on success
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "dry_run")]
     quiet: bool,
 }
 
 impl Maintain {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
+        if self.dry_run {
+            return dry_run::run(self.format, context, out).map(|()| Exit::Done);
+        }
         let run = run_and_wait(&context.config()?.control_socket())?;
         if !self.quiet {
             out.line(visible(&done(&run)))?;

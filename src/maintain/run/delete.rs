@@ -1,21 +1,16 @@
 //! The tasks that delete. When in doubt nothing is deleted, and it is said why.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::tasks::Tasks;
 use crate::engine::PruneRows;
-use crate::event::FieldMap;
-use crate::index::Reader;
-use crate::ledger::segment::{Encoding, Found};
-use crate::maintain::plan::{Plan, Terms, plan};
+use crate::maintain::decide::Basis;
+use crate::maintain::plan::Plan;
 use crate::maintain::prune::{Pruning, prune};
-use crate::maintain::scan::Lens;
 use crate::maintain::state::Named;
-use crate::maintain::survey::{Segment, survey};
 use crate::maintain::{holds::Holds, space};
 use crate::record::{Maintained, Record};
-use crate::retention::{Hold, Rules};
+use crate::retention::Hold;
 
 impl Tasks<'_> {
     /// Segments, then rows of the database.
@@ -64,65 +59,24 @@ impl Tasks<'_> {
 
     fn plan(&mut self, holds: &[Hold]) -> Option<Plan> {
         self.doing("looking at what has expired");
-        let (setup, config) = (self.setup, &self.settings.config);
-        let early = (config.min_keep_days > 0).then(|| Rules {
-            keep_days: self.settings.rules.keep_days.min(config.min_keep_days),
-            ..self.settings.rules.clone()
-        });
-        let fields = self.field_maps();
-        let lens = Lens {
-            rules: self.settings.rules.clone(),
-            early,
-            fields: self.tally.get(fields)?,
-            holds: holds.to_vec(),
-        };
-        let dir = &setup.paths.log_dir;
-        let active = Some(setup.metrics.segment.get());
-        let surveyed = survey(
-            dir,
-            &setup.log_id,
-            active,
-            &lens,
-            self.believed_ns,
-            self.memory,
-            self.watcher.stop,
-        );
-        let listed = surveyed.map_err(|e| format!("the log in {dir:?} cannot be listed: {e}"));
-        let segments = self.tally.get(listed)?;
-        let not_taken = |segment: &Segment| self.not_taken(segment);
-        let terms = Terms {
-            now_ns: self.believed_ns,
+        self.warn_if_low();
+        let setup = self.setup;
+        let basis = Basis {
+            log_dir: &setup.paths.log_dir,
+            log_id: &setup.log_id,
+            active: Some(setup.metrics.segment.get()),
+            database: &setup.database,
+            settings: self.settings,
+            archives: self.archives,
+            holds,
+            believed_ns: self.believed_ns,
             wall_ns: setup.clock.now().wall_ns,
-            shortfall: self.shortfall(),
-            min_keep_days: config.min_keep_days,
-            not_taken: &not_taken,
         };
-        Some(plan(segments, &terms))
+        let decided = basis.decide(self.memory, self.watcher.stop);
+        self.tally.get(decided)
     }
 
-    /// What events were read with, now and before. One that another version of the daemon made cannot be used
-    /// any more; its rows were made anew with one that can.
-    fn field_maps(&self) -> Result<Vec<Arc<FieldMap>>, String> {
-        let now = self.settings.fields.clone();
-        let definitions = Reader::open(&self.setup.database).and_then(|reader| reader.field_maps());
-        let definitions = definitions
-            .map_err(|e| format!("with which [fields] events were read is not known: {e}"))?;
-        let mut maps = vec![now.clone()];
-        let others = definitions.iter().filter(|definition| *definition != now.definition());
-        maps.extend(others.filter_map(|text| FieldMap::from_definition(text).ok()).map(Arc::new));
-        Ok(maps)
-    }
-
-    fn not_taken(&self, segment: &Segment) -> Vec<String> {
-        let path = segment.files.first().cloned().unwrap_or_default();
-        // What it is called and how it is stored does not matter to an archive.
-        let found = Found { path, header: segment.header.clone(), encoding: Encoding::Plain };
-        let lacking = self.archives.lacking(&self.settings.archives, &found);
-        lacking.map(ToString::to_string).into_iter().collect()
-    }
-
-    /// Bytes that the file system of the log lacks; said when it lacks some.
-    fn shortfall(&self) -> u64 {
+    fn warn_if_low(&self) {
         let least = self.settings.config.min_free_bytes;
         let free = space::free(&self.setup.paths.log_dir).unwrap_or(u64::MAX);
         if free < least {
@@ -130,7 +84,6 @@ impl Tasks<'_> {
                 "the disk of the log is nearly full: {free} bytes are free, and min_free_bytes is {least}"
             );
         }
-        least.saturating_sub(free)
     }
 
     /// Has the log say which rules let rows go, if what it said last is something else. A verification in between,
