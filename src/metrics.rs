@@ -1,7 +1,11 @@
 //! What `auditlog status` shows: counters that the rooms raise, which start at zero with the process, and
-//! how the anchors are.
+//! how the anchors and maintenance are.
+
+mod maintenance;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use maintenance::{Failing, Forecast, History, MaintenanceStatus};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
@@ -47,6 +51,8 @@ counters! {
     index_head,
     /// How often the index was emptied to be built anew.
     index_rebuilds,
+    /// Bytes of the index's write-ahead log that a reader keeps from being put into the database; 0 if none does.
+    wal_held_bytes,
     /// Checkpoints that anchors took.
     anchor_deliveries,
     /// Tries at which an anchor took none.

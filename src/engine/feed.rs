@@ -24,9 +24,22 @@ struct State {
     reset: bool,
     segments_changed: bool,
     fields: Option<Arc<FieldMap>>,
+    /// When rows are deleted next.
+    step: Option<Step>,
     close_by: Option<Instant>,
     error: Option<String>,
 }
+
+/// A step of deleting rows.
+struct Step {
+    /// From then on it is done when there is nothing else to do.
+    due: Instant,
+    /// From then on it is done first.
+    overdue: Instant,
+}
+
+/// Under constant load, a step of deleting rows waits at most so long.
+const STEP_WAITS: Duration = Duration::from_millis(100);
 
 /// What the index has to do next.
 pub(super) enum Work {
@@ -40,6 +53,8 @@ pub(super) enum Work {
     Fields(Arc<FieldMap>),
     /// Start over.
     Reset,
+    /// Delete some rows whose time is over.
+    Prune,
     /// Everything is done, or the time for it is over.
     Close,
 }
@@ -79,6 +94,17 @@ impl Feed {
         });
     }
 
+    /// Says that there are rows to be deleted.
+    pub fn prune_now(&self) {
+        self.prune_after(Duration::ZERO);
+    }
+
+    /// Lets the next step of deleting rows be done after this time, and meanwhile everything else.
+    pub fn prune_after(&self, rest: Duration) {
+        let due = Instant::now() + rest;
+        self.change(|state| state.step = Some(Step { due, overdue: due + STEP_WAITS }));
+    }
+
     /// Whether a reset was asked for since the last look.
     pub fn take_reset(&self) -> bool {
         std::mem::take(&mut self.lock().reset)
@@ -93,9 +119,12 @@ impl Feed {
         self.lock().error.clone()
     }
 
-    /// Remembers what is wrong; says whether it is news.
+    /// Remembers what is wrong; says whether it is news. No rows are deleted then until somebody asks again.
     pub fn set_error(&self, error: Option<String>) -> bool {
         let mut state = self.lock();
+        if error.is_some() {
+            state.step = None;
+        }
         let news = state.error != error;
         state.error = error;
         news
@@ -108,7 +137,14 @@ impl Feed {
             if let Some(work) = state.take(next) {
                 return work;
             }
-            state = self.wake.wait(state).unwrap_or_else(|e| e.into_inner());
+            let until = state.step.as_ref().map(|step| step.due);
+            state = match until.map(|due| due.saturating_duration_since(Instant::now())) {
+                None => self.wake.wait(state).unwrap_or_else(|e| e.into_inner()),
+                Some(time) => match self.wake.wait_timeout(state, time) {
+                    Ok((state, _)) => state,
+                    Err(e) => e.into_inner().0,
+                },
+            };
         }
     }
 
@@ -122,10 +158,12 @@ impl Feed {
         state.take_fresh(next)
     }
 
-    /// Waits before another try, but not past a reset or the end. Says whether to go on.
+    /// Waits before another try, but not past a reset, the end or somebody who waits for rows to be deleted. Says
+    /// whether to go on.
     pub fn pause(&self, time: Duration) -> bool {
         let state = self.lock();
-        let idle = |state: &mut State| !state.reset && state.close_by.is_none();
+        let idle =
+            |state: &mut State| !state.reset && state.close_by.is_none() && state.step.is_none();
         let (mut state, _) =
             self.wake.wait_timeout_while(state, time, idle).unwrap_or_else(|e| e.into_inner());
         if state.close_by.is_some() && !state.past_deadline() {
@@ -163,13 +201,26 @@ impl State {
         if std::mem::take(&mut self.segments_changed) {
             return Some(Work::Segments);
         }
+        let now = Instant::now();
+        if self.take_step(|step| step.overdue <= now) {
+            return Some(Work::Prune);
+        }
         if let Some(lines) = self.take_fresh(next) {
             return Some(Work::Fresh(lines));
         }
         if next < self.head {
             return Some(Work::Read(self.fresh.front().map_or(self.head, |(first, _)| *first)));
         }
-        self.close_by.map(|_| Work::Close)
+        if self.close_by.is_some() {
+            return Some(Work::Close);
+        }
+        self.take_step(|step| step.due <= now).then_some(Work::Prune)
+    }
+
+    /// Takes the step if it is time for it; a daemon that stops does not begin one.
+    fn take_step(&mut self, is_time: impl FnOnce(&Step) -> bool) -> bool {
+        let is_time = self.close_by.is_none() && self.step.as_ref().is_some_and(is_time);
+        is_time && self.step.take().is_some()
     }
 
     /// The fresh lines that begin at `next`; older ones were read from the segments meanwhile.
@@ -212,6 +263,7 @@ mod tests {
             Work::Segments => "segments".into(),
             Work::Fields(_) => "fields".into(),
             Work::Reset => "reset".into(),
+            Work::Prune => "prune".into(),
             Work::Close => "close".into(),
         }
     }
@@ -228,6 +280,24 @@ mod tests {
         assert_eq!(describe(feed.wait(9)), "fresh to 12");
         feed.close(Duration::from_secs(60));
         assert_eq!(describe(feed.wait(12)), "close");
+    }
+
+    #[test]
+    fn a_step_waits_for_fresh_lines_but_not_for_ever_and_not_at_the_end() {
+        let feed = Feed::new(100, 0);
+        feed.wait(0);
+        publish(&feed, lines(0, 5, 10));
+        feed.prune_now();
+        assert_eq!(describe(feed.wait(0)), "fresh to 5");
+        assert_eq!(describe(feed.wait(5)), "prune");
+        publish(&feed, lines(5, 6, 10));
+        feed.prune_now();
+        feed.lock().step.as_mut().expect("there is one").overdue = Instant::now();
+        assert_eq!(describe(feed.wait(5)), "prune");
+        assert_eq!(describe(feed.wait(5)), "fresh to 6");
+        feed.prune_now();
+        feed.close(Duration::from_secs(60));
+        assert_eq!(describe(feed.wait(6)), "close");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod feed;
 mod handle;
+mod index_handle;
 mod indexer;
 mod lock;
 mod rows;
@@ -18,9 +19,12 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use crate::index::{PruneRows, RowsPruned, Space};
 pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
+pub use index_handle::{DatabaseSpace, IndexHandle};
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
+pub use rows::{Sink, each as each_row};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
@@ -95,7 +99,7 @@ pub type OnSeal = Box<dyn Fn(Sealed) + Send>;
 pub struct Engine {
     commands: WriterHandle,
     submitter: Submitter,
-    feed: Arc<Feed>,
+    index: IndexHandle,
     log_id: String,
     writer: JoinHandle<Result<(), WriterError>>,
     indexer: JoinHandle<()>,
@@ -140,11 +144,14 @@ impl Engine {
             let _ = ended.send(());
             result
         })?;
-        let (follow, id, metrics) = (feed.clone(), log_id.clone(), setup.metrics);
-        let index = setup.index;
-        let indexer = spawn("index", move || indexer::run(&index, &id, &follow, &metrics))?;
+        let (jobs, index_jobs) = channel();
+        let (database, metrics) = (setup.index.database.clone(), setup.metrics.clone());
+        let handle = IndexHandle { feed: feed.clone(), jobs, database, metrics };
+        let (index, id, metrics) = (setup.index, log_id.clone(), setup.metrics);
+        let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics);
+        let indexer = spawn("index", follow)?;
         let commands = WriterHandle(commands);
-        let engine = Self { commands, submitter, feed, log_id, writer, indexer, end };
+        let engine = Self { commands, submitter, index: handle, log_id, writer, indexer, end };
         Ok((engine, Started { created: opened.created }))
     }
 
@@ -160,7 +167,7 @@ impl Engine {
 
     /// A handle for whoever answers questions about the index.
     pub fn index(&self) -> IndexHandle {
-        IndexHandle(self.feed.clone())
+        self.index.clone()
     }
 
     /// Writes one of the daemon's own records.
@@ -209,29 +216,13 @@ impl Engine {
         let _already_ended = self.commands.0.send(Command::Stop(reason.to_owned()));
         let _sent_or_dropped = self.end.recv();
         let result = self.writer.join().unwrap_or(Err(WriterError::Panicked));
-        self.feed.close(deadline);
+        self.index.feed.close(deadline);
         if self.indexer.join().is_err() {
             tracing::error!(
                 "the index thread panicked; run `auditlog reindex` after the next start"
             );
         }
         result
-    }
-}
-
-/// What can be asked of and about the index while the engine runs.
-#[derive(Clone)]
-pub struct IndexHandle(Arc<Feed>);
-
-impl IndexHandle {
-    /// Drops the index and builds it again from the ledger.
-    pub fn reindex(&self) {
-        self.0.request_reset();
-    }
-
-    /// What keeps the index from following the ledger, if something does.
-    pub fn error(&self) -> Option<String> {
-        self.0.error()
     }
 }
 

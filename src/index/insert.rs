@@ -94,7 +94,10 @@ impl<'w> Batch<'w> {
         let sql = "INSERT INTO blocks (block, first_ts_ns, last_ts_ns) VALUES (?1, ?2, ?3)
             ON CONFLICT (block) DO UPDATE SET first_ts_ns = min(first_ts_ns, excluded.first_ts_ns),
             last_ts_ns = max(last_ts_ns, excluded.last_ts_ns)";
-        bind(&mut *self.tx.prepare_cached(sql)?, [&block.values()[..]])
+        bind(&mut *self.tx.prepare_cached(sql)?, [&block.values()[..]])?;
+        // What was found out about the time of its rows does not hold for the new ones.
+        let sql = "DELETE FROM judged WHERE block = ?1";
+        self.tx.prepare_cached(sql)?.execute([block.number]).map(drop)
     }
 }
 

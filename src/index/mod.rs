@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod filter;
 mod insert;
+mod prune;
 mod reader;
 mod reset;
 mod row;
@@ -23,6 +24,7 @@ pub use check::{Difference, Extent, Found, Kind, Made, Part, Progress, Snapshot}
 pub use error::IndexError;
 pub use filter::{Filter, Order};
 pub use insert::Batch;
+pub use prune::{PruneRows, Pruning, RowsPruned, Space};
 pub use reader::Reader;
 pub use row::{Line, Row, Rows};
 pub use stored::{EventRow, SealRow, SegmentRow};

@@ -74,6 +74,7 @@ fn empty(path: &Path, log_id: &str, options: &Options) -> Result<(), IndexError>
     }
     let reset = || {
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)?;
+        schema::let_space_be_given_back(&db)?;
         let emptied = db.execute_batch("VACUUM");
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
         emptied?;

@@ -45,6 +45,7 @@ fn statements(text: &str, log_id: &str) -> Vec<(String, String)> {
 
 /// Makes everything in an empty database, in one transaction.
 pub(super) fn create(db: &Connection, log_id: &str) -> rusqlite::Result<()> {
+    let_space_be_given_back(db)?;
     let tx = db.unchecked_transaction()?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", VERSION)?;
@@ -60,6 +61,11 @@ pub(super) fn create(db: &Connection, log_id: &str) -> rusqlite::Result<()> {
         tx.execute_batch(&sql)?;
     }
     tx.commit()
+}
+
+/// Lets pages that become free be given back to the file system later. Only an empty database takes this.
+pub(super) fn let_space_be_given_back(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")
 }
 
 /// Whether nothing was ever made in it, as in a file of zero bytes.
@@ -122,7 +128,7 @@ pub(super) fn check_contents(db: &Connection, path: &Path, log_id: &str) -> Resu
         }
     }
     let unique = "SELECT i.name FROM sqlite_schema s JOIN pragma_index_list(s.name) i
-        WHERE s.name IN ('events', 'seals', 'segments', 'blocks', 'field_maps', 'meta') AND i.\"unique\"";
+        WHERE s.name IN ('events', 'seals', 'segments', 'blocks', 'judged', 'field_maps', 'meta') AND i.\"unique\"";
     let unique: Option<String> = db
         .query_row(unique, [], |row| row.get(0))
         .optional()

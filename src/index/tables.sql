@@ -53,6 +53,13 @@ CREATE TABLE blocks (
   last_ts_ns INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE judged (
+  block INTEGER PRIMARY KEY,
+  rules TEXT NOT NULL,
+  keep_seconds INTEGER NOT NULL,
+  held INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE seals (
   seq INTEGER PRIMARY KEY,
   ts_ns INTEGER NOT NULL,

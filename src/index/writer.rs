@@ -5,8 +5,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{Batch, IndexError, reset, schema};
 
@@ -40,6 +40,9 @@ impl Default for Options {
     }
 }
 
+/// A page in the write-ahead log: SQLite's usual size, and a header.
+const WAL_PAGE_BYTES: u64 = 4096 + 24;
+
 /// The write-ahead log at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WalState {
@@ -49,6 +52,13 @@ pub struct WalState {
     pub checkpointed: u64,
     /// The file's size; it is used again from the front, and cut when it was large.
     pub bytes: u64,
+}
+
+impl WalState {
+    /// Bytes that wait to get into the database. After a checkpoint, they are what a reader holds.
+    pub fn held_bytes(self) -> u64 {
+        self.pages.saturating_sub(self.checkpointed) * WAL_PAGE_BYTES
+    }
 }
 
 /// Device and inode of a file that is there.
@@ -109,13 +119,26 @@ impl Writer {
     /// the write-ahead log grow to its limit; and with [`IndexError::Gone`] if the file is no longer the one
     /// at its path, for nobody would ever read what is written to it.
     pub fn begin(&mut self) -> Result<Batch<'_>, IndexError> {
-        if identity(&self.path) != self.file {
-            return Err(IndexError::Gone { path: self.path.clone() });
-        }
+        self.check_file()?;
         if self.wal_bytes() > self.options.max_wal_bytes {
             self.restart_wal()?;
         }
         Batch::begin(&mut self.db, &self.path)
+    }
+
+    /// Starts a transaction that deletes. It leaves most of the room in the write-ahead log to rows on their
+    /// way in: with a long reader it fails at a quarter of the limit, and never waits for that reader.
+    pub(super) fn begin_pruning(&mut self) -> Result<Transaction<'_>, IndexError> {
+        self.check_file()?;
+        let most = self.options.max_wal_bytes / 4;
+        if self.wal()?.held_bytes() > most {
+            let bytes = self.checkpoint()?.held_bytes();
+            if bytes > most {
+                return Err(IndexError::HeldByReader { path: self.path.clone(), bytes });
+            }
+        }
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate);
+        tx.map_err(|e| IndexError::sqlite(&self.path, e))
     }
 
     /// Whether it is time for [`Writer::checkpoint`].
@@ -179,6 +202,13 @@ impl Writer {
         }
     }
 
+    fn check_file(&self) -> Result<(), IndexError> {
+        match identity(&self.path) == self.file {
+            true => Ok(()),
+            false => Err(IndexError::Gone { path: self.path.clone() }),
+        }
+    }
+
     /// Makes the next commit start at the front of the write-ahead log, if no reader is in the way.
     fn restart_wal(&self) -> Result<(), IndexError> {
         let (busy, state) = self.run_checkpoint("TRUNCATE")?;
@@ -205,7 +235,7 @@ impl Writer {
         std::fs::metadata(reset::companion(&self.path, "-wal")).map_or(0, |file| file.len())
     }
 
-    fn error(&self, error: rusqlite::Error) -> IndexError {
+    pub(super) fn error(&self, error: rusqlite::Error) -> IndexError {
         IndexError::sqlite(&self.path, error)
     }
 }

@@ -25,3 +25,5 @@ mod random_edits;
 mod starts;
 mod takeover;
 mod unsealed;
+
+use common::running;

@@ -1,5 +1,6 @@
 //! The index against real files.
 
+mod pruning;
 mod reading;
 mod refusing;
 mod writing;
@@ -81,16 +82,23 @@ fn event_text(seq: u64) -> String {
     format!(r#"{{"n":{seq},"note":"Number {seq} of 100%"}}"#)
 }
 
-/// Inserts one batch.
+/// Inserts one batch, an event each second.
 fn put(writer: &mut Writer, seqs: std::ops::Range<u64>, indexed: u64) {
-    let owned: Vec<_> = seqs.map(|seq| (seq, fields(seq), event_text(seq))).collect();
+    put_at(writer, seqs.map(|seq| (seq, START + seq as i64 * 1_000_000_000)), indexed);
+}
+
+/// Inserts one batch of events at times of their own.
+fn put_at(writer: &mut Writer, events: impl Iterator<Item = (u64, i64)>, indexed: u64) {
+    let (seqs, times): (Vec<_>, Vec<_>) = events.unzip();
+    let owned: Vec<_> = seqs.into_iter().map(|seq| (seq, fields(seq), event_text(seq))).collect();
     let ids: Vec<_> = owned.iter().map(|(seq, ..)| format!("client-{seq}")).collect();
     let rows: Vec<_> = owned
         .iter()
         .zip(&ids)
-        .map(|((seq, fields, event), id)| EventRow {
+        .zip(&times)
+        .map(|(((seq, fields, event), id), ts_ns)| EventRow {
             seq: *seq,
-            ts_ns: START + *seq as i64 * 1_000_000_000,
+            ts_ns: *ts_ns,
             client_id: (seq % 4 == 0).then_some(id),
             uid: Some(1000 + (seq % 2) as u32),
             gid: Some(100),

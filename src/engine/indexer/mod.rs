@@ -1,18 +1,23 @@
 //! The index thread: it follows the ledger, whether a line comes fresh from the writer or is read from a
 //! segment. Whatever happens to the database, the ledger goes on and the index catches up.
 
-use std::path::PathBuf;
+mod prune;
+mod setup;
+
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::feed::{Feed, Work};
 use super::rows::{self, Sink};
-use crate::config::Config;
 use crate::event::FieldMap;
-use crate::index::{Batch, EventRow, IndexError, Options, SealRow, Writer};
+use crate::index::{Batch, EventRow, IndexError, SealRow, Writer};
 use crate::ledger::reader::{Lines, Reader};
 use crate::ledger::segment;
 use crate::metrics::Metrics;
+pub(super) use prune::Job;
+use prune::Jobs;
+pub use setup::{FollowError, IndexSetup};
 
 /// How long a database that somebody has locked is left alone.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
@@ -21,75 +26,15 @@ const BROKEN_PAUSE: Duration = Duration::from_secs(60);
 /// Bytes of segments read at a time when catching up.
 const READ_BYTES: usize = 4 << 20;
 
-/// Why the index does not follow.
-#[derive(Debug, thiserror::Error)]
-pub enum FollowError {
-    /// The database.
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    /// The segments.
-    #[error("the segments in {dir:?} could not be read: {source}")]
-    Segments {
-        /// Where they are.
-        dir: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
-    /// The segment that is being written has lost its name.
-    #[error("no segment holds seq {from} to {to} now; was the active file moved away or deleted?")]
-    NotThere {
-        /// The first leaf wanted.
-        from: u64,
-        /// The last one that is durable.
-        to: u64,
-    },
-}
-
-impl FollowError {
-    /// Whether it passes by itself, as a lock does that somebody holds.
-    fn is_temporary(&self) -> bool {
-        match self {
-            FollowError::Index(e) => e.is_temporary(),
-            FollowError::NotThere { .. } => true,
-            FollowError::Segments { .. } => false,
-        }
-    }
-}
-
-/// What the index needs.
-pub struct IndexSetup {
-    /// The database.
-    pub database: PathBuf,
-    /// The segments.
-    pub log_dir: PathBuf,
-    /// SQLite's part.
-    pub options: Options,
-    /// The most rows in one transaction.
-    pub batch_rows: usize,
-    /// Fresh lines kept for it, bytes.
-    pub queue_bytes: usize,
-    /// Where the known members of events are.
-    pub fields: Arc<FieldMap>,
-}
-
-impl IndexSetup {
-    /// The index of a configuration, readable for `group`.
-    pub fn new(config: &Config, fields: Arc<FieldMap>, group: Option<u32>) -> Self {
-        let cache_bytes = config.index.cache_bytes as u64;
-        Self {
-            database: config.database(),
-            log_dir: config.log_dir.clone(),
-            options: Options { cache_bytes, group, ..Options::default() },
-            batch_rows: config.index.batch_rows,
-            queue_bytes: config.index.queue_bytes,
-            fields,
-        }
-    }
-}
-
 /// Follows the ledger until the feed is closed.
-pub(super) fn run(setup: &IndexSetup, log_id: &str, feed: &Feed, metrics: &Metrics) {
-    let mut follower = Follower::new(setup, log_id, metrics);
+pub(super) fn run(
+    setup: &IndexSetup,
+    log_id: &str,
+    feed: &Feed,
+    jobs: Receiver<Job>,
+    metrics: &Metrics,
+) {
+    let mut follower = Follower::new(setup, log_id, jobs, metrics);
     loop {
         let error = match follower.work(feed) {
             Ok(()) => break,
@@ -102,6 +47,7 @@ pub(super) fn run(setup: &IndexSetup, log_id: &str, feed: &Feed, metrics: &Metri
                 false => tracing::error!("the index stands still: {error}; the ledger goes on"),
             }
         }
+        follower.jobs.fail(&error.to_string());
         if !busy {
             follower.database = None;
         }
@@ -119,7 +65,8 @@ pub fn reindex_offline(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, FollowError> {
     let metrics = Metrics::default();
-    let mut follower = Follower::new(setup, log_id, &metrics);
+    let (_, no_jobs) = channel();
+    let mut follower = Follower::new(setup, log_id, no_jobs, &metrics);
     follower.start_over()?;
     follower.list_segments()?;
     loop {
@@ -171,10 +118,16 @@ struct Follower<'a> {
     database: Option<Writer>,
     /// The first leaf that is not in the database.
     next: u64,
+    jobs: Jobs,
 }
 
 impl<'a> Follower<'a> {
-    fn new(setup: &'a IndexSetup, log_id: &'a str, metrics: &'a Metrics) -> Self {
+    fn new(
+        setup: &'a IndexSetup,
+        log_id: &'a str,
+        jobs: Receiver<Job>,
+        metrics: &'a Metrics,
+    ) -> Self {
         Self {
             setup,
             log_id,
@@ -184,6 +137,7 @@ impl<'a> Follower<'a> {
             reader: Reader::new(&setup.log_dir, log_id),
             database: None,
             next: 0,
+            jobs: Jobs::new(jobs),
         }
     }
 
@@ -204,6 +158,7 @@ impl<'a> Follower<'a> {
                     self.fields_noted = false;
                 }
                 Work::Reset => self.start_over()?,
+                Work::Prune => self.prune(feed)?,
                 Work::Close => return Ok(()),
             }
             feed.set_error(None);
@@ -226,6 +181,7 @@ impl<'a> Follower<'a> {
     }
 
     fn start_over(&mut self) -> Result<(), FollowError> {
+        self.jobs.fail("the index is being built anew");
         self.database = None;
         let path = &self.setup.database;
         let (writer, aside) = Writer::reset(path, self.log_id, &self.setup.options)?;
@@ -290,10 +246,20 @@ impl<'a> Follower<'a> {
         self.fields_noted = true;
         self.metrics.members_mistyped.add(counts.mistyped);
         self.set_next(next);
+        self.keep_wal_small()
+    }
+
+    /// Empties the write-ahead log when it is time, and notes whether a reader is in the way.
+    fn keep_wal_small(&mut self) -> Result<(), FollowError> {
         let database = self.database()?;
+        let mut held = 0;
         if database.checkpoint_due()? {
             database.checkpoint()?;
+            if database.checkpoint_due()? {
+                held = database.wal()?.held_bytes();
+            }
         }
+        self.metrics.wal_held_bytes.set(held);
         Ok(())
     }
 

@@ -1,0 +1,92 @@
+//! What can be asked of and about the index while the engine runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, sync_channel};
+use std::time::Duration;
+
+use super::feed::Feed;
+use super::indexer::Job;
+use crate::index::{IndexError, PruneRows, Reader, RowsPruned, Space};
+use crate::metrics::Metrics;
+
+/// Why a job has no end.
+const ENDED: &str = "the index has ended, because the daemon is stopping or had to give it up";
+
+/// How often whoever waits is asked whether to go on.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Asks the index thread, and knows how it is.
+#[derive(Clone)]
+pub struct IndexHandle {
+    pub(super) feed: Arc<Feed>,
+    pub(super) jobs: Sender<Job>,
+    pub(super) database: PathBuf,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// The database on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseSpace {
+    /// How large it is.
+    pub space: Space,
+    /// Why its write-ahead log cannot be emptied, if a reader keeps it from that.
+    pub held_by_reader: Option<String>,
+}
+
+impl IndexHandle {
+    /// Drops the index and builds it again from the ledger.
+    pub fn reindex(&self) {
+        self.feed.request_reset();
+    }
+
+    /// What keeps the index from following the ledger, if something does.
+    pub fn error(&self) -> Option<String> {
+        self.feed.error()
+    }
+
+    /// Deletes rows whose time is over, beside the work of the index, and returns when that is done. Fails with
+    /// a sentence if the index cannot, or stops before; what was deleted by then is gone, and the next
+    /// call does the rest.
+    pub fn prune(&self, what: PruneRows) -> Result<RowsPruned, String> {
+        self.prune_unless(what, &|| false).unwrap_or_else(|| Err(ENDED.into()))
+    }
+
+    /// The same for a caller who stops to wait once `stop` says so, which is asked ten times a second: `None`.
+    /// The index then goes on until the engine stops.
+    pub fn prune_unless(
+        &self,
+        what: PruneRows,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Result<RowsPruned, String>> {
+        if let Some(error) = self.error() {
+            return Some(Err(error));
+        }
+        let (done, wait) = sync_channel(1);
+        if self.jobs.send(Job { what, done }).is_err() {
+            return Some(Err(ENDED.into()));
+        }
+        self.feed.prune_now();
+        while !stop() {
+            match wait.recv_timeout(LOOK) {
+                Ok(outcome) => return Some(outcome),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Some(Err(ENDED.into())),
+            }
+        }
+        None
+    }
+
+    /// How large the database is, and whether somebody keeps it from being emptied; cheap.
+    pub fn database(&self) -> Result<DatabaseSpace, IndexError> {
+        let space = Reader::open(&self.database)?.space()?;
+        let held = self.metrics.wal_held_bytes.get();
+        let held_by_reader = (held > 0).then(|| held_by_reader(&self.database, held));
+        Ok(DatabaseSpace { space, held_by_reader })
+    }
+}
+
+fn held_by_reader(database: &Path, bytes: u64) -> String {
+    let error = IndexError::HeldByReader { path: database.into(), bytes };
+    error.to_string()
+}

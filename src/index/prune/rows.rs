@@ -1,0 +1,157 @@
+//! Rows by their own rules, block after block.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::judge::{Fate, Judge};
+use super::{RowsPruned, UNIT_ROWS, drop_if_empty};
+use crate::index::schema::BLOCK_SHIFT;
+use crate::retention::Facts;
+
+/// The walk through the blocks.
+#[derive(Default)]
+pub(super) struct Rows {
+    /// The first block that was not looked at.
+    next: i64,
+    /// The block whose rows are being judged.
+    open: Option<Open>,
+}
+
+struct Open {
+    block: i64,
+    /// The first row that was not judged.
+    next: i64,
+    /// Rows that only holds keep.
+    held: u64,
+}
+
+impl Rows {
+    /// Goes on a little; says how many rows were looked at, or `None` after the last block.
+    pub(super) fn unit(
+        &mut self,
+        tx: &Connection,
+        judge: &Judge,
+        done: &mut RowsPruned,
+    ) -> rusqlite::Result<Option<usize>> {
+        let Some(open) = &mut self.open else { return self.find(tx, judge, done) };
+        let last = ((open.block + 1) << BLOCK_SHIFT) - 1;
+        let judged = judge_rows(tx, judge, open.next, last)?;
+        open.held += judged.held;
+        done.judged += judged.rows as u64;
+        for (from, to) in &judged.over {
+            let sql = "DELETE FROM events WHERE seq BETWEEN ?1 AND ?2";
+            done.rows += tx.prepare_cached(sql)?.execute([from, to])? as u64;
+        }
+        match judged.next {
+            Some(next) if judged.rows == UNIT_ROWS as usize => open.next = next,
+            _ => {
+                open.finish(tx, judge)?;
+                done.kept_by_hold += open.held;
+                self.open = None;
+            }
+        }
+        Ok(Some(judged.rows))
+    }
+
+    /// Looks for the next block in which something may be over.
+    fn find(
+        &mut self,
+        tx: &Connection,
+        judge: &Judge,
+        done: &mut RowsPruned,
+    ) -> rusqlite::Result<Option<usize>> {
+        let sql = "SELECT b.block, b.first_ts_ns, j.rules, j.keep_seconds, j.held
+            FROM blocks b LEFT JOIN judged j ON j.block = b.block
+            WHERE b.block >= ?1 ORDER BY b.block LIMIT ?2";
+        let mut select = tx.prepare_cached(sql)?;
+        let mut rows = select.query(params![self.next, UNIT_ROWS])?;
+        let mut seen = 0;
+        while let Some(row) = rows.next()? {
+            seen += 1;
+            let block: i64 = row.get(0)?;
+            let rules: Option<String> = row.get(2)?;
+            let known = rules.is_some_and(|rules| judge.knows(&rules));
+            let judged = if known { row.get(3)? } else { None };
+            self.next = block + 1;
+            if judge.may_be_over(row.get(1)?, judged) {
+                self.open = Some(Open { block, next: block << BLOCK_SHIFT, held: 0 });
+                return Ok(Some(seen));
+            }
+            if known {
+                done.kept_by_hold += row.get::<_, i64>(4)?.unsigned_abs();
+            }
+        }
+        Ok((seen > 0).then_some(seen))
+    }
+}
+
+impl Open {
+    /// Notes what is known now that all rows of the block were judged.
+    fn finish(&self, tx: &Connection, judge: &Judge) -> rusqlite::Result<()> {
+        if drop_if_empty(tx, self.block)? {
+            return Ok(());
+        }
+        let sql = "SELECT last_ts_ns FROM blocks WHERE block = ?1";
+        let last: Option<i64> =
+            tx.prepare_cached(sql)?.query_row([self.block], |row| row.get(0)).optional()?;
+        let Some(keep) = last.and_then(|last| judge.over_for_all(last)) else { return Ok(()) };
+        let sql = "INSERT OR REPLACE INTO judged (block, rules, keep_seconds, held) VALUES (?1, ?2, ?3, ?4)";
+        let held = i64::try_from(self.held).unwrap_or(i64::MAX);
+        let rules = judge.name(self.held > 0);
+        tx.prepare_cached(sql)?.execute(params![self.block, rules, keep, held]).map(drop)
+    }
+}
+
+/// Some rows, judged.
+#[derive(Default)]
+struct Judged {
+    rows: usize,
+    /// The number after the last one.
+    next: Option<i64>,
+    /// Those that go: runs of numbers between which no other row is.
+    over: Vec<(i64, i64)>,
+    held: u64,
+}
+
+fn judge_rows(tx: &Connection, judge: &Judge, from: i64, to: i64) -> rusqlite::Result<Judged> {
+    let sql = "SELECT seq, ts_ns, event_type, source, actor, target, session_id, correlation_id, unit, uid
+        FROM events NOT INDEXED WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3";
+    let mut select = tx.prepare_cached(sql)?;
+    let mut rows = select.query(params![from, to, UNIT_ROWS])?;
+    let mut judged = Judged::default();
+    let mut in_run = false;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        let fate = judge.fate(&facts(row)?, row.get(1)?);
+        match (fate, judged.over.last_mut()) {
+            (Fate::Goes, Some((_, last))) if in_run => *last = seq,
+            (Fate::Goes, _) => judged.over.push((seq, seq)),
+            (Fate::Held, _) => judged.held += 1,
+            (Fate::Stays, _) => {}
+        }
+        in_run = fate == Fate::Goes;
+        judged.rows += 1;
+        judged.next = seq.checked_add(1);
+    }
+    Ok(judged)
+}
+
+/// What rules look at, as the row has it.
+fn facts<'r>(row: &'r Row<'_>) -> rusqlite::Result<Facts<'r>> {
+    let text = |at| -> rusqlite::Result<_> {
+        Ok(match row.get_ref(at)? {
+            ValueRef::Text(text) => std::str::from_utf8(text).ok(),
+            _ => None,
+        })
+    };
+    Ok(Facts {
+        event_type: text(2)?,
+        source: text(3)?,
+        actor: text(4)?,
+        target: text(5)?,
+        session_id: text(6)?,
+        correlation_id: text(7)?,
+        unit: text(8)?,
+        uid: row.get::<_, Option<i64>>(9)?.and_then(|uid| u32::try_from(uid).ok()),
+    })
+}
