@@ -41,6 +41,8 @@ counters! {
     ledger_head,
     /// The open epoch.
     epoch,
+    /// The number of the segment that is written; those with a smaller one are closed.
+    segment,
     /// The ledger's leaves below this number are in the index.
     index_head,
     /// How often the index was emptied to be built anew.

@@ -255,6 +255,8 @@ fn numbers_outside_their_range_are_errors_that_give_it() {
         ("[ingest]\nmax_event_bytes = 1023", "from 1024 to 61440"),
         ("[ledger]\nepoch_seconds = 86401", "from 1 to 86400"),
         ("[ledger]\nbatch_bytes = 4095", "from 4096 to 16777216"),
+        ("[ledger]\nrotate_bytes = 1", "from 65536 to 1099511627776, not 1; or 0 for never"),
+        ("[ledger]\nrotate_seconds = -1", "from 60 to 31622400, not -1; or 0 for never"),
     ] {
         refused(text, &[range]);
     }

@@ -4,6 +4,7 @@ mod args;
 mod attest;
 mod config;
 mod context;
+mod daemon;
 mod emit;
 mod error;
 mod format;
@@ -15,6 +16,7 @@ mod prove;
 mod query;
 mod record;
 mod reindex;
+mod rotate;
 mod search;
 mod show;
 mod status;
@@ -76,6 +78,7 @@ enum Command {
     Attest(attest::Attest),
     Keys(keys::Keys),
     Reindex(reindex::Reindex),
+    Rotate(rotate::Rotate),
     Config(config::Config),
 }
 
@@ -109,6 +112,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Attest(attest) => attest.run(context, &mut out),
         Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
+        Command::Rotate(rotate) => rotate.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }
 }

@@ -101,7 +101,7 @@ impl Query {
 /// Says so if the ledger has lines that the database lacks, as far as the daemon tells this user.
 pub(super) fn say_behind(context: &Context) -> Result<(), Error> {
     let socket = context.config()?.control_socket();
-    if let Ok(Reply::Status(status)) = control::request(&socket, Request::Status) {
+    if let Ok(Reply::Status(status)) = control::request(&socket, &Request::Status) {
         let behind = status.metrics.ledger_head.saturating_sub(status.metrics.index_head);
         if behind > 0 {
             note(format!("the newest {behind} lines of the ledger are not in the database yet"));

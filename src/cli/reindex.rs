@@ -8,12 +8,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::context::Context;
+use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
 use super::output::Out;
 use super::progress::bar;
 use super::text::{count, visible};
 use crate::config::Config;
-use crate::control::{self, ControlError, Reply, Request, Status};
+use crate::control::{ControlError, Reply, Request, Status};
 use crate::engine::{IndexSetup, Lock, reindex_offline};
 use crate::fs::Real;
 use crate::ledger::segment;
@@ -72,11 +73,7 @@ fn nobody_listens(error: &std::io::Error) -> bool {
 
 /// Has the daemon do it, and waits until its index has reached what the ledger has now.
 fn online(socket: &Path, before: &Status) -> Result<u64, Error> {
-    match control::request(socket, Request::Reindex).map_err(Error::Control)? {
-        Reply::Accepted => {}
-        Reply::Refused(why) => return Err(Error::Refused(why)),
-        Reply::Status(_) => return Err(Error::Refused("the daemon gave another answer".into())),
-    }
+    let Reply::Accepted = ask(socket, &Request::Reindex)? else { return Err(unexpected()) };
     let target = before.metrics.ledger_head;
     let bar = bar(Some(target), Duration::ZERO, BAR);
     loop {
@@ -93,10 +90,9 @@ fn online(socket: &Path, before: &Status) -> Result<u64, Error> {
 }
 
 fn status(socket: &Path) -> Result<Status, Error> {
-    match control::request(socket, Request::Status).map_err(Error::Control)? {
+    match ask(socket, &Request::Status)? {
         Reply::Status(status) => Ok(*status),
-        Reply::Refused(why) => Err(Error::Refused(why)),
-        Reply::Accepted => Err(Error::Refused("the daemon gave another answer".into())),
+        _ => Err(unexpected()),
     }
 }
 

@@ -71,7 +71,7 @@ mod tests {
             Kind::Mode(_) => "0600".into(),
             Kind::Group(_) => "adm".into(),
             Kind::Level(_) => "trace".into(),
-            Kind::Number(_, least, _) => (least + 1).to_string(),
+            Kind::Number(_, least, _) | Kind::OrNever(_, least, _) => (least + 1).to_string(),
             Kind::Columns(_) => "actor".into(),
             Kind::Compression(_) => "gzip".into(),
             Kind::Preset => "ecs".into(),

@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Compression(fn(&mut Config) -> &mut Compression),
     /// A whole number with its least and greatest value.
     Number(fn(&mut Config) -> Number<'_>, u64, u64),
+    /// The same, or 0 for never.
+    OrNever(fn(&mut Config) -> Number<'_>, u64, u64),
     /// A list of column names.
     Columns(fn(&mut Config) -> &mut Vec<String>),
     /// The name of a preset, which sets all of `[fields]`.
@@ -83,11 +85,11 @@ const fn column(column: Column) -> Key {
     fields(column.name(), Kind::Pointers(column))
 }
 
-use Kind::{Columns, FailureIfPresent, Group, Level, Mode, Path, Preset};
+use Kind::{Columns, FailureIfPresent, Group, Level, Mode, OrNever, Path, Preset};
 use Number::{U32, U64, Usize};
 
 /// Every key, in the order in which they are shown.
-pub(super) static KEYS: [Key; 43] = [
+pub(super) static KEYS: [Key; 45] = [
     top("socket", RESTART, Path(|c| &mut c.socket)),
     top("socket_mode", RESTART, Mode(|c| &mut c.socket_mode)),
     top("log_dir", RESTART, Path(|c| &mut c.log_dir)),
@@ -139,6 +141,8 @@ pub(super) static KEYS: [Key; 43] = [
     ledger("epoch_lines", Kind::Number(|c| U64(&mut c.ledger.epoch_lines), 1, 1_000_000_000)),
     ledger("idle_seconds", Kind::Number(|c| U64(&mut c.ledger.idle_seconds), 1, 86_400)),
     ledger("batch_bytes", Kind::Number(|c| Usize(&mut c.ledger.batch_bytes), 4 * KIB, 16 * MIB)),
+    ledger("rotate_bytes", OrNever(|c| U64(&mut c.ledger.rotate_bytes), 64 * KIB, 1024 * GIB)),
+    ledger("rotate_seconds", OrNever(|c| U64(&mut c.ledger.rotate_seconds), 60, 366 * 86_400)),
     index("batch_rows", Kind::Number(|c| Usize(&mut c.index.batch_rows), 1, 100_000)),
     index("queue_bytes", Kind::Number(|c| Usize(&mut c.index.queue_bytes), MIB, GIB)),
     index("cache_bytes", Kind::Number(|c| Usize(&mut c.index.cache_bytes), MIB, 4 * GIB)),

@@ -94,7 +94,7 @@ pub struct Fields {
     pub failure_if_present: Vec<String>,
 }
 
-/// `[ledger]`: batches and epochs.
+/// `[ledger]`: batches, epochs and segments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ledger {
     /// An epoch with lines is closed after this many seconds.
@@ -105,6 +105,10 @@ pub struct Ledger {
     pub idle_seconds: u64,
     /// The most bytes of log that one fdatasync covers.
     pub batch_bytes: usize,
+    /// A segment is closed when it has so many bytes; 0: never.
+    pub rotate_bytes: u64,
+    /// A segment is closed so many seconds after its first line; 0: never.
+    pub rotate_seconds: u64,
 }
 
 /// `[index]`: the SQLite database.
@@ -247,6 +251,8 @@ impl Config {
                 epoch_lines: 1_000_000,
                 idle_seconds: 600,
                 batch_bytes: 1 << 20,
+                rotate_bytes: 256 << 20,
+                rotate_seconds: 86_400,
             },
             index: Index { batch_rows: 5_000, queue_bytes: 32 << 20, cache_bytes: 64 << 20 },
             maintenance: Maintenance {

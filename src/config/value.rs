@@ -41,6 +41,13 @@ impl Key {
             Kind::Number(at, least, greatest) => {
                 at(config).set(number(given, least, greatest)?);
             }
+            Kind::OrNever(at, least, greatest) => {
+                let given = match number(given, 0, 0) {
+                    Ok(never) => Ok(never),
+                    Err(_) => number(given, least, greatest),
+                };
+                at(config).set(given.map_err(|problem| format!("{problem}; or 0 for never"))?);
+            }
             Kind::Columns(at) => *at(config) = columns(list(given)?)?,
             Kind::Preset => config.fields = presets::find(text(given)?)?.fields(),
             Kind::Pointers(column) => {
@@ -70,7 +77,9 @@ impl Key {
             Kind::Level(at) => string(at(config).as_str()),
             Kind::Compression(at) => string(at(config).as_str()),
             // No range reaches beyond what TOML's integers hold.
-            Kind::Number(at, ..) => toml::Value::Integer(at(config).get() as i64),
+            Kind::Number(at, ..) | Kind::OrNever(at, ..) => {
+                toml::Value::Integer(at(config).get() as i64)
+            }
             Kind::Columns(at) => toml::Value::Array(strings(at(config))),
             Kind::Preset => string(&config.fields.preset),
             Kind::Pointers(column) => {

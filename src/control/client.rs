@@ -9,7 +9,8 @@ use super::{Reply, Request};
 
 /// The longest reply.
 const MAX_REPLY: u64 = 1 << 20;
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the daemon is waited for, beyond the time that it may take over the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -37,16 +38,16 @@ pub enum ControlError {
 }
 
 /// Asks the daemon whose control socket is at `path`.
-pub fn request(path: &Path, request: Request) -> Result<Reply, ControlError> {
+pub fn request(path: &Path, request: &Request) -> Result<Reply, ControlError> {
     let unreachable = |source| ControlError::Unreachable { path: path.into(), source };
     let garbled =
         |e: serde_json::Error| ControlError::Garbled { path: path.into(), message: e.to_string() };
-    let mut text = serde_json::to_vec(&request).map_err(garbled)?;
+    let mut text = serde_json::to_vec(request).map_err(garbled)?;
     text.push(b'\n');
     let ask = || {
         let mut stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
+        stream.set_read_timeout(Some(request.limit() + PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         stream.write_all(&text)?;
         let mut reply = String::new();
         BufReader::new(stream.take(MAX_REPLY)).read_line(&mut reply)?;

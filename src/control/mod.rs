@@ -3,19 +3,35 @@
 mod client;
 mod server;
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub use client::{ControlError, request};
 pub use server::{Answer, serve};
 
-/// What can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What can be asked. All but the first change something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// How it is.
     Status,
-    /// Drop the index and build it again from the ledger; for root and the daemon's own user.
+    /// Drop the index and build it again from the ledger.
     Reindex,
+    /// Close the active segment and open a new one.
+    Rotate,
+}
+
+impl Request {
+    /// How long the daemon may take over its answer.
+    fn limit(&self) -> Duration {
+        match self {
+            Request::Status | Request::Reindex => Duration::from_secs(5),
+            // The writer comes to it after what is queued, and then syncs several files.
+            Request::Rotate => Duration::from_secs(60),
+        }
+    }
 }
 
 /// What is answered.
@@ -26,6 +42,13 @@ pub enum Reply {
     Status(Box<Status>),
     /// The daemon does what was asked.
     Accepted,
+    /// To [`Request::Rotate`]: it is done.
+    Rotated {
+        /// What the closed segment is called now.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
     /// It does not, and why.
     Refused(String),
 }

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit as Place, Semaphore};
+use tokio::time::timeout;
 
 use super::{Reply, Request};
 
 /// Questions that are answered at once; more wait.
 const AT_ONCE: usize = 8;
-const MAX_REQUEST: u64 = 1024;
-const TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_REQUEST: u64 = 64 << 10;
+/// How long a client may take to say what it wants, and to take the answer.
+const TALK: Duration = Duration::from_secs(5);
 
-/// Answers a request of the user `uid`.
+/// Answers a request of the user `uid`, on a thread that it may block.
 pub type Answer = dyn Fn(Request, u32) -> Reply + Send + Sync;
 
 /// Answers until it is dropped.
@@ -26,9 +28,7 @@ pub async fn serve(listener: &UnixListener, answer: Arc<Answer>) {
             Ok((stream, _)) => {
                 let answer = answer.clone();
                 tokio::spawn(async move {
-                    let _too_slow_or_gone =
-                        tokio::time::timeout(TIMEOUT, one(stream, &*answer)).await;
-                    drop(place);
+                    let _too_slow_or_gone = one(stream, answer, place).await;
                 });
             }
             Err(e) => {
@@ -39,16 +39,35 @@ pub async fn serve(listener: &UnixListener, answer: Arc<Answer>) {
     }
 }
 
-async fn one(stream: UnixStream, answer: &Answer) -> std::io::Result<()> {
+async fn one(stream: UnixStream, answer: Arc<Answer>, place: Place) -> std::io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(MAX_REQUEST)).read_line(&mut line).await?;
+    timeout(TALK, BufReader::new(read.take(MAX_REQUEST)).read_line(&mut line)).await??;
     let reply = match serde_json::from_str(&line) {
-        Ok(request) => answer(request, uid),
+        Ok(request) => within_limit(request, uid, answer, place).await,
         Err(e) => Reply::Refused(format!("the request is not understood: {e}")),
     };
     let mut text = serde_json::to_vec(&reply)?;
     text.push(b'\n');
-    write.write_all(&text).await
+    timeout(TALK, write.write_all(&text)).await?
+}
+
+/// Answers on a thread of its own, since the writer or the disk may keep it waiting. One that takes too long
+/// goes on, and keeps its place until it is done.
+async fn within_limit(request: Request, uid: u32, answer: Arc<Answer>, place: Place) -> Reply {
+    let limit = request.limit();
+    let answering = tokio::task::spawn_blocking(move || {
+        let reply = answer(request, uid);
+        drop(place);
+        reply
+    });
+    match timeout(limit, answering).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => Reply::Refused("a defect kept it from answering".into()),
+        Err(_) => Reply::Refused(format!(
+            "it was not done after {} seconds and goes on; `auditlog status` tells how it is",
+            limit.as_secs()
+        )),
+    }
 }

@@ -4,6 +4,7 @@
 //! `indexer`, which follows the ledger from wherever it stopped.
 
 mod feed;
+mod handle;
 mod indexer;
 mod lock;
 mod rows;
@@ -13,10 +14,11 @@ mod watch;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
@@ -33,6 +35,7 @@ use crate::ledger::open::{Setup, open};
 use crate::metrics::Metrics;
 use crate::record::Record;
 use feed::Feed;
+use handle::Done;
 use watch::Watch;
 use writer::{Output, Writer};
 
@@ -44,14 +47,15 @@ pub(crate) enum Command {
     Record(Record, Option<Done>),
     /// Close the epoch, and open a new segment if the active file was renamed.
     Reopen(Done),
+    /// Close the epoch, rename the active file and open a new segment, for this reason.
+    Rotate(String, Done<Result<Rotated, NotRotated>>),
+    /// Write these records and close the epoch, unless it is before this time.
+    Prune(Vec<Record>, i64, Done<Pruned>),
     /// Use these limits and this vocabulary from now on, and write that in the log.
     Configure(config::Ledger, Arc<FieldMap>, Record),
     /// Write that the daemon stops, seal, and end.
     Stop(String),
 }
-
-/// Told when a command is done; dropped without a word if the writer failed first.
-type Done = std::sync::mpsc::SyncSender<()>;
 
 /// What the engine needs to start.
 pub struct EngineSetup {
@@ -89,7 +93,7 @@ pub type OnSeal = Box<dyn Fn(Sealed) + Send>;
 
 /// The running engine: a thread that writes, a thread that indexes.
 pub struct Engine {
-    commands: Sender<Command>,
+    commands: WriterHandle,
     submitter: Submitter,
     feed: Arc<Feed>,
     log_id: String,
@@ -139,6 +143,7 @@ impl Engine {
         let (follow, id, metrics) = (feed.clone(), log_id.clone(), setup.metrics);
         let index = setup.index;
         let indexer = spawn("index", move || indexer::run(&index, &id, &follow, &metrics))?;
+        let commands = WriterHandle(commands);
         let engine = Self { commands, submitter, feed, log_id, writer, indexer, end };
         Ok((engine, Started { created: opened.created }))
     }
@@ -160,36 +165,48 @@ impl Engine {
 
     /// Writes one of the daemon's own records.
     pub fn record(&self, record: Record) {
-        let _ended_writer_is_noticed_elsewhere = self.commands.send(Command::Record(record, None));
+        let _ended_writer_is_noticed_elsewhere =
+            self.commands.0.send(Command::Record(record, None));
     }
 
     /// Writes one of the daemon's own records; returns when it is durable, or `false` if the writer has
     /// ended.
     pub fn record_durably(&self, record: Record) -> bool {
-        self.wait_for(|done| Command::Record(record, Some(done)))
+        self.commands.record_durably(record)
     }
 
     /// Closes the epoch and opens a new segment if the active file was renamed; returns when that is
     /// durable, or `false` if the writer has ended.
     pub fn reopen(&self) -> bool {
-        self.wait_for(Command::Reopen)
+        self.commands.ask(Command::Reopen).is_some()
     }
 
-    fn wait_for(&self, command: impl FnOnce(Done) -> Command) -> bool {
-        let (done, wait) = sync_channel(1);
-        self.commands.send(command(done)).is_ok() && wait.recv().is_ok()
+    /// Renames the active segment and opens a new one; returns when that is durable, or `false` if there
+    /// was none. [`WriterHandle::rotate`] says more.
+    pub fn rotate(&self, reason: String) -> bool {
+        self.commands.rotate(reason).is_ok()
+    }
+
+    /// See [`WriterHandle::prune`].
+    pub fn prune(&self, records: Vec<Record>, not_before_ns: i64) -> Pruned {
+        self.commands.prune(records, not_before_ns)
+    }
+
+    /// A way to the writer for whoever changes the log from another thread.
+    pub fn writer(&self) -> WriterHandle {
+        self.commands.clone()
     }
 
     /// Puts new limits and a new vocabulary in force, with the record that says so.
     pub fn configure(&self, limits: config::Ledger, fields: Arc<FieldMap>, record: Record) {
         let command = Command::Configure(limits, fields, record);
-        let _ended_writer_is_noticed_elsewhere = self.commands.send(command);
+        let _ended_writer_is_noticed_elsewhere = self.commands.0.send(command);
     }
 
     /// Commits what was submitted, seals, lets the index catch up for at most `deadline`, and ends. Only
     /// then is nothing open.
     pub fn stop(self, reason: &str, deadline: Duration) -> Result<(), WriterError> {
-        let _already_ended = self.commands.send(Command::Stop(reason.to_owned()));
+        let _already_ended = self.commands.0.send(Command::Stop(reason.to_owned()));
         let _sent_or_dropped = self.end.recv();
         let result = self.writer.join().unwrap_or(Err(WriterError::Panicked));
         self.feed.close(deadline);

@@ -1,18 +1,23 @@
 //! The writer: one thread, one function that commits.
 
+mod epochs;
+mod segments;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::feed::Feed;
+use segments::Age;
+
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
-use super::{Command, Done, OnSeal, Sealed};
+use super::{Command, OnSeal, Pruned};
 use crate::clock::{Now, rfc3339};
 use crate::config;
 use crate::ledger::reader::Lines;
 use crate::ledger::seal::Reason;
-use crate::ledger::{ActiveFile, Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::record::Record;
 
@@ -50,6 +55,7 @@ pub(super) struct Writer {
     sealed_at: u64,
     /// CLOCK_BOOTTIME of the open epoch's first commit.
     epoch_began: Option<u64>,
+    age: Age,
 }
 
 impl Writer {
@@ -64,7 +70,9 @@ impl Writer {
         let sealed_at = watch.now().boot_ns;
         let epoch_began = (ledger.epoch_lines() > 0).then_some(sealed_at);
         output.metrics.ledger_head.set(ledger.next_seq());
-        Self { ledger, own_peer, watch, limits, queue, output, sealed_at, epoch_began }
+        output.metrics.segment.set(ledger.segment());
+        let age = Age::found(ledger.segment_opened_ns(), watch.now());
+        Self { ledger, own_peer, watch, limits, queue, output, sealed_at, epoch_began, age }
     }
 
     /// Works until it is told to stop, or until the disk fails.
@@ -86,10 +94,10 @@ impl Writer {
         loop {
             let command = match next.take() {
                 Some(command) => command,
-                None => match self.queue.recv_timeout(self.until_seal_is_due()) {
+                None => match self.queue.recv_timeout(self.until_something_is_due()) {
                     Ok(command) => command,
                     Err(RecvTimeoutError::Timeout) => {
-                        self.seal_if_due()?;
+                        self.do_what_is_due()?;
                         continue;
                     }
                     Err(RecvTimeoutError::Disconnected) => {
@@ -110,6 +118,12 @@ impl Writer {
                     }
                 }
                 Command::Reopen(done) => self.reopen(&done)?,
+                Command::Rotate(reason, done) => {
+                    let _asker_may_be_gone = done.send(self.rotate(reason)?);
+                }
+                Command::Prune(records, not_before_ns, done) => {
+                    let _asker_may_be_gone = done.send(self.prune(&records, not_before_ns)?);
+                }
                 Command::Configure(limits, fields, record) => {
                     self.limits = limits;
                     // The index must not use a map that the ledger does not name, nor use the old one
@@ -119,8 +133,20 @@ impl Writer {
                 }
                 Command::Stop(reason) => return self.stop(reason),
             }
-            self.seal_if_due()?;
+            self.do_what_is_due()?;
         }
+    }
+
+    /// Between two commits, never inside of one.
+    fn do_what_is_due(&mut self) -> Result<(), LedgerError> {
+        // A rotation closes the epoch too.
+        self.rotate_if_due()?;
+        self.seal_if_due()
+    }
+
+    fn until_something_is_due(&self) -> Duration {
+        let due_at = self.seal_due_at().min(self.rotation_due_at());
+        Duration::from_nanos(due_at.saturating_sub(self.watch.now().boot_ns))
     }
 
     /// Whatever has arrived meanwhile, up to one batch, and the command that ended it.
@@ -160,7 +186,9 @@ impl Writer {
 
     /// Stamp, sign, append, sync, publish.
     fn store(&mut self, batch: &[Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
-        let ts = rfc3339(self.prepare()?.wall_ns);
+        let now = self.prepare()?;
+        self.age.begin(now);
+        let ts = rfc3339(now.wall_ns);
         let first = self.ledger.next_seq();
         let mut receipts = Vec::with_capacity(batch.len());
         for queued in batch {
@@ -201,6 +229,17 @@ impl Writer {
         self.store_own(&ts, &records)
     }
 
+    /// Commits the records of what is to be deleted, and seals them.
+    fn prune(&mut self, records: &[Record], not_before_ns: i64) -> Result<Pruned, LedgerError> {
+        let now = self.prepare()?;
+        if now.wall_ns < not_before_ns {
+            return Ok(Pruned::TooEarly);
+        }
+        self.store_own(&rfc3339(now.wall_ns), records)?;
+        self.close_epoch(Reason::Time, now)?;
+        Ok(Pruned::Done)
+    }
+
     fn store_own(&mut self, ts: &str, records: &[Record]) -> Result<(), LedgerError> {
         let first = self.ledger.next_seq();
         for record in records {
@@ -209,6 +248,9 @@ impl Writer {
         self.ledger.append()?;
         let bytes = self.ledger.sync()?;
         self.publish(first, bytes);
+        if records.iter().any(|record| !matches!(record, Record::Reopened { .. })) {
+            self.age.begin(self.watch.now());
+        }
         Ok(())
     }
 
@@ -217,56 +259,13 @@ impl Writer {
     fn prepare(&mut self) -> Result<Now, LedgerError> {
         let Look { now, unstepped, step } = self.watch.look();
         // Until the record of the step is written, time goes on as if there had been none.
+        let closed = self.mend_closed(unstepped)?;
         let reopened = self.mend_segment(unstepped)?;
-        let records: Vec<_> = step.into_iter().chain(reopened).collect();
+        let records: Vec<_> = step.into_iter().chain(closed).chain(reopened).collect();
         if !records.is_empty() {
             self.store_own(&rfc3339(now.wall_ns), &records)?;
         }
         Ok(now)
-    }
-
-    /// Opens a new segment if the active file is not what it was left as; the record that says why.
-    fn mend_segment(&mut self, now: Now) -> Result<Option<Record>, LedgerError> {
-        let found = self.ledger.check_active()?;
-        let mut damage = None;
-        match found {
-            ActiveFile::Intact => return Ok(None),
-            ActiveFile::Renamed => {
-                self.close_epoch(Reason::Rotate, now)?;
-                self.open_segment(now)?;
-            }
-            // The old file is not one to write a seal to: the new one begins with it.
-            ActiveFile::Unlinked | ActiveFile::Resized { .. } => {
-                let rescued = self.ledger.rescue()?;
-                self.open_segment(now)?;
-                self.close_epoch(Reason::Rotate, now)?;
-                let said = match rescued {
-                    Some(path) => format!("{found}; what was in it is now in {path:?}"),
-                    None => found.to_string(),
-                };
-                tracing::error!("{said}; a new segment was opened; find out who did that");
-                damage = Some(said);
-            }
-        }
-        let (segment, reason) = (self.ledger.segment(), found.to_string());
-        Ok(Some(Record::Reopened { segment, reason, damage }))
-    }
-
-    /// Opens a new segment; the index lists it before it takes a line of it.
-    fn open_segment(&mut self, now: Now) -> Result<(), LedgerError> {
-        self.ledger.open_segment(now)?;
-        self.output.feed.segments_changed();
-        Ok(())
-    }
-
-    fn reopen(&mut self, done: &Done) -> Result<(), LedgerError> {
-        let segment = self.ledger.segment();
-        let now = self.prepare()?;
-        if self.ledger.segment() == segment && self.ledger.epoch_lines() > 0 {
-            self.close_epoch(Reason::Rotate, now)?;
-        }
-        let _asker_may_be_gone = done.send(());
-        Ok(())
     }
 
     fn stop(&mut self, reason: String) -> Result<(), LedgerError> {
@@ -283,52 +282,6 @@ impl Writer {
         self.output.metrics.epoch.set(self.ledger.epoch());
         self.epoch_began.get_or_insert(self.watch.now().boot_ns);
         self.output.feed.publish(first, Lines { bytes, next });
-    }
-
-    fn close_epoch(&mut self, reason: Reason, now: Now) -> Result<(), LedgerError> {
-        let first = self.ledger.next_seq();
-        let line = self.ledger.close_epoch(reason, now)?;
-        self.publish(first, line);
-        self.sealed_at = now.boot_ns;
-        self.epoch_began = None;
-        self.offer_checkpoint()
-    }
-
-    /// Hands the checkpoint of the tree to the anchors; right after a seal only.
-    pub fn offer_checkpoint(&self) -> Result<(), LedgerError> {
-        (self.output.on_seal)(Sealed {
-            size: self.ledger.next_seq(),
-            log_id: self.ledger.log_id().to_owned(),
-            checkpoint: self.ledger.checkpoint()?,
-        });
-        Ok(())
-    }
-
-    fn seal_if_due(&mut self) -> Result<(), LedgerError> {
-        let reason = if self.ledger.epoch_lines() >= self.limits.epoch_lines {
-            Reason::Size
-        } else if self.watch.now().boot_ns < self.seal_due_at() {
-            return Ok(());
-        } else if self.epoch_began.is_some() {
-            Reason::Time
-        } else {
-            Reason::Idle
-        };
-        let now = self.prepare()?;
-        self.close_epoch(reason, now)
-    }
-
-    /// CLOCK_BOOTTIME at which the open epoch is closed if nothing else closes it.
-    fn seal_due_at(&self) -> u64 {
-        let (since, seconds) = match self.epoch_began {
-            Some(began) => (began, self.limits.epoch_seconds),
-            None => (self.sealed_at, self.limits.idle_seconds),
-        };
-        since.saturating_add(seconds.saturating_mul(1_000_000_000))
-    }
-
-    fn until_seal_is_due(&self) -> Duration {
-        Duration::from_nanos(self.seal_due_at().saturating_sub(self.watch.now().boot_ns))
     }
 }
 

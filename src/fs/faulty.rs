@@ -96,6 +96,10 @@ impl Fs for Faulty {
         self.plan.step(|| self.real.rename(from, to), || Ok(()))
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.plan.step(|| self.real.rename_new(from, to), || Ok(()))
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.plan.step(|| self.real.sync_dir(path), || Ok(()))
     }

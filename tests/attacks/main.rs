@@ -22,7 +22,6 @@ mod live_file;
 mod live_log;
 mod pruned;
 mod random_edits;
-mod running;
 mod starts;
 mod takeover;
 mod unsealed;

@@ -7,6 +7,7 @@ pub mod auditor;
 pub mod lab;
 pub mod log;
 pub mod pruning;
+pub mod running;
 pub mod traffic;
 
 use std::fs::{self, File};

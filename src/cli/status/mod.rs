@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::context::{Context, paths};
+use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
 use super::output::{Form, Look, Out};
 use super::text::{count, visible};
@@ -92,10 +93,9 @@ impl Status {
 
 impl Report {
     fn gather(config: &Config) -> Self {
-        let (daemon, error) = match control::request(&config.control_socket(), Request::Status) {
+        let (daemon, error) = match ask(&config.control_socket(), &Request::Status) {
             Ok(Reply::Status(status)) => (Some(status), None),
-            Ok(Reply::Refused(why)) => (None, Some(why)),
-            Ok(Reply::Accepted) => (None, Some("the daemon gave another answer".into())),
+            Ok(_) => (None, Some(unexpected().to_string())),
             Err(error) => (None, Some(error.to_string())),
         };
         let (database, segments) =

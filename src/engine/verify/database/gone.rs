@@ -110,6 +110,8 @@ impl Check<'_> {
     pub(super) fn segments(&mut self, snapshot: &Snapshot<'_>, end: u64) -> Result<(), Ended> {
         let Ok(mut listed) = segment::list(self.log_dir) else { return Ok(()) };
         listed.retain(|found| found.header.log_id == self.report.figures.log_id);
+        // A copy is no other segment.
+        listed.dedup_by(|copy, found| copy.header == found.header);
         // A segment is listed before the first row of it; one that came since is not missed.
         listed.retain(|found| found.header.first_seq < end);
         let (Some(first), Some(last)) = (listed.first(), listed.last()) else { return Ok(()) };

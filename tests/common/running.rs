@@ -14,12 +14,13 @@ use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::LedgerError;
 use auditlogd::metrics::Metrics;
 
-use crate::common::eventually;
-use crate::common::lab::{self, PEER};
+use super::eventually;
+use super::lab::{self, PEER};
 
 /// A running engine.
 pub struct Running {
-    engine: Engine,
+    pub engine: Engine,
+    pub metrics: Arc<Metrics>,
     clock: Arc<Mutex<Now>>,
     seals: PathBuf,
 }
@@ -30,6 +31,17 @@ impl Running {
         Self::start_on(Arc::new(Real::default()), root, boot, now).expect("the engine starts")
     }
 
+    /// The same with other limits than the defaults.
+    pub fn start_with(
+        root: &Path,
+        boot: u32,
+        now: Now,
+        limits: impl FnOnce(&mut config::Ledger),
+    ) -> Self {
+        let disk = Arc::new(Real::default());
+        Self::start_so(disk, root, boot, now, limits).expect("the engine starts")
+    }
+
     /// The same on a disk of one's own.
     pub fn start_on(
         fs: Arc<dyn Fs>,
@@ -37,28 +49,40 @@ impl Running {
         boot: u32,
         now: Now,
     ) -> Result<Self, LedgerError> {
+        Self::start_so(fs, root, boot, now, |_| {})
+    }
+
+    fn start_so(
+        fs: Arc<dyn Fs>,
+        root: &Path,
+        boot: u32,
+        now: Now,
+        change: impl FnOnce(&mut config::Ledger),
+    ) -> Result<Self, LedgerError> {
         let sources = Sources { root: Some(root.into()), ..Sources::default() };
         let mut config = config::load(&sources).expect("the defaults");
         (config.ledger.epoch_seconds, config.ledger.idle_seconds) = (1, 1);
+        change(&mut config.ledger);
         let fields = Arc::new(config.field_map().expect("the defaults"));
         let clock = Arc::new(Mutex::new(now));
         let mut ledger = lab::setup(root, fs);
         ledger.host.boot_id = format!("11111111-{boot}");
         let boot_id = ledger.host.boot_id.clone();
         let seals = ledger.paths.seals();
+        let metrics = Arc::<Metrics>::default();
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
             queue_bytes: config.ingest.queue_bytes,
             index: IndexSetup::new(&config, fields, None),
             clock: Clock::Manual(clock.clone()),
-            metrics: Arc::new(Metrics::default()),
+            metrics: metrics.clone(),
             on_seal: Box::new(|_| {}),
             on_end: Box::new(|| {}),
         };
         let started = lab::started(boot_id, now);
         let (engine, _) = Engine::start(setup, started)?;
-        Ok(Self { engine, clock, seals })
+        Ok(Self { engine, metrics, clock, seals })
     }
 
     /// Moves the clocks: the wall clock by `wall`, the boot clock by `boot` seconds.
