@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let bytes = text.len() as u64;
     println!("{lines} lines, {} bytes each on average, {} MiB", bytes / lines, bytes >> 20);
 
-    for level in [1, 3, 6, 9, 12, 15] {
+    for level in [1, 2, 3, 6, 9, 12, 15] {
         show("zstd", level, level == ZSTD_LEVEL, &text, |out| {
             let mut encoder = zstd::Encoder::new(out, level)?;
             encoder.include_checksum(true)?;
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
             encoder.finish().map(drop)
         })?;
     }
-    for level in [1, 6, 9] {
+    for level in [1, 4, 5, 6, 9] {
         show("gzip", level as i32, level == GZIP_LEVEL, &text, |out| {
             let level = flate2::Compression::new(level);
             let mut encoder = flate2::write::GzEncoder::new(out, level);

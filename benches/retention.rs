@@ -85,7 +85,7 @@ fn fill(engine: &Running, log_dir: &Path, rows: u64) -> Result<()> {
         let last = rows.min(first + TOGETHER);
         let events: Vec<_> = (first..last).map(event).collect();
         engine.submit(&events, Box::new(committed))?;
-        if last % SEGMENT == 0 || last == rows {
+        if last.is_multiple_of(SEGMENT) || last == rows {
             engine.wait_until_indexed();
             let (active, old) = (log_dir.join("audit.jsonl"), log_dir.join("audit-old.jsonl"));
             fs::rename(active, &old)?;
@@ -133,7 +133,11 @@ fn under_load(engine: &Running, job: Option<PruneRows>, time: Duration) -> Resul
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             engine.set(at(clock + (due - start).as_nanos() as u64));
             let (since, told) = (due, told.clone());
-            let committed = move |_| drop(counts.then(|| told.send(since.elapsed())));
+            let committed = move |_| {
+                if counts {
+                    let _round_may_be_over = told.send(since.elapsed());
+                }
+            };
             let events: Vec<_> = (0..LOAD).map(event).collect();
             engine.submit(&events, Box::new(committed))?;
             let metrics = engine.metrics();

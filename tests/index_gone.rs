@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auditlogd::clock::Clock;
+use auditlogd::engine::{Database, Phase, verify_all};
+use auditlogd::event::FieldMap;
 use auditlogd::fs::Real;
 use auditlogd::ledger::open::open;
 use auditlogd::ledger::seal::Reason;
+use auditlogd::ledger::verify::{Options, Report, Verdict};
 use auditlogd::record::{Maintained, Record};
 use auditlogd::retention::{Match, Rule, Rules};
 use common::lab::{commit, paths, setup};
 use common::{Daemon, pruning, verify};
+use data_encoding::HEXLOWER;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -178,4 +182,52 @@ fn a_run_of_maintenance_names_the_field_map_too() {
     assert_verdict(root.path(), UNVERIFIABLE, "read with a field map that neither the log");
     record(root.path(), &[maintained(&Rules::of_days(90), &map)]);
     assert_verdict(root.path(), 0, "every row compared");
+}
+
+/// Verifies, and lets something happen while lines and rows are compared for the first time.
+fn verify_while(root: &Path, change: impl FnOnce()) -> Report {
+    let mut change = Some(change);
+    let path = root.join("var/lib/auditlogd/audit.db");
+    // As while a daemon runs.
+    let db = Connection::open(&path).expect("opens");
+    db.pragma_update(None, "journal_mode", "wal").expect("sets");
+    let fields = FieldMap::builtin();
+    let database = Database { path: &path, fields: Some(&fields) };
+    let key = fs::read_to_string(paths(root).genesis_pub()).expect("reads");
+    let genesis = HEXLOWER.decode(key.trim().as_bytes()).expect("hex").try_into().ok();
+    let options = Options { genesis, live: true, ..Options::new(paths(root)) };
+    verify_all(&options, Some(database), &mut |phase, _, _| {
+        if phase == Phase::Database
+            && let Some(change) = change.take()
+        {
+            change();
+        }
+    })
+}
+
+#[test]
+fn what_maintenance_deletes_while_the_database_is_compared_is_no_finding() {
+    let log = log();
+    let report = verify_while(log.path(), || {
+        let (first, last) = prune(log.path());
+        for table in ["events", "seals"] {
+            change(
+                log.path(),
+                &format!("DELETE FROM {table} WHERE seq BETWEEN {first} AND {last}"),
+            );
+        }
+    });
+    assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+    assert_eq!(report.holes.len(), 1);
+    let report = verify_while(log.path(), || {
+        record(log.path(), &[maintained(&rules(), "00")]);
+        assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'brief'"), 2);
+    });
+    assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+    // It explains no more than what the rules let go.
+    let report = verify_while(log.path(), || {
+        record(log.path(), &[maintained(&rules(), "00")]);
+        assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'kept'"), 4);
+    });
+    assert_eq!(report.verdict, Verdict::Tampered, "{:#?}", report.findings);
 }

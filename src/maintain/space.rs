@@ -12,7 +12,7 @@ const DEEPEST: u32 = 2;
 /// Bytes that are free for the daemon on the file system of `dir`.
 pub fn free(dir: &Path) -> io::Result<u64> {
     let stat = statvfs(dir)?;
-    Ok(u64::from(stat.blocks_available()).saturating_mul(stat.fragment_size()))
+    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
 /// Bytes that the files in these directories take of the file system that the first one is on. What goes away

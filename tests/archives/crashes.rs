@@ -40,7 +40,7 @@ fn a_crash_at_any_step_is_made_good_by_the_next_run() {
                 assert!(archives.has(&directory(&path).to, &found), "{case}");
             }
             // A program that is started each time would take long.
-            if step % 7 == 0 {
+            if step % 7 == 0 && fault == Fault::Done {
                 verify(&auditor, &path).clean();
             }
         }
@@ -71,4 +71,35 @@ fn told_to_stop_at_any_moment_it_leaves_nothing_half_done() {
         moment += 1;
     }
     assert!(moment > 4, "it asked {moment} times");
+}
+
+#[test]
+fn a_copy_that_does_not_read_back_the_same_is_thrown_away() {
+    let (lab, auditor) = log();
+    let path = place(lab.root());
+    let staging = path.join(".maintenance");
+    // All of the first copy is written when it is not empty any more.
+    let written = || {
+        let entries = std::fs::read_dir(&staging).into_iter().flatten();
+        entries
+            .map(|entry| entry.expect("reads").path())
+            .find(|path| std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0))
+    };
+    let spoilt = Cell::new(false);
+    let spoils = || {
+        if let (false, Some(path)) = (spoilt.get(), written()) {
+            let mut bytes = std::fs::read(&path).expect("reads");
+            *bytes.last_mut().expect("a byte") ^= 1;
+            std::fs::write(&path, bytes).expect("writes");
+            spoilt.set(true);
+        }
+        false
+    };
+    let all = segments(lab.root());
+    let archives = open(lab.root());
+    let done = archives.hand_over(&[directory(&path)], &all, 2, &spoils);
+    assert!(done.errors[0].contains("what was read back of the copy is not the same"), "{done:?}");
+    assert!(files(&path).is_empty());
+    hands_over(lab.root(), &directory(&path), 2);
+    verify(&auditor, &path).clean();
 }

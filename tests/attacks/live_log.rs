@@ -6,6 +6,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use auditlogd::config::Compression;
+use auditlogd::fs::Real;
+use auditlogd::ledger::segment::read_header;
+use auditlogd::maintain::compress::compress;
+
 use crate::common::Daemon;
 use crate::common::auditor::{Auditor, Macs};
 use crate::common::lab::Lab;
@@ -14,20 +19,18 @@ use crate::common::traffic::{Traffic, assert_stored};
 /// How often the log is verified at least while it is written.
 const VERIFICATIONS: u32 = 8;
 
-/// Compresses a closed segment and puts the result in its place.
-fn compress(segment: &Path, work: &Path) {
-    let packed = zstd::encode_all(&fs::read(segment).expect("reads")[..], 1).expect("zstd");
-    let beside = work.join("packed");
-    fs::write(&beside, packed).expect("writes");
-    fs::rename(beside, segment).expect("renames");
+/// Compresses a closed segment as maintenance does.
+fn press(segment: &Path) {
+    let dir = segment.parent().expect("a directory");
+    let found = read_header(segment).expect("reads").expect("a segment");
+    let done = compress(&Real::default(), dir, &found, Compression::Zstd, &|| false);
+    assert!(done.expect("compresses").is_some());
 }
 
 #[test]
 fn row_23_verify_while_events_are_written_rotated_and_compressed() {
     let daemon = Daemon::start();
     let auditor = Auditor::of(daemon.root());
-    let work = daemon.root().join("work");
-    fs::create_dir(&work).expect("creates");
     let traffic = Traffic::start(&daemon, "busy", 4);
     // Six seconds, and longer on a busy machine, until there were as many verifications as are wanted.
     let begun = Instant::now();
@@ -51,7 +54,7 @@ fn row_23_verify_while_events_are_written_rotated_and_compressed() {
                 daemon.reload();
                 rotated.push(to);
                 if let Some(before) = rotated.len().checked_sub(2) {
-                    compress(&rotated[before], &work);
+                    press(&rotated[before]);
                 }
             }
             rotated.len()
@@ -75,6 +78,9 @@ fn row_23_verify_while_events_are_written_rotated_and_compressed() {
     daemon.settle();
     for entry in fs::read_dir(daemon.segment().parent().expect("a directory")).expect("reads") {
         let path = entry.expect("reads").path();
+        if path.is_dir() {
+            continue;
+        }
         let bytes = fs::read(&path).expect("reads");
         if let Ok(plain) = zstd::decode_all(&bytes[..]) {
             fs::write(path, plain).expect("writes");

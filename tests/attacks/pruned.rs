@@ -1,12 +1,15 @@
-//! Row 22: old segments are deleted, and a record says that retention did it.
+//! Row 22: segments are deleted, and a record says that retention did it.
 
 use std::fs;
+use std::io::Write;
+use std::ops::Range;
 
 use auditlogd::ledger::seal::Reason;
 use auditlogd::record::Record;
 
-use crate::common::auditor::{Auditor, Macs};
+use crate::common::auditor::{Auditor, Macs, Said};
 use crate::common::lab::Lab;
+use crate::common::pruning;
 
 const DAY: u64 = 86_400;
 
@@ -78,4 +81,142 @@ fn row_22_a_first_segment_that_is_gone_without_a_record() {
     // A record explains one deletion, not the next.
     fs::remove_file(lab.paths().active()).expect("deletes");
     auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&[]);
+}
+
+/// A log of six segments, ten days old but for what is in the last one.
+fn six_segments() -> (Lab, Auditor) {
+    let mut lab = Lab::new();
+    let auditor = Auditor::of(lab.root());
+    for segment in 0..5 {
+        lab.store([format!("{segment}.0"), format!("{segment}.1")]);
+        lab.rotate();
+    }
+    lab.pass(10 * DAY);
+    lab.store(["5.0"]);
+    (lab, auditor)
+}
+
+fn of(lab: &Lab, gone: Range<usize>) -> Record {
+    pruning::of(&lab.paths().log_dir, gone, 7 * DAY).0
+}
+
+fn delete(lab: &Lab, gone: Range<usize>) {
+    for path in &lab.segments()[gone] {
+        fs::remove_file(path).expect("deletes");
+    }
+}
+
+/// Deletes these segments of the six after these records; what is said of it, with and without the auditor key.
+fn said(records: &[(usize, usize)], gone: Range<usize>) -> Vec<Said> {
+    let (mut lab, auditor) = six_segments();
+    let records: Vec<_> = records.iter().map(|(from, to)| of(&lab, *from..*to)).collect();
+    records.iter().for_each(|record| lab.record(record));
+    lab.stop();
+    delete(&lab, gone);
+    [Macs::Checked, Macs::Unchecked].map(|macs| auditor.verify(lab.root(), macs, &[])).into()
+}
+
+#[test]
+fn row_22_a_hole_in_the_middle_with_its_record_is_no_finding() {
+    for (records, gone) in [
+        (vec![(2, 3)], 2..3),
+        (vec![(1, 4)], 1..4),
+        (vec![(0, 1), (3, 5)], 3..5),
+        (vec![(1, 5)], 2..4),
+    ] {
+        said(&records, gone).iter().for_each(Said::clean);
+    }
+}
+
+#[test]
+fn row_22_a_hole_in_the_middle_that_no_one_record_covers() {
+    for (records, gone) in [
+        (vec![], 2..3),
+        (vec![(2, 3)], 2..4),
+        (vec![(2, 3)], 1..3),
+        (vec![(1, 2), (2, 3)], 1..3),
+        (vec![(0, 1)], 4..5),
+    ] {
+        for said in said(&records, gone) {
+            said.caught(&["are missing before this segment, and no sealed record says"]);
+        }
+    }
+}
+
+#[test]
+fn row_22_a_hole_in_the_middle_of_what_is_too_young_or_of_another_root() {
+    let forge = |forge: fn(&mut u64, &mut String)| {
+        let (mut lab, auditor) = six_segments();
+        let mut record = of(&lab, 2..3);
+        if let Record::Pruned { keep_seconds, root, .. } = &mut record {
+            forge(keep_seconds, root);
+        }
+        lab.record(&record);
+        lab.stop();
+        delete(&lab, 2..3);
+        auditor.verify(lab.root(), Macs::Unchecked, &[])
+    };
+    forge(|_, _| {}).clean();
+    forge(|keep, _| *keep = 11 * DAY).caught(&["keeps them for 950400 seconds"]);
+    forge(|_, root| *root = "0".repeat(64)).caught(&["names another root"]);
+}
+
+/// Whoever has no key can write what looks like a record, and wait for nobody to seal it.
+#[test]
+fn row_22_a_record_that_somebody_appended() {
+    let (mut lab, auditor) = six_segments();
+    lab.seal(Reason::Time);
+    let (seq, record) = (lab.ledger().next_seq(), of(&lab, 2..3).to_json());
+    lab.kill();
+    let line = format!(
+        "{{\"seq\":{seq},\"ts\":\"2026-12-01T02:00:00.000000000Z\",\"id\":\"x\",\"peer\":{},\"event\":{record},\"mac\":\"{}\"}}\n",
+        crate::common::lab::PEER,
+        "0".repeat(64)
+    );
+    let active = fs::File::options().append(true).open(lab.paths().active());
+    active.expect("opens").write_all(line.as_bytes()).expect("appends");
+    delete(&lab, 2..3);
+    let wanted = "has no seal after it: anybody can have added it";
+    auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&[wanted]);
+    auditor.verify(lab.root(), Macs::Checked, &[]).caught(&["mac is not the one its key gives"]);
+    // And without the seals nobody can tell any more what was there.
+    fs::remove_file(lab.paths().seals()).expect("deletes");
+    let said = auditor.verify(lab.root(), Macs::Unchecked, &[]);
+    assert_eq!(said.code, Some(6), "{}", said.text);
+}
+
+/// Before a newer record is pruned with its segment, what it accounted for is said again.
+#[test]
+fn row_22_a_record_that_was_pruned_itself() {
+    let (mut lab, auditor) = six_segments();
+    let first = of(&lab, 1..2);
+    lab.record(&first);
+    lab.rotate();
+    delete(&lab, 1..2);
+    lab.pass(20 * DAY);
+    lab.store(["6.0"]);
+    let second = of(&lab, 4..5);
+    lab.record(&second);
+    lab.seal(Reason::Time);
+    delete(&lab, 4..5);
+    auditor.verify(lab.root(), Macs::Checked, &[]).caught(&["lines 6 to 9 are missing"]);
+    lab.record(&first);
+    lab.stop();
+    auditor.verify(lab.root(), Macs::Checked, &[]).clean();
+}
+
+/// What a crash cut the writing of, or a rotation closed, is no place for a hole to begin or end.
+#[test]
+fn row_22_a_hole_that_begins_or_ends_inside_of_an_epoch() {
+    let (mut lab, auditor) = six_segments();
+    let record = of(&lab, 2..3);
+    lab.record(&record);
+    lab.stop();
+    let before = lab.segments()[1].clone();
+    delete(&lab, 2..3);
+    crate::files::edit(&before, |lines| drop(lines.pop()));
+    for macs in [Macs::Checked, Macs::Unchecked] {
+        let said = auditor.verify(lab.root(), macs, &[]);
+        said.caught(&["what is before them does not end with a seal"]);
+    }
 }

@@ -90,6 +90,9 @@ pub fn segments(root: &Path) -> Vec<Segment> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(root.join("var/log/auditlogd")).expect("reads") {
         let path = entry.expect("reads").path();
+        if path.is_dir() {
+            continue;
+        }
         let text = String::from_utf8_lossy(&fs::read(&path).expect("reads")).into_owned();
         let parse = |line| serde_json::from_str::<Value>(line).expect("a line is JSON");
         let mut lines: Vec<_> = text.lines().map(parse).collect();

@@ -75,14 +75,7 @@ fn mode_group_and_time_stay_and_only_the_daemon_sees_it_being_written() {
 fn a_large_segment_is_compressed_block_by_block() {
     let (lab, _) = log();
     let found = closed(lab.root()).remove(0);
-    // Compressing looks at no line. Random digits, so that there is more than one write.
-    let mut text = fs::read(&found.path).expect("reads");
-    let mut state = 1_u64;
-    while text.len() < 24 << 20 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        text.extend_from_slice(format!("{state:x}\n").as_bytes());
-    }
-    fs::write(&found.path, &text).expect("writes");
+    let text = grow(&found, 24 << 20);
     let done = press(&Real::default(), lab.root(), &found, Compression::Zstd).expect("compresses");
     assert!(super::helpers::text(&done.expect("it was plain").path) == text);
 }

@@ -105,3 +105,23 @@ pub fn assert_ok(root: &Path, auditor: &Auditor, case: &str) {
     let report = auditor.check(root, Macs::Checked);
     assert_eq!(report.verdict, Verdict::OkUnanchored, "{case}: {:#?}", report.findings);
 }
+
+/// Adds random digits to a segment up to so many bytes, and returns all of it. Compressing looks at no line.
+pub fn grow(found: &Found, len: usize) -> Vec<u8> {
+    let mut text = fs::read(&found.path).expect("reads");
+    let mut state = 1_u64;
+    while text.len() < len {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        text.extend_from_slice(format!("{state:x}\n").as_bytes());
+    }
+    fs::write(&found.path, &text).expect("writes");
+    text
+}
+
+/// Changes the last byte of a file.
+pub fn spoil(path: &Path) {
+    let mut bytes = fs::read(path).expect("reads");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    let file = fs::File::options().write(true).open(path).expect("opens");
+    std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).expect("writes");
+}

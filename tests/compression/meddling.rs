@@ -86,6 +86,44 @@ fn a_segment_that_grows_meanwhile_stays() {
 }
 
 #[test]
+fn a_segment_that_is_replaced_by_one_of_its_size_and_time_meanwhile_stays() {
+    at_each_moment(|lab| {
+        let path = lab.paths().log_dir.join("audit.jsonl-0");
+        let time = fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time");
+        let other = lab.root().join("other");
+        fs::copy(&path, &other).expect("copies");
+        let file = fs::File::options().append(true).open(&other).expect("opens");
+        file.set_modified(time).expect("sets");
+        fs::rename(other, path).expect("renames");
+    });
+}
+
+#[test]
+fn what_does_not_read_back_the_same_is_thrown_away() {
+    for form in FORMS {
+        let (lab, _) = log();
+        let found = closed(lab.root()).remove(0);
+        let text = grow(&found, 4 << 20);
+        let dir = lab.paths().log_dir;
+        let staged = dir.join(".maintenance").join(format!("audit.jsonl-0{}", ending(form)));
+        // It asks before each block of 256 KiB that it reads, and then while it compares.
+        let blocks = text.len().div_ceil(256 << 10);
+        let calls = Cell::new(0);
+        let spoils = || {
+            calls.set(calls.get() + 1);
+            if calls.get() == blocks + 1 {
+                spoil(&staged);
+            }
+            false
+        };
+        let error = compress(&Real::default(), &dir, &found, form, &spoils).expect_err("spoilt");
+        assert!(matches!(error, CompressError::Differs(_)), "{calls:?}: {error}");
+        assert!(fs::read(&found.path).expect("reads") == text);
+        assert_eq!(names(lab.root()).len(), 3);
+    }
+}
+
+#[test]
 fn another_file_in_its_place_stays() {
     let (lab, _) = log();
     let found = closed(lab.root()).remove(0);

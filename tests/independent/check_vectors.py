@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the verifier against tests/vectors: both logs, every edit of them, every step on the way, and all proofs.
+"""Holds the verifier against tests/vectors: the logs, every edit of them, every step on the way, and all proofs.
 
 Prints a line for each failure, and ends with `N passed, M failed`.
 """
@@ -57,7 +57,7 @@ def copy_of(name: str, into: Path) -> Path:
 
 def changes(scratch: Path) -> None:
     for case in json.loads((VECTORS / "changes.json").read_text()):
-        d = copy_of("clean", scratch)
+        d = copy_of(case.get("log", "clean"), scratch)
         path = d / case["file"]
         if "find" in case:
             before, after = path.read_bytes(), case["put"].encode()
@@ -266,13 +266,15 @@ class Writer:
         event = f'{{"event_type":"auditlogd.{kind}","priority":"notice","source":"auditlogd","action":"x","data":{data}}}'
         self.line(f'"peer":{{}},"event":{event}'.encode())
 
-    def segment(self) -> None:
-        """Begins a new segment, and deletes those before it."""
-        for path in self.d.glob("audit.jsonl*"):
+    def segment(self, number: int = 9, keep: str = "") -> None:
+        """Begins a new segment. Those before it are deleted, or the last one gets the name `keep`."""
+        if keep:
+            (self.d / "audit.jsonl").rename(self.d / keep)
+        for path in [] if keep else self.d.glob("audit.jsonl*"):
             path.unlink()
         t = self.v.tree
         frontier = ",".join(f'"{h.hex()}"' for h in t.frontier)
-        header = (f'{{"auditlog":1,"log_id":"{self.v.log_id}","host":"h","segment":9,"first_seq":{t.size},"frontier":[{frontier}],'
+        header = (f'{{"auditlog":1,"log_id":"{self.v.log_id}","host":"h","segment":{number},"first_seq":{t.size},"frontier":[{frontier}],'
                   f'"opened":"2026-11-21T00:20:00.000000000Z"}}').encode()
         (self.d / "audit.jsonl").write_bytes(header + b"\n")
         self.v.header_hash = hashlib.sha256(header).hexdigest()
@@ -339,7 +341,7 @@ def pruned(scratch: Path) -> None:
         first, root = w.v.tree.size, w.v.tree.root().hex()
         w.segment()
         w.time = 86400
-        w.record("pruned", f'{{"through_seq":{first - 1 + through},"root":"{root}","policy":"x","keep_seconds":60}}')
+        w.record("pruned", f'{{"first_seq":0,"through_seq":{first - 1 + through},"root":"{root}","policy":"x","keep_seconds":60}}')
         if sealed:
             w.seal(sealed)
         if lost:
@@ -361,8 +363,52 @@ def pruned(scratch: Path) -> None:
     case("an anchor before it, with its key", 0, "rotate", anchors=note, vkey=vkey)
 
 
+def holes(scratch: Path) -> None:
+    """A log of three segments and two more, of which those in the middle are deleted."""
+    def case(name: str, code: int, *records: tuple[int, int], gone: str = "ab", sealed: bool = True, key: bool = True, lost: str = "",
+             keep: int = 60, receipt: bool = False) -> None:
+        w = Writer(copy_of("clean", scratch))
+        begins = []
+        for number, (letter, reason) in enumerate([("x", "rotate"), ("a", "rotate"), ("b", "rotate"), ("c", "rotate")], 9):
+            w.record("x", "{}")
+            w.seal("time")
+            w.record("x", "{}")
+            w.seal(reason)
+            begins.append((w.v.tree.size, w.v.tree.root().hex()))
+            w.segment(number, f"audit.jsonl-{letter}")
+        w.time = 86400
+        for first, after in records:
+            w.record("pruned", f'{{"first_seq":{begins[first][0]},"through_seq":{begins[after][0] - 1},"root":"{begins[after][1]}","policy":"x","keep_seconds":{keep}}}')
+        if sealed:
+            w.seal("time")
+        for letter in gone:
+            (w.d / f"audit.jsonl-{letter}").unlink()
+        if lost:
+            (w.d / lost).unlink()
+        anchor = ""
+        if receipt:
+            seq = begins[0][0] + 1
+            anchor = f'{{"auditlog_receipt":1,"log_id":"{w.v.log_id}","seq":{seq},"mac":"{"00" * 32}","received":"2026-11-21T00:00:00.000000000Z"}}\n'
+        check(f"a hole, {name}", code, verify(w.d, key, anchor))
+
+    case("with its record", 0, (0, 2))
+    case("without the auditor key", 0, (0, 2), key=False)
+    case("two with theirs", 0, (0, 1), (2, 3), gone="ac")
+    case("smaller than its record", 0, (0, 3), gone="b")
+    case("without a record", 4)
+    case("two records of a part each", 4, (0, 1), (1, 2))
+    case("a record of a part", 4, (0, 1))
+    case("a record that begins too late", 4, (1, 3))
+    case("no seal after it", 0, (0, 2), sealed=False)
+    case("no seal after it, without the auditor key", 4, (0, 2), sealed=False, key=False)
+    case("too young", 4, (0, 2), keep=86400)
+    case("without seals.jsonl", 6, (0, 2), lost="seals.jsonl")
+    case("without seals.jsonl and a record", 4, lost="seals.jsonl")
+    case("a receipt in it", 0, (0, 2), receipt=True)
+
+
 def records(scratch: Path) -> None:
-    whole = '{"through_seq":3,"root":"00","policy":"x","keep_seconds":60}'
+    whole = '{"first_seq":0,"through_seq":3,"root":"00","policy":"x","keep_seconds":60}'
     for kind, code, data in [
             ("recovered", 5, '{"damage":"x"}'), ("recovered", 0, '{"damage":null}'), ("recovered", 0, '{"damage":1}'), ("recovered", 0, "{}"),
             ("recovered", 5, '{"damage":"x","lines":18446744073709551615,"epoch":null}'), ("recovered", 5, '{"damage":"x","rebooted":"no"}'),
@@ -370,7 +416,8 @@ def records(scratch: Path) -> None:
             ("recovered", 5, '{"damage":"x","cut_bytes":20}'), ("reopened", 5, '{"damage":"x","segment":3}'), ("recovers", 0, '{"damage":"x"}'),
             ("reopened", 5, '{"damage":"x","reason":1}'), ("reopened", 0, '"damage"'), ("pruned", 0, whole),
             ("pruned", 4, whole.replace('"x"', "null")), ("pruned", 0, whole.replace('"x"', "1")), ("pruned", 4, whole.replace(":3,", ":18,")),
-            ("pruned", 4, whole.replace(":3,", ":8,")), ("pruned", 4, whole.replace(":60", ":86400"))]:
+            ("pruned", 4, whole.replace(":3,", ":8,")), ("pruned", 4, whole.replace(":60", ":86400")), ("pruned", 4, whole.replace('"first_seq":0,', "")),
+            ("pruned", 0, whole.replace(":0,", ":3,")), ("pruned", 4, whole.replace(":0,", ":4,"))]:
         w = Writer(copy_of("clean", scratch))
         w.record(kind, data)
         check(f"{kind} {data}", code, verify(w.d, True))
@@ -441,11 +488,13 @@ def others() -> None:
 def main() -> int:
     check("clean", 0, verify(VECTORS / "clean", True))
     check("crashed", 5, verify(VECTORS / "crashed", True))
+    check("pruned", 0, verify(VECTORS / "pruned", True))
     with tempfile.TemporaryDirectory() as scratch:
         changes(Path(scratch) / "log")
         compressed(Path(scratch) / "log")
         seals(Path(scratch) / "log")
         pruned(Path(scratch) / "log")
+        holes(Path(scratch) / "log")
         records(Path(scratch) / "log")
         checkpoints(Path(scratch) / "log")
     anchors()

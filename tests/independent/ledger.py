@@ -61,12 +61,14 @@ class Verification:
         self.keys: Keys | None = None
         self.log_id, self.genesis, self.public = "", given.genesis, given.genesis
         self.epoch = self.epoch_first = self.first_seq = self.anchored = 0
+        self.holes, self.segments = list[tuple[int, int, str]](), list[Segment]()
         self.prev, self.place, self.after_seal = "0" * 64, "", True
         self.last: Seal | None = None
         self.last_time: int | None = None
         self.seal_times, self.pruned, self.segment_roots = list[tuple[int, int]](), list[Pruned](), dict[int, str]()
         try:
             self._read(directory)
+            self._holes()
             self._rest_of_seals()
             self._checkpoints()
             self._pruned()
@@ -104,7 +106,7 @@ class Verification:
         for error in found.errors:
             self.find(UNVERIFIABLE, "a file cannot be read", error)
         self.unreadable = "".join(f"; {text}" for text in found.unreadable)
-        segments = without_copies(found.segments)
+        segments = self.segments = without_copies(found.segments)
         if not segments:
             copy = self._copy()
             sealed = copy is not None and bool(self._parse(copy, "seals.jsonl").seal)
@@ -116,8 +118,6 @@ class Verification:
                 self.receipts.setdefault(seq, set()).add(mac)
         if self.given.auditor_key:
             self.keys = Keys(self.given.auditor_key, bytes.fromhex(self.log_id))
-        if first.first_seq:
-            self._begin_pruned(segments[0])
         self._grew()
         for before, segment in zip([None, *segments], segments):
             self._segment(segment, before.header.number if before else -1, segment is segments[-1])
@@ -143,40 +143,61 @@ class Verification:
         except ValueError as e:
             self.stop(f"this is no line of a log: {e}", place)
 
-    def _begin_pruned(self, first: Segment) -> None:
+    def _hole(self, after: Segment, place: str) -> None:
+        """The leaves before this segment are gone; the seals of seals.jsonl lead across."""
         if not self.public:
-            self.stop("without the genesis key nothing leads to the first segment", first.name, UNVERIFIABLE)
-        end = 0
-        while end < first.header.first_seq:
-            raw, place = self._copy(), f"seals.jsonl, epoch {self.epoch}"
+            self.stop("without the genesis key nothing leads to the first segment", place, UNVERIFIABLE)
+        first, end = self.tree.size, after.header.first_seq
+        what = f"leaves {first} to {end - 1} are not there"
+        if not self.after_seal:
+            self.stop(f"{what}, and what is before does not end with a seal{self.unreadable}", place)
+        while self.epoch_first < end:
+            raw, at = self._copy(), f"seals.jsonl, epoch {self.epoch}"
             if raw is None:
-                self.stop(f"seals.jsonl does not lead to the first segment that is there{self.unreadable}", first.name, UNVERIFIABLE)
-            line = self._parse(raw, place)
+                recorded = any(self._says_pruned(s, first, end) for s in self.segments if s.header.first_seq >= end)
+                self.stop(f"{what}, and seals.jsonl does not lead across{self.unreadable}", place, UNVERIFIABLE if recorded else TAMPERED)
+            line = self._parse(raw, at)
             if not line.seal or line.seq != line.seal.size:
-                self.stop("this is no seal", place)
-            end = line.seq + 1
-            if line.seq >= first.header.first_seq:
-                self.stop("the first segment that is there begins inside of an epoch", first.name)
-            self._seal(line, line.seal, raw, place)
+                self.stop("this is no seal", at)
+            if line.seq >= end:
+                self.stop(f"{what}, and the segment begins inside of an epoch{self.unreadable}", place)
+            self._seal(line, line.seal, raw, at)
             self.last_time = line.time
-        if self.last and end != first.header.first_seq:
-            raw = self._copy()
-            self.stop(f"the first segment does not begin after a seal{self.unreadable}", first.name, TAMPERED if raw else UNVERIFIABLE)
         if self.keys and self.last:
             self.keys.begin(self.epoch)
             if self.last.reason in BY_HAND:
                 self.keys.ratchet()
-        self.tree = Tree(first.header.first_seq, list(first.header.frontier))
-        if len(self.tree.frontier) != self.tree.size.bit_count():
-            self.stop("the header's frontier has not one root for each bit of first_seq", first.name)
+        self.tree = Tree(end, list(after.header.frontier))
+        if len(self.tree.frontier) != end.bit_count():
+            self.stop("the header's frontier has not one root for each bit of first_seq", place)
+        self.holes.append((first, end, place))
+        self._grew()
+
+    def _says_pruned(self, segment: Segment, first: int, end: int) -> bool:
+        for raw, whole in lines(segment.file, segment.length, MAX_LINE):
+            if whole and b'"auditlogd.pruned"' in raw:
+                try:
+                    line = parse_line(raw)
+                except ValueError:
+                    continue
+                if line.record == "pruned" and self._covers(line, first, end):
+                    return True
+        return False
+
+    @staticmethod
+    def _covers(record: Line, first: int, end: int) -> bool:
+        begin, through = record.data.get("first_seq"), record.data.get("through_seq")
+        return begin is not None and through is not None and begin <= first and through + 1 >= end
 
     def _segment(self, s: Segment, number: int, newest: bool) -> None:
         h, place = s.header, f"{s.name}, line 1, seq {self.tree.size}"
         self.place = place
         if h.log_id != self.log_id:
             self.stop("a segment of another log", place)
-        if h.number <= number or (number < 0 and (h.number == 0) != (h.first_seq == 0)):
+        if h.number <= number or (h.number and not h.first_seq and number < 0):
             self.stop(f"segment {h.number} does not belong here", place)
+        if h.first_seq > self.tree.size:
+            self._hole(s, place)
         if h.first_seq != self.tree.size or h.frontier != self.tree.frontier:
             self.stop(f"the segment begins at seq {h.first_seq}, what is before it ends before seq {self.tree.size}{self.unreadable}"
                       if h.first_seq != self.tree.size else "the header's frontier is not that of the lines before", place)
@@ -358,7 +379,7 @@ class Verification:
                 self.find(UNVERIFIABLE, f"{what}: the checkpoint key that was given is not that of leaf 0", place)
             elif signed.setdefault(note.size, note.root) != note.root:
                 self.find(TAMPERED, f"{what}: there is another of the same size", place, note.size)
-            elif note.size < self.first_seq:
+            elif self._is_in_hole(note):
                 self.notes.append(f"{what} is of what was pruned")
             elif not self._contradicts(what, note, beyond):
                 self.anchored = max(self.anchored, note.size)
@@ -369,13 +390,16 @@ class Verification:
                 self.find(UNVERIFIABLE, f"a receipt is of another log, {log_id}", place)
             elif seq >= end:
                 self.find(TAMPERED, f"there is a receipt of seq {seq}, which the log has not", place)
-            elif seq < self.first_seq:
+            elif any(first <= seq < end for first, end, _ in self.holes):
                 self.notes.append(f"the receipt of seq {seq} is of what was pruned")
+
+    def _is_in_hole(self, note: Note) -> bool:
+        return any(first < note.size < end for first, end, _ in self.holes)
 
     def _contradicts(self, what: str, note: Note, beyond: int = TAMPERED) -> bool:
         if note.size > self.tree.size:
             self.find(beyond, f"{what} has {note.size} leaves, the log {self.tree.size}", f"after {self.place}")
-        elif note.size >= self.first_seq and self.wanted[note.size] != note.root:
+        elif not self._is_in_hole(note) and self.wanted[note.size] != note.root:
             self.find(TAMPERED, f"{what} has another root than the log", f"seq {note.size - 1}", note.size - 1)
         else:
             return False
@@ -383,20 +407,23 @@ class Verification:
 
     def _pruned_record(self, line: Line, place: str) -> Pruned:
         data = line.data
-        if any(data.get(k) is None for k in TYPES["pruned"]) or data["through_seq"] >= line.seq:
+        if any(data.get(k) is None for k in TYPES["pruned"]) or not data["first_seq"] <= data["through_seq"] < line.seq:
             self.stop("this is no record of pruning", place)
         if self.segment_roots.get(data["through_seq"] + 1, data["root"]) != data["root"]:
             self.stop("the record of pruning has another root", place)
         return Pruned(line, place, self.keys is not None)
 
+    def _holes(self) -> None:
+        missing = [hole for hole in self.holes if not any(r.sealed and self._covers(r.line, *hole[:2]) for r in self.pruned)]
+        for first, end, place in missing:
+            self.find(TAMPERED, f"no record says that leaves {first} to {end - 1} were pruned{self.unreadable}", place, end)
+        if missing:
+            raise Stop
+
     def _pruned(self) -> None:
-        covered = False
         for record in self.pruned:
             data, seq = record.line.data, record.line.seq
             through = data["through_seq"]
             at = next((time for size, time in self.seal_times if size >= through), None)
             if at is not None and record.line.time - at < data["keep_seconds"] * 10**9:
                 self.find(TAMPERED, "the lines were pruned sooner than the record says", record.place, seq)
-            covered = covered or (record.sealed and through + 1 >= self.first_seq)
-        if self.first_seq and not covered:
-            self.find(TAMPERED, f"no record says that the lines before were pruned{self.unreadable}", f"seq {self.first_seq}", self.first_seq)

@@ -39,7 +39,7 @@ TYPES: dict[str, dict[str, type]] = {
     "recovered": {"lines": int, "damage": str},
     "reopened": {"damage": str},
     "clock_step": {"step_ns": int},
-    "pruned": {"through_seq": int, "root": str, "policy": str, "keep_seconds": int},
+    "pruned": {"first_seq": int, "through_seq": int, "root": str, "policy": str, "keep_seconds": int},
 }
 
 

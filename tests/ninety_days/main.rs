@@ -133,6 +133,35 @@ fn months_of_rotation_compression_and_retention() {
     world.stop();
 }
 
+#[test]
+fn a_clock_that_jumps_years_ahead_deletes_nothing() {
+    const YEARS: i64 = 3_650 * DAY as i64;
+    let mut world = World::new(CONFIG);
+    let mut sent = Vec::new();
+    for day in 0..4 {
+        let batch = events(day, 6, &world);
+        let lines: Vec<_> =
+            batch.iter().map(|(event, text)| (event.id.clone(), text.clone())).collect();
+        assert!(world.store(&lines));
+        sent.extend(batch.into_iter().map(|(event, _)| event.id));
+        world.pass(DAY);
+        world.rotate();
+        world.maintain();
+    }
+    world.set_clock(YEARS);
+    for _ in 0..3 {
+        let done = world.maintain().expect("a run");
+        assert_eq!((done.pruned.count, done.rows.count, done.errors), (0, 0, vec![]));
+        world.pass(HOUR);
+    }
+    world.set_clock(-YEARS);
+    world.maintain();
+    world.settle();
+    let (ledger, database) = (in_ledger(&world), in_database(&world));
+    assert!(sent.iter().all(|id| ledger.contains(id) && database.contains(id)));
+    assert_eq!(verify(&world), Verdict::OkUnanchored);
+}
+
 /// Bytes of all segments and of the database. seals.jsonl is kept for ever, a line for each seal.
 fn bytes(world: &World) -> u64 {
     let len = |path: &std::path::Path| fs::metadata(path).map_or(0, |meta| meta.len());

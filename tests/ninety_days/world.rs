@@ -80,6 +80,11 @@ impl World {
         now.boot_ns += ns;
     }
 
+    /// Somebody sets the wall clock.
+    pub fn set_clock(&mut self, by_ns: i64) {
+        self.clock.lock().expect("the clock").wall_ns += by_ns;
+    }
+
     /// Starts the daemon; its disk dies after so many steps.
     pub fn start(&mut self, dies_after: Option<u64>) {
         let faulty = dies_after

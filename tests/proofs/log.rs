@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use auditlogd::ledger::checkpoint::Checkpoint;
 use auditlogd::ledger::note::Note;
 use auditlogd::ledger::proof::{self, BuildError};
+use auditlogd::ledger::segment;
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::Value;
@@ -164,6 +165,35 @@ fn lines_of_rotated_compressed_and_pruned_segments_are_proven() {
     let output = daemon.tool(&["prove", "e4"]);
     assert_eq!(code(&output), Some(3));
     assert!(said(&output).contains("is not in the log any more"), "{}", said(&output));
+}
+
+#[test]
+fn a_proof_that_needs_lines_of_a_hole_says_which() {
+    let daemon = daemon_with(3);
+    let segments = daemon.segment().parent().expect("a directory").to_owned();
+    let gone = ["1", "2", "3"].map(|suffix| {
+        let mut client = daemon.greeted();
+        (1..=3).for_each(|n| drop(client.store(&format!(r#"{{"event_id":"s{suffix}{n}"}}"#), n)));
+        rotate(&daemon, suffix)
+    });
+    daemon.settle();
+    let found = segment::list(&segments).expect("lists");
+    let (first, end) = (found[1].header.first_seq, found[2].header.first_seq);
+    let lost = format!("lines {first} to {}", end - 1);
+    fs::remove_file(&gone[1]).expect("removes");
+    verify_by_others(&prove(&daemon, "s32"), &vkey(&daemon)).expect("it is behind the hole");
+    for (event, what) in [("s22", "is not in the log any more"), ("e2", "the proof needs")] {
+        let output = daemon.tool(&["prove", event]);
+        assert_eq!(code(&output), Some(3), "{}", said(&output));
+        assert!(said(&output).contains(what) && said(&output).contains(&lost), "{}", said(&output));
+    }
+    let id = &found[0].header.log_id;
+    for old in [first - 2, first, end - 1] {
+        let made = proof::consistency(&segments, id, old, end + 1);
+        assert!(matches!(made, Err(BuildError::Hole { .. })), "{old}: {made:?}");
+    }
+    let made = proof::consistency(&segments, id, end, end + 1).expect("it begins behind the hole");
+    assert_eq!(made.old_root, found[2].header.tree().expect("a frontier").root());
 }
 
 #[test]

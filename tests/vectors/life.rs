@@ -1,6 +1,7 @@
-//! The lives of the two published logs.
+//! The lives of the published logs.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,12 @@ use auditlogd::fs::Real;
 use auditlogd::ledger::keys::Entropy;
 use auditlogd::ledger::open::{Setup, open};
 use auditlogd::ledger::seal::Reason;
+use auditlogd::ledger::segment;
 use auditlogd::ledger::{Host, Ledger, LedgerError, Paths};
+use auditlogd::record::Record;
+use data_encoding::HEXLOWER;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 const BOOTS: [&str; 2] =
@@ -23,7 +29,8 @@ const START_NS: i64 = 1_795_219_200_000_000_000;
 pub fn live(name: &str, dir: &Path) -> Result<(), LedgerError> {
     match name {
         "clean" => clean(dir),
-        _ => crashed(dir),
+        "crashed" => crashed(dir),
+        _ => pruned(dir),
     }
 }
 
@@ -134,4 +141,57 @@ fn crashed(dir: &Path) -> Result<(), LedgerError> {
     fs::write(&active, bytes).expect("write");
     let mut ledger = start(dir, 3, 0, 100)?;
     stop(&mut ledger, 200)
+}
+
+/// Five segments, of which the second is compressed with zstd and the fourth with gzip. Retention deleted the first, and in a
+/// later run the third, with a record for each hole each time; a record names the rules in force.
+fn pruned(dir: &Path) -> Result<(), LedgerError> {
+    let mut ledger = start(dir, 4, 0, 0)?;
+    let names: Vec<_> =
+        (0..4).map(|n| format!("audit-20261121T0001{:02}Z-{n}.jsonl", 10 * n)).collect();
+    for (n, name) in (0..).zip(&names) {
+        let begun = 10 + 100 * n;
+        let order = format!(r#"{{"event_type":"order.paid","order":{n}}}"#);
+        commit(&mut ledger, begun, &[(b"", CLIENT, &order), (b"", CLIENT, &order)])?;
+        ledger.close_epoch(Reason::Time, now(begun + 40))?;
+        commit(&mut ledger, begun + 50, &[(b"", CLIENT, r#"{"event_type":"order.shipped"}"#)])?;
+        rotate(&mut ledger, dir, begun + 60, name)?;
+    }
+    let hole = |through: usize, first: usize| {
+        let segments = segment::list(dir).expect("lists");
+        let header = |n: usize| {
+            segments.iter().map(|found| &found.header).find(|header| header.segment == n as u64)
+        };
+        let after = header(through + 1).expect("a segment after it");
+        let first_seq = header(first).map_or(0, |header| header.first_seq);
+        let root = HEXLOWER.encode(&after.tree().expect("a frontier").root());
+        let (through_seq, policy) = (after.first_seq - 1, "keep everything for 10 minutes".into());
+        Record::Pruned { first_seq, through_seq, root, policy, keep_seconds: 600 }.to_json()
+    };
+    let beginning = hole(0, 0);
+    let middle = hole(2, 2);
+    for (seconds, records, gone) in
+        [(1000, vec![&beginning], &names[0]), (2000, vec![&beginning, &middle], &names[2])]
+    {
+        let records: Vec<Event<'_>> =
+            records.into_iter().map(|record| (&b""[..], DAEMON, &record[..])).collect();
+        commit(&mut ledger, seconds, &records)?;
+        ledger.close_epoch(Reason::Time, now(seconds + 1))?;
+        fs::remove_file(dir.join(gone)).expect("removes");
+    }
+    compress(&dir.join(&names[1]), "zst", |bytes| zstd::encode_all(bytes, 3).expect("zstd"));
+    compress(&dir.join(&names[3]), "gz", |bytes| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(bytes).expect("gzip");
+        gzip.finish().expect("gzip")
+    });
+    let maintained = r#"{"event_type":"auditlogd.maintained","priority":"info","source":"auditlogd","action":"maintenance ran","data":{"trigger":"timer","retention":"{\"keep_days\":90}","field_map":"00"}}"#;
+    commit(&mut ledger, 2010, &[(b"", DAEMON, maintained)])?;
+    stop(&mut ledger, 2020)
+}
+
+fn compress(plain: &Path, ending: &str, pack: impl FnOnce(&[u8]) -> Vec<u8>) {
+    let packed = pack(&fs::read(plain).expect("reads"));
+    fs::write(format!("{}.{ending}", plain.display()), packed).expect("writes");
+    fs::remove_file(plain).expect("removes");
 }

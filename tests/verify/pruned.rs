@@ -7,7 +7,7 @@ use crate::common::log::{Log, edit, expect, reason, run};
 use crate::common::pruning;
 use crate::with_anchors;
 use auditlogd::ledger::seal::Reason;
-use auditlogd::ledger::verify::{Given, Options, Verdict};
+use auditlogd::ledger::verify::{Given, Options, Verdict, verify};
 use auditlogd::record::Record;
 
 /// A log whose first segment was sealed, and pruned `age` seconds later by a rule that keeps 1,000.
@@ -37,10 +37,10 @@ fn segments(count: usize) -> Log {
 }
 
 /// Writes the records that let these segments go, seals them, and deletes the segments.
-fn prune(log: &mut Log, holes: &[Range<usize>]) -> Vec<Record> {
+fn prune(log: &mut Log, holes: &[(usize, usize)]) -> Vec<Record> {
     let dir = log.paths().log_dir;
     let (records, gone): (Vec<_>, Vec<_>) =
-        holes.iter().map(|hole| pruning::of(&dir, hole.clone(), 1000)).unzip();
+        holes.iter().map(|(from, to)| pruning::of(&dir, *from..*to, 1000)).unzip();
     records.iter().for_each(|record| log.record(record));
     log.seal(Reason::Time);
     gone.iter().flatten().for_each(|path| fs::remove_file(path).expect("removes"));
@@ -74,7 +74,7 @@ fn a_log_that_retention_pruned_is_whole_if_its_record_explains_it() {
     expect(
         &log.verify(),
         Verdict::Unverifiable,
-        "no seals.jsonl leads from the last seal before them",
+        "the log begins at seq 13, and no seals.jsonl leads to there",
     );
 }
 
@@ -114,7 +114,9 @@ fn a_prune_must_name_the_root_of_what_it_let_go() {
 
 #[test]
 fn a_log_may_have_several_holes_each_with_its_record() {
-    for holes in [vec![1..2], vec![0..1, 2..3], vec![1..3, 4..5], vec![0..2, 3..4, 5..6]] {
+    for holes in
+        [vec![(1, 2)], vec![(0, 1), (2, 3)], vec![(1, 3), (4, 5)], vec![(0, 2), (3, 4), (5, 6)]]
+    {
         let mut log = segments(6);
         prune(&mut log, &holes);
         log.events(3);
@@ -155,7 +157,7 @@ fn a_hole_without_a_record_of_all_of_it_is_tampering() {
 fn a_hole_begins_and_ends_with_a_seal() {
     let mut log = segments(3);
     let closed = pruning::of(&log.paths().log_dir, 0..1, 1000).1.remove(0);
-    prune(&mut log, &[1..2]);
+    prune(&mut log, &[(1, 2)]);
     let whole = fs::read_to_string(&closed).expect("reads");
     edit(&closed, |text| text.lines().take(4).map(|line| line.to_owned() + "\n").collect());
     expect(&log.verify(), Verdict::Tampered, "what is before them does not end with a seal");
@@ -166,11 +168,15 @@ fn a_hole_begins_and_ends_with_a_seal() {
 #[test]
 fn a_hole_in_the_middle_needs_its_seals() {
     let mut log = segments(3);
-    prune(&mut log, &[1..2]);
+    prune(&mut log, &[(1, 2)]);
     let seals = log.paths().seals();
     let all = fs::read_to_string(&seals).expect("reads");
     fs::remove_file(&seals).expect("removes");
-    expect(&log.verify(), Verdict::Unverifiable, "no seals.jsonl leads from the last seal");
+    expect(
+        &log.verify(),
+        Verdict::Unverifiable,
+        "are missing before this segment, and no seals.jsonl leads to there",
+    );
     let cut: String = all.lines().take(2).map(|line| line.to_owned() + "\n").collect();
     fs::write(&seals, cut).expect("writes");
     assert_eq!(log.verify().verdict, Verdict::Unverifiable);
@@ -189,7 +195,7 @@ fn a_hole_in_the_middle_needs_its_seals() {
 #[test]
 fn a_record_that_was_pruned_itself_was_stated_again_before() {
     let mut log = segments(4);
-    let first = prune(&mut log, &[1..2]).remove(0);
+    let first = prune(&mut log, &[(1, 2)]).remove(0);
     log.rotate();
     log.events(4);
     log.wait(2000);
@@ -230,7 +236,7 @@ fn anchors_in_a_hole_cannot_be_checked_any_more_and_those_at_its_ends_can() {
         r#"{{"auditlog_receipt":1,"log_id":"{log_id}","seq":{seq},"mac":"{mac}","received":"2026-11-21T00:00:00.000000000Z"}}"#
     );
     log.wait(5000);
-    prune(&mut log, &[1..2]);
+    prune(&mut log, &[(1, 2)]);
     let given = |text: &str| -> Vec<Given> { crate::given("kept", text) };
     for (n, checkpoint) in checkpoints.iter().enumerate() {
         let report = run(&Options { anchors: given(checkpoint), ..log.options() });
@@ -244,8 +250,62 @@ fn anchors_in_a_hole_cannot_be_checked_any_more_and_those_at_its_ends_can() {
     assert!(report.anchored.unchecked[0].contains("retention deleted lines 12 to 21"));
 }
 
+#[test]
+fn a_daemon_starts_on_a_log_with_holes_and_puts_back_only_the_seals_that_are_there() {
+    let mut log = segments(4);
+    prune(&mut log, &[(1, 2)]);
+    log.events(1);
+    log.kill();
+    log.start();
+    let report = run(&log.audited());
+    assert_eq!(
+        report.verdict,
+        Verdict::Incomplete,
+        "the daemon was killed: {:#?}",
+        report.findings
+    );
+    assert_eq!((report.holes.len(), report.findings.len()), (1, 1));
+    let lacks = |log: &mut Log, kept: usize| {
+        log.stop();
+        edit(&log.paths().seals(), |text| text.split_inclusive('\n').take(kept).collect());
+        log.start();
+        run(&log.audited())
+    };
+    // The seal of the hole is the third.
+    let report = lacks(&mut log, 4);
+    assert_eq!((report.verdict, report.holes.len()), (Verdict::Incomplete, 1));
+    let report = lacks(&mut log, 2);
+    assert_eq!(report.verdict, Verdict::Tampered, "{:#?}", report.findings);
+}
+
+/// Retention deletes what is listed and not yet opened.
+#[test]
+fn a_verification_begins_again_when_segments_vanish_while_it_reads() {
+    let mut log = segments(70);
+    let options = log.options();
+    let mut left = 1;
+    let report = verify(&options, &mut |_, _| {
+        if left > 0 {
+            left -= 1;
+            prune(&mut log, &[(50, 55)]);
+        }
+    });
+    assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
+    assert_eq!(report.holes.len(), 1);
+    // It does not go on for ever.
+    let (mut last, mut gone) = (u64::MAX, 0);
+    let report = verify(&options, &mut |done, _| {
+        if std::mem::replace(&mut last, done) > done {
+            gone += 1;
+            prune(&mut log, &[(64 - gone, 65 - gone)]);
+        }
+    });
+    expect(&report, Verdict::Unverifiable, "segments were deleted each of the 10 times");
+    assert_eq!(gone, 10);
+}
+
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(12))]
 
     /// Any segments are deleted, and any are let go by records: all is well if each hole is within one record.
     #[test]

@@ -104,9 +104,12 @@ impl Scan {
     }
 
     fn line(&mut self, line: &Line<'_>, fields: &FieldMap, own: &FieldMap) {
-        let first = self.seqs.map_or(line.seq, |(first, _)| first);
+        let (first, last) = self.seqs.unwrap_or((line.seq, line.seq));
         self.seqs = Some((first, line.seq));
-        if let Some(before) = self.last_ts_ns.replace(line.ts_ns) {
+        // What was deleted in between was no silence.
+        if let Some(before) = self.last_ts_ns.replace(line.ts_ns)
+            && line.seq <= last.saturating_add(1)
+        {
             let silence = line.ts_ns.saturating_sub(before);
             if self.silence.is_none_or(|(longest, _)| silence > longest) {
                 self.silence = Some((silence, line.seq));

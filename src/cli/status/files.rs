@@ -14,34 +14,34 @@ use crate::ledger::segment::{self, Encoding, Found};
 
 #[derive(Default, Serialize)]
 pub(super) struct Database {
-    path: PathBuf,
+    pub path: PathBuf,
     /// With what is in its write-ahead log.
-    bytes: u64,
+    pub bytes: u64,
     /// What of it holds nothing now; null if it cannot be read.
-    free_bytes: Option<u64>,
+    pub free_bytes: Option<u64>,
     /// Its write-ahead log.
-    wal_bytes: u64,
+    pub wal_bytes: u64,
     /// Who reads it just now: process and name.
-    readers: Vec<String>,
+    pub readers: Vec<String>,
     /// The next leaf that is not in it.
-    indexed: Option<u64>,
-    last_seq: Option<u64>,
-    last_ts: Option<String>,
-    pub(super) error: Option<String>,
+    pub indexed: Option<u64>,
+    pub last_seq: Option<u64>,
+    pub last_ts: Option<String>,
+    pub error: Option<String>,
 }
 
 #[derive(Default, Serialize)]
 pub(super) struct Segments {
-    pub(super) path: PathBuf,
-    pub(super) files: u64,
-    pub(super) bytes: u64,
+    pub path: PathBuf,
+    pub files: u64,
+    pub bytes: u64,
     /// Those that are compressed.
-    pub(super) compressed: u64,
+    pub compressed: u64,
     /// Ranges of segments that are gone, the log's beginning included.
-    pub(super) holes: u64,
+    pub holes: u64,
     /// When the oldest one was begun.
-    pub(super) oldest: Option<String>,
-    error: Option<String>,
+    pub oldest: Option<String>,
+    pub error: Option<String>,
 }
 
 impl Database {

@@ -1,8 +1,6 @@
 //! How maintenance is, for people.
 
-use std::time::Duration;
-
-use indicatif::{BinaryBytes, HumanDuration};
+use indicatif::BinaryBytes;
 
 use super::super::maintain::done;
 use super::super::output::Look;
@@ -106,8 +104,13 @@ fn clock(behind: u64) -> String {
     )
 }
 
-fn span(seconds: u64) -> HumanDuration {
-    HumanDuration(Duration::from_secs(seconds))
+/// In days, if it is more than two; nobody plans in weeks.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..7_200 => count(seconds / 60, "minute"),
+        7_200..172_800 => count(seconds / 3_600, "hour"),
+        _ => count(seconds / DAY, "day"),
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use crate::ledger::verify::{Figures, Hole, KeyFrom, Report, Verdict};
 /// What a copy of a log lacks that was made of the log directory alone.
 pub(in crate::cli) const NO_SEALS: &str = "there is no seals.jsonl (it is in the daemon's state directory), so whether the log's end was cut can show by an anchor only";
 
+/// Places where lines were deleted that are listed.
+const MOST_HOLES: usize = 20;
+
 /// The sentence, and what it rests on.
 pub(super) fn text(report: &Report, how: &Circumstances, look: &Look) -> String {
     use anstyle::{AnsiColor, Style};
@@ -73,7 +76,7 @@ fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
     let open = format!("{} after the last seal", count(figures.open_lines, "line"));
     lines.push(("open end", open));
     lines.extend(report.unread.iter().map(|said| ("not read", said.clone())));
-    for Hole { first_seq, through_seq, record } in &report.holes {
+    for Hole { first_seq, through_seq, record } in report.holes.iter().take(MOST_HOLES) {
         let message = format!(
             "seq {first_seq} to {through_seq} by the rule: {} (seq {} of {})",
             record.policy,
@@ -81,6 +84,9 @@ fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
             rfc3339(record.ts_ns)
         );
         lines.push(("pruned", message));
+    }
+    if let Some(more @ 1..) = report.holes.len().checked_sub(MOST_HOLES) {
+        lines.push(("pruned", format!("and in {more} other places; --format json lists all")));
     }
     findings(report, &mut lines);
     lines

@@ -60,7 +60,7 @@ impl Rows {
         judge: &Judge,
         done: &mut RowsPruned,
     ) -> rusqlite::Result<Option<usize>> {
-        let sql = "SELECT b.block, b.first_ts_ns, j.by, j.keep_seconds, j.held
+        let sql = "SELECT b.block, b.first_ts_ns, j.rules, j.keep_seconds, j.held
             FROM blocks b LEFT JOIN judged j ON j.block = b.block
             WHERE b.block >= ?1 ORDER BY b.block LIMIT ?2";
         let mut select = tx.prepare_cached(sql)?;
@@ -69,8 +69,8 @@ impl Rows {
         while let Some(row) = rows.next()? {
             seen += 1;
             let block: i64 = row.get(0)?;
-            let by: Option<String> = row.get(2)?;
-            let known = by.is_some_and(|by| judge.knows(&by));
+            let rules: Option<String> = row.get(2)?;
+            let known = rules.is_some_and(|rules| judge.knows(&rules));
             let judged = if known { row.get(3)? } else { None };
             self.next = block + 1;
             if judge.may_be_over(row.get(1)?, judged) {
@@ -95,11 +95,10 @@ impl Open {
         let last: Option<i64> =
             tx.prepare_cached(sql)?.query_row([self.block], |row| row.get(0)).optional()?;
         let Some(keep) = last.and_then(|last| judge.over_for_all(last)) else { return Ok(()) };
-        let sql =
-            "INSERT OR REPLACE INTO judged (block, by, keep_seconds, held) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT OR REPLACE INTO judged (block, rules, keep_seconds, held) VALUES (?1, ?2, ?3, ?4)";
         let held = i64::try_from(self.held).unwrap_or(i64::MAX);
-        let by = judge.name(self.held > 0);
-        tx.prepare_cached(sql)?.execute(params![self.block, by, keep, held]).map(drop)
+        let rules = judge.name(self.held > 0);
+        tx.prepare_cached(sql)?.execute(params![self.block, rules, keep, held]).map(drop)
     }
 }
 

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use crate::config::Compression;
 
-/// zstd's level; docs/performance.md, "Compression", has the figures of its neighbours.
-pub const ZSTD_LEVEL: i32 = 9;
-/// gzip's level, likewise.
+/// zstd's level. Up to 15 none is smaller, and all are slower: docs/performance.md, "Compression", says why.
+pub const ZSTD_LEVEL: i32 = 1;
+/// gzip's level: the last one that is worth its time (same place).
 pub const GZIP_LEVEL: u32 = 6;
 
 /// Something that compresses.

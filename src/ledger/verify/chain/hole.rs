@@ -115,12 +115,13 @@ impl Chain<'_> {
             let why = format!(": it begins inside of epoch {epoch}, which begins at seq {begins}");
             return self.hole(first, end, &why);
         }
-        let no_seals = "no seals.jsonl leads from the last seal before them to there";
+        let no_seals = "no seals.jsonl leads to there (it is in the daemon's state directory)";
         match self.is_recorded_behind(first, end) {
-            Ok(true) => Finding {
-                verdict: Verdict::Unverifiable,
-                ..self.hole(first, end, &format!(", and {no_seals}"))
-            },
+            Ok(true) => {
+                let message = self.are_missing(first, end, &format!(", and {no_seals}"));
+                let place = Some(self.place.clone());
+                Finding { verdict: Verdict::Unverifiable, message, place }
+            }
             Ok(false) => {
                 let why = format!(", no record says that retention deleted them, and {no_seals}");
                 self.hole(first, end, &why)
@@ -131,7 +132,12 @@ impl Chain<'_> {
 
     /// A finding about leaves that are missing before this segment.
     fn hole(&self, first: u64, end: u64, why: &str) -> Finding {
-        self.tampered(self.are_missing(first, end, why))
+        // What else it can mean.
+        let copied = match self.options.live {
+            true => "",
+            false => "; a copy that is made while a segment is renamed can lack it: copy once more",
+        };
+        self.tampered(self.are_missing(first, end, why) + copied)
     }
 
     /// Whether any record behind the hole says that retention made it. Nothing vouches for that record.
@@ -189,8 +195,8 @@ impl Chain<'_> {
                     said.seq
                 ),
             };
-            let message = self.are_missing(hole.first, hole.end, &why);
-            Finding { verdict: Verdict::Tampered, message, place: Some(hole.place.clone()) }
+            let place = Some(hole.place.clone());
+            Finding { place, ..self.hole(hole.first, hole.end, &why) }
         };
         open.map(finding).collect()
     }
@@ -200,11 +206,6 @@ impl Chain<'_> {
             0 => format!("the log begins at seq {end}"),
             _ => format!("lines {first} to {} are missing before this segment", end - 1),
         };
-        // What else it can mean.
-        let copied = match self.options.live {
-            true => "",
-            false => "; a copy that is made while a segment is renamed can lack it: copy once more",
-        };
-        format!("{missing}{why}{}{copied}", self.unread())
+        format!("{missing}{why}{}", self.unread())
     }
 }
