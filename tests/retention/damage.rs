@@ -58,7 +58,7 @@ fn nothing_goes_beside_leaves_that_somebody_else_deleted_and_no_record_covers_fo
     fs::remove_file(world.segment(2)).expect("deletes");
     let plan = world.plan();
     assert_eq!(fates(&plan), ["go", "beside_missing", "beside_missing", "go", "go", "open"]);
-    assert_eq!(plan.missing, [taken.clone()]);
+    assert_eq!(plan.missing, std::slice::from_ref(&taken));
     let said = &plan.kept_back()[0];
     assert!(said.contains("are missing, and no record says that they were deleted"), "{said}");
     let deleted = world.run();
