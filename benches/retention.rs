@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use auditlogd::clock::Now;
 use auditlogd::engine::{PruneRows, RowsPruned};
+use auditlogd::fs::Real;
 use auditlogd::retention::Rules;
 use common::lab;
 use common::running::Running;
@@ -39,10 +40,10 @@ fn main() -> Result<()> {
     let rows = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(10_000_000);
     let root = lab::new_root();
     let start = Instant::now();
-    let engine = Running::start_with(root.path(), 1, lab::now(0), |limits| {
-        (limits.epoch_seconds, limits.idle_seconds) = (60, 600);
-        (limits.rotate_bytes, limits.rotate_seconds) = (0, 0);
-    });
+    let disk = Arc::new(Real::default());
+    let engine = Running::start_with(disk, root.path(), 1, lab::now(0), |config| {
+        (config.ledger.rotate_bytes, config.ledger.rotate_seconds) = (0, 0);
+    })?;
     fill(&engine, &lab::paths(root.path()).log_dir, rows)?;
     let mib = engine.index().database()?.space.bytes >> 20;
     let (seconds, cores) = (start.elapsed().as_secs(), std::thread::available_parallelism()?);

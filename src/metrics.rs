@@ -1,7 +1,11 @@
 //! What `auditlog status` shows: counters that the rooms raise, which start at zero with the process, and
-//! how the anchors are.
+//! how the anchors and maintenance are.
+
+mod maintenance;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use maintenance::{Failing, Forecast, History, MaintenanceStatus};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {

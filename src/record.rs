@@ -1,6 +1,6 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::retention::Hold;
 
@@ -147,17 +147,19 @@ pub enum Record {
         hold: Box<Hold>,
         /// Who released it.
         removed_by_uid: u32,
+        /// Why, for people.
+        removed_because: String,
     },
     /// Maintenance ran.
     Maintained(Box<Maintained>),
 }
 
 /// What a run of maintenance did.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maintained {
-    /// Why it ran: `timer`, or `request`.
-    pub trigger: &'static str,
-    /// Who asked for it, for `request`.
+    /// Why it ran.
+    pub trigger: Trigger,
+    /// Who asked for it, if somebody did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// How long it took, milliseconds.
@@ -183,8 +185,19 @@ pub struct Maintained {
     pub field_map: String,
 }
 
+/// Why maintenance ran.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// It was time.
+    #[default]
+    Timer,
+    /// Somebody asked for it.
+    Request,
+}
+
 /// One part of a run of maintenance.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// How many of what it is about.
     pub count: u64,
@@ -256,9 +269,11 @@ impl Record {
                 "notice",
                 format!("the hold {} forbids to delete what it matches: {}", hold.id, hold.reason),
             ),
-            Record::HoldRemoved { hold, .. } => {
-                ("auditlogd.hold_removed", "notice", format!("the hold {} was released", hold.id))
-            }
+            Record::HoldRemoved { hold, removed_because, .. } => (
+                "auditlogd.hold_removed",
+                "notice",
+                format!("the hold {} was released: {removed_because}", hold.id),
+            ),
             Record::Maintained(run) => (
                 "auditlogd.maintained",
                 if run.errors.is_empty() { "info" } else { "warning" },

@@ -1,57 +1,12 @@
 //! The configuration as an operator meets it: layers, mistakes, reloads and the shipped file.
 
+mod common;
+
 use std::path::Path;
 
-use auditlogd::config::{Anchor, Config, LogLevel, Sources, changes, load};
+use auditlogd::config::{Config, LogLevel, Sources, changes, load};
+use common::tree::{Tree, refused};
 use tempfile::TempDir;
-
-/// A root directory with configuration files in it.
-struct Tree {
-    root: TempDir,
-    sources: Sources,
-}
-
-impl Tree {
-    fn new() -> Self {
-        let root = TempDir::new().expect("temporary directory");
-        std::fs::create_dir_all(root.path().join("etc/auditlogd/conf.d")).expect("directories");
-        let sources = Sources { root: Some(root.path().into()), ..Sources::default() };
-        Self { root, sources }
-    }
-
-    /// A tree whose main file has this text.
-    fn with(text: &str) -> Self {
-        Self::new().file("auditlogd.toml", text)
-    }
-
-    fn file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.root.path().join("etc/auditlogd").join(name), text).expect("file");
-        self
-    }
-
-    fn env(mut self, name: &str, value: &str) -> Self {
-        self.sources.env.insert(name.into(), value.into());
-        self
-    }
-
-    fn load(&self) -> Config {
-        load(&self.sources).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn error(&self) -> String {
-        let error = load(&self.sources).expect_err("must be refused").to_string();
-        assert!(!error.contains('\n'), "one sentence: {error}");
-        error
-    }
-}
-
-/// Asserts that the text as main file is refused with a message that has all the parts.
-fn refused(text: &str, parts: &[&str]) {
-    let error = Tree::with(text).error();
-    for part in parts {
-        assert!(error.contains(part), "{text:?} gave: {error}\nwithout: {part}");
-    }
-}
 
 fn list<'c>(config: &'c Config, column: &str) -> &'c [String] {
     &config.fields.pointers.iter().find(|(name, _)| name == column).expect("column").1
@@ -355,55 +310,6 @@ fn a_reload_applies_what_it_can_and_names_the_rest() {
     assert_eq!(found.in_force.ledger, new.ledger);
 }
 
-#[test]
-fn anchors_of_all_files_add_up_and_a_reload_applies_them() {
-    let main = "[[anchor]]\ntype = \"journal\"";
-    let tree = Tree::with(main)
-        .file("conf.d/a.toml", "[[anchor]]\ntype = \"file\"\npath = \"/${WHERE}\"")
-        .env("WHERE", "x");
-    let config = tree.load();
-    assert_eq!(config.anchors, [Anchor::Journal, Anchor::File { path: "/x".into() }]);
-    let found = changes(&Tree::with(main).load(), &config);
-    assert!(found.applied.contains(&"anchor".into()), "{found:?}");
-    assert_eq!(found.in_force.anchors, config.anchors);
-}
-
-#[test]
-fn mistakes_in_anchors_are_told_with_their_line() {
-    let anchor = |keys: &str, parts: &[&str]| refused(&format!("[[anchor]]\n{keys}"), parts);
-    anchor("path = \"/x\"", &["line 2", "`anchor.type` is missing"]);
-    anchor("type = \"fiel\"", &["line 2", "must be file, journal", "did you mean `file`?"]);
-    anchor("type = \"file\"", &["`anchor.path` is missing"]);
-    anchor("type = \"file\"\npath = \"x\"", &["line 3", "`anchor.path` must be an absolute path"]);
-    anchor("type = \"journal\"\npath = \"/x\"", &["line 3", "it belongs to type file"]);
-    anchor("type = \"file\"\npahts = \"/x\"", &["`anchor.pahts`", "did you mean `path`?"]);
-    anchor("type = \"exec\"\ncommand = []", &["must name a program"]);
-    anchor("type = \"exec\"\ncommand = [\"sh\"]", &["absolute path of a program, not \"sh\""]);
-    let exec = "type = \"exec\"\ncommand = \"/bin/x\"\ntimeout_seconds = 0";
-    anchor(exec, &["line 4", "from 1 to 3600, not 0"]);
-    for (url, wanted) in [
-        ("http://w.example/x", "must begin with https://"),
-        ("ftp://w.example/x", "must be like"),
-        ("w.example", "must be like"),
-        ("https://user@w.example/x", "must be like"),
-        ("https://w.example/x?y", "must be like"),
-    ] {
-        let keys = format!("type = \"witness\"\nurl = \"{url}\"\nvkey = \"v+1+k\"");
-        anchor(&keys, &["line 3", "`anchor.url`", wanted]);
-    }
-    for url in ["http://127.0.0.1:8080/x", "http://[::1]/x", "http://localhost", "https://w/x/"] {
-        let keys = format!("type = \"witness\"\nurl = \"{url}\"\nvkey = \"v+1+k\"");
-        Tree::with(&format!("[[anchor]]\n{keys}")).load();
-    }
-    refused("[anchor]\ntype = \"journal\"", &["line 1", "write [[anchor]]"]);
-    refused("anchor = 5", &["write [[anchor]]"]);
-    refused("[[anchors]]\ntype = \"journal\"", &["did you mean `anchor`?"]);
-    let twice = "[[anchor]]\ntype = \"journal\"\n".repeat(2);
-    refused(&twice, &["two [[anchor]] tables for `journal`"]);
-    let beside = "log_dir = \"/srv/log\"\n[[anchor]]\ntype = \"file\"\npath = \"/srv/log/a/b\"";
-    refused(beside, &["`file /srv/log/a/b` is with the log itself", "name a file elsewhere"]);
-}
-
 /// The file as it is shipped.
 const SHIPPED: &str = include_str!("../config/auditlogd.toml");
 
@@ -444,19 +350,4 @@ fn the_shipped_file_has_every_key() {
     let shipped: Vec<_> =
         SHIPPED.lines().filter(|l| is_key_line(l)).map(|l| name(&l[1..])).collect();
     assert_eq!(shipped, all);
-}
-
-#[test]
-fn the_shipped_files_anchors_are_what_is_printed() {
-    let example = |line: &'static str| line.strip_prefix("#     ");
-    let examples: Vec<&str> = SHIPPED.lines().filter_map(example).collect();
-    let config = Tree::with(&examples.join("\n")).load();
-    let printed = config.to_toml();
-    let anchors = printed.split_once("[[anchor]]").expect("anchors").1;
-    // Every key of every type, with its default, in the same order.
-    assert_eq!(
-        format!("[[anchor]]{anchors}").replace("\n\n", "\n").trim_end(),
-        examples.join("\n")
-    );
-    assert_eq!(config.anchors.len(), 4);
 }

@@ -8,9 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use auditlogd::clock::Now;
 use auditlogd::engine::Pruned;
+use auditlogd::fs::Real;
 use auditlogd::record::Record;
 use common::lab::{new_root, now, paths};
 use common::running::Running;
@@ -124,7 +126,11 @@ fn by_size_under_load_segments_are_closed_when_they_are_large_enough() {
 const OLD: u64 = 100;
 
 fn engine(root: &Path, boot: u32, now: Now) -> Running {
-    Running::start_with(root, boot, now, |limits| limits.rotate_seconds = OLD)
+    let running = Running::start_with(Arc::new(Real::default()), root, boot, now, |config| {
+        (config.ledger.epoch_seconds, config.ledger.idle_seconds) = (1, 1);
+        config.ledger.rotate_seconds = OLD;
+    });
+    running.expect("the engine starts")
 }
 
 fn rotated(running: &Running, segment: u64) {

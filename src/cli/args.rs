@@ -20,3 +20,21 @@ pub(super) fn priority(text: &str) -> Result<u8, String> {
 pub(super) fn priority_name(priority: u8) -> &'static str {
     PRIORITIES.get(usize::from(priority)).copied().unwrap_or("?")
 }
+
+/// Reads a user: a number or a name.
+pub(super) fn uid(text: &str) -> Result<u32, String> {
+    if let Ok(uid) = text.parse() {
+        return Ok(uid);
+    }
+    match nix::unistd::User::from_name(text) {
+        Ok(Some(user)) => Ok(user.uid.as_raw()),
+        Ok(None) => Err("there is no such user; a number works as well".into()),
+        Err(errno) => Err(format!("the user cannot be looked up: {errno}")),
+    }
+}
+
+/// Reads the name of a systemd unit; one without a dot is a service.
+pub(super) fn unit(text: &str) -> Result<String, std::convert::Infallible> {
+    let suffix = if text.contains('.') { "" } else { ".service" };
+    Ok(format!("{text}{suffix}"))
+}

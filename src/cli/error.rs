@@ -12,6 +12,7 @@ use crate::event::FieldMapError;
 use crate::index::IndexError;
 use crate::ledger::auditor::KeyError;
 use crate::ledger::verify::ReadError;
+use crate::maintain::holds::HoldsError;
 
 /// How a command ended, where nothing failed on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,10 @@ pub(super) enum Error {
     Control(#[source] ControlError),
     #[error("{0}")]
     Follow(#[from] FollowError),
+    #[error("{0}")]
+    Holds(#[from] HoldsError),
+    #[error("what would be deleted cannot be told: {0}")]
+    Outlook(String),
     #[error("[fields] {0}")]
     Fields(#[from] FieldMapError),
     #[error("cannot read the log in '{}': {source}", path.display())]

@@ -9,7 +9,9 @@ mod emit;
 mod error;
 mod format;
 mod given_key;
+mod hold;
 mod keys;
+mod maintain;
 mod output;
 mod progress;
 mod prove;
@@ -79,6 +81,8 @@ enum Command {
     Keys(keys::Keys),
     Reindex(reindex::Reindex),
     Rotate(rotate::Rotate),
+    Hold(hold::Hold),
+    Maintain(maintain::Maintain),
     Config(config::Config),
 }
 
@@ -113,6 +117,8 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Rotate(rotate) => rotate.run(context, &mut out),
+        Command::Hold(hold) => hold.run(context, &mut out),
+        Command::Maintain(maintain) => maintain.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
     }
 }

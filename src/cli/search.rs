@@ -37,10 +37,10 @@ pub(super) struct Search {
     #[arg(long, short = 'p', value_name = "LEVEL", value_parser = super::args::priority)]
     priority: Option<u8>,
     /// Written by this user, as the kernel knows it: a number or a name
-    #[arg(long, short = 'u', value_name = "USER", value_parser = uid)]
+    #[arg(long, short = 'u', value_name = "USER", value_parser = super::args::uid)]
     uid: Option<u32>,
     /// Written by this systemd unit; without a dot: .service
-    #[arg(long, value_name = "UNIT", value_parser = unit)]
+    #[arg(long, value_name = "UNIT", value_parser = super::args::unit)]
     unit: Option<String>,
     /// Of this session
     #[arg(long, value_name = "ID")]
@@ -57,39 +57,10 @@ enum Outcome {
     Unknown,
 }
 
-fn uid(text: &str) -> Result<u32, String> {
-    if let Ok(uid) = text.parse() {
-        return Ok(uid);
-    }
-    match nix::unistd::User::from_name(text) {
-        Ok(Some(user)) => Ok(user.uid.as_raw()),
-        Ok(None) => Err("there is no such user; a number works as well".into()),
-        Err(errno) => Err(format!("the user cannot be looked up: {errno}")),
-    }
-}
-
-fn unit(text: &str) -> Result<String, std::convert::Infallible> {
-    let suffix = if text.contains('.') { "" } else { ".service" };
-    Ok(format!("{text}{suffix}"))
-}
-
 impl Search {
     /// The conditions as the index knows them, seen from `now`.
     pub(super) fn filter(&self, now: &Zoned) -> Result<Filter, Error> {
-        let time = |text: &Option<String>| {
-            text.as_deref().map(|text| time::parse(text, now)).transpose().map_err(Error::Time)
-        };
-        let (since_ns, until_ns) = (time(&self.since)?, time(&self.until)?);
-        if let (Some(since), Some(until)) = (since_ns, until_ns)
-            && since >= until
-        {
-            let zone = now.time_zone();
-            return Err(Error::Usage(format!(
-                "no time lies between --since and --until: {} is not before {}",
-                time::local(since, zone),
-                time::local(until, zone)
-            )));
-        }
+        let (since_ns, until_ns) = time::span(self.since.as_deref(), self.until.as_deref(), now)?;
         Ok(Filter {
             since_ns,
             until_ns,

@@ -57,6 +57,28 @@ fn ago(text: &str, now: &Zoned) -> Option<Timestamp> {
     now.checked_sub(span.abs()).ok().map(|t| t.timestamp())
 }
 
+/// The times of `--since` and `--until`, between which some time has to lie.
+pub(super) fn span(
+    since: Option<&str>,
+    until: Option<&str>,
+    now: &Zoned,
+) -> Result<(Option<i64>, Option<i64>), Error> {
+    let time = |text: Option<&str>| text.map(|text| parse(text, now)).transpose();
+    let (since_ns, until_ns) =
+        (time(since).map_err(Error::Time)?, time(until).map_err(Error::Time)?);
+    if let (Some(since), Some(until)) = (since_ns, until_ns)
+        && since >= until
+    {
+        let zone = now.time_zone();
+        return Err(Error::Usage(format!(
+            "no time lies between --since and --until: {} is not before {}",
+            local(since, zone),
+            local(until, zone)
+        )));
+    }
+    Ok((since_ns, until_ns))
+}
+
 /// Nanoseconds of a positive span that `text` names: `15m`, `1h30m`, `2d`; a day has 24 hours.
 pub(super) fn duration(text: &str) -> Result<i64, Error> {
     let span = text.trim().parse::<Span>().ok();

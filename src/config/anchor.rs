@@ -3,14 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::error::did_you_mean;
-use super::expand::escape;
-use super::value::{Given, list, number, path, text};
+use super::table::{Problem, Table, Types, check_names, exec_to_toml, string};
+use super::value::{path, text};
 
 /// The most anchors in one configuration.
 const MOST: usize = 16;
-/// The keys of each type, `type` itself not among them.
-const TYPES: [(&str, &[&str]); 4] = [
+const TYPES: &Types = &[
     ("file", &["path"]),
     ("journal", &[]),
     ("exec", &["command", "timeout_seconds"]),
@@ -63,68 +61,25 @@ impl fmt::Display for Anchor {
     }
 }
 
-/// What is wrong with an anchor, and with which of its keys.
-#[derive(Debug)]
-pub(super) enum Problem {
-    /// There is no such key; what was probably meant.
-    Unknown { key: String, hint: String },
-    /// The key's value cannot be used: to be read after the key.
-    Value { key: &'static str, problem: String },
-}
-
-/// Makes an anchor of the keys of one `[[anchor]]`.
-pub(super) fn parse(given: &[(String, Given)]) -> Result<Anchor, Problem> {
-    let value = |key: &'static str| given.iter().find(|(name, _)| name == key).map(|(_, v)| v);
-    let wrong = |key: &'static str| move |problem: String| Problem::Value { key, problem };
-    let needed = |key: &'static str| value(key).ok_or_else(|| wrong(key)("is missing".into()));
-    let kind = text(needed("type")?).map_err(wrong("type"))?;
-    let Some((kind, keys)) = TYPES.into_iter().find(|(name, _)| *name == kind) else {
-        let hint = did_you_mean(kind, TYPES.into_iter().map(|(name, _)| name));
-        let problem = format!("must be file, journal, exec or witness, not {kind:?}{hint}");
-        return Err(Problem::Value { key: "type", problem });
-    };
-    let known = |name: &str| name == "type" || keys.contains(&name);
-    if let Some((name, _)) = given.iter().find(|(name, _)| !known(name)) {
-        return Err(Problem::Unknown { key: name.clone(), hint: hint(name, kind, keys) });
-    }
-    let seconds = |default, most| match value("timeout_seconds") {
-        Some(given) => number(given, 1, most).map_err(wrong("timeout_seconds")),
-        None => Ok(default),
-    };
-    Ok(match kind {
+/// Makes an anchor of one `[[anchor]]`.
+pub(super) fn parse(table: &Table<'_>) -> Result<Anchor, Problem> {
+    Ok(match table.kind(TYPES, &[])? {
         "file" => {
-            let given = text(needed("path")?).and_then(|given| path("path", given));
-            Anchor::File { path: given.map_err(wrong("path"))?.into() }
+            let file =
+                |given: &_| text(given).and_then(|given| path("path", given)).map(Into::into);
+            Anchor::File { path: table.needed("path", file)? }
         }
         "exec" => Anchor::Exec {
-            command: list(needed("command")?).and_then(command).map_err(wrong("command"))?,
-            timeout_seconds: seconds(EXEC_SECONDS, 3_600)?,
+            command: table.command()?,
+            timeout_seconds: table.timeout(EXEC_SECONDS, 3_600)?,
         },
         "witness" => Anchor::Witness {
-            url: text(needed("url")?).and_then(url).map_err(wrong("url"))?,
-            vkey: text(needed("vkey")?).map_err(wrong("vkey"))?.to_owned(),
-            timeout_seconds: seconds(WITNESS_SECONDS, 300)?,
+            url: table.needed("url", |given| text(given).and_then(url))?,
+            vkey: table.needed("vkey", |given| text(given).map(str::to_owned))?,
+            timeout_seconds: table.timeout(WITNESS_SECONDS, 300)?,
         },
         _ => Anchor::Journal,
     })
-}
-
-fn hint(name: &str, kind: &str, keys: &'static [&'static str]) -> String {
-    match TYPES.into_iter().find(|(_, keys)| keys.contains(&name)) {
-        Some((owner, _)) => format!("; it belongs to type {owner}, and this one is of type {kind}"),
-        None => did_you_mean(name, keys.iter().copied().chain(["type"])),
-    }
-}
-
-fn command(command: Vec<String>) -> Result<Vec<String>, String> {
-    match command.first() {
-        Some(program) if !Path::new(program).is_absolute() => {
-            Err(format!("must begin with the absolute path of a program, not {program:?}"))
-        }
-        None => Err("must name a program".into()),
-        _ if command.iter().any(|part| part.contains('\0')) => Err("must not hold NUL".into()),
-        _ => Ok(command),
-    }
 }
 
 /// Plain HTTP never leaves the host: whoever sits on the way could keep the checkpoint from arriving.
@@ -148,14 +103,9 @@ fn url(given: &str) -> Result<String, String> {
 
 /// What no anchor can be blamed for alone; `own` are the directories of the log.
 pub(super) fn check_together(anchors: &[Anchor], own: [&Path; 2]) -> Result<(), String> {
-    if anchors.len() > MOST {
-        return Err(format!("there are {} [[anchor]] tables, and at most {MOST}", anchors.len()));
-    }
-    for (i, anchor) in anchors.iter().enumerate() {
-        let name = anchor.to_string();
-        if anchors[..i].iter().any(|other| other.to_string() == name) {
-            return Err(format!("there are two [[anchor]] tables for `{name}`; leave one out"));
-        }
+    let names: Vec<_> = anchors.iter().map(Anchor::to_string).collect();
+    check_names("anchor", &names, MOST)?;
+    for (anchor, name) in anchors.iter().zip(names) {
         // Through a link it shows only when the file is opened.
         if let Anchor::File { path } = anchor
             && own.iter().any(|dir| path.starts_with(dir))
@@ -170,22 +120,18 @@ pub(super) fn check_together(anchors: &[Anchor], own: [&Path; 2]) -> Result<(), 
 
 /// The anchor as a table that [`parse`] reads back.
 pub(super) fn to_toml(anchor: &Anchor) -> String {
-    let string = |text: &str| toml::Value::String(escape(text));
-    let seconds = |n: &u64| format!("timeout_seconds = {n}\n");
     let body = match anchor {
         Anchor::File { path } => {
             format!("type = \"file\"\npath = {}\n", string(&path.to_string_lossy()))
         }
         Anchor::Journal => "type = \"journal\"\n".into(),
         Anchor::Exec { command, timeout_seconds } => {
-            let command = toml::Value::Array(command.iter().map(|part| string(part)).collect());
-            format!("type = \"exec\"\ncommand = {command}\n{}", seconds(timeout_seconds))
+            format!("type = \"exec\"\n{}", exec_to_toml(command, *timeout_seconds))
         }
         Anchor::Witness { url, vkey, timeout_seconds } => format!(
-            "type = \"witness\"\nurl = {}\nvkey = {}\n{}",
+            "type = \"witness\"\nurl = {}\nvkey = {}\ntimeout_seconds = {timeout_seconds}\n",
             string(url),
-            string(vkey),
-            seconds(timeout_seconds)
+            string(vkey)
         ),
     };
     format!("\n[[anchor]]\n{body}")

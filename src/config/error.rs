@@ -104,9 +104,9 @@ pub enum ConfigError {
         /// The path.
         path: PathBuf,
     },
-    /// The anchors do not go together.
+    /// The tables of which there may be several do not go together.
     #[error("{0}")]
-    Anchors(String),
+    Tables(String),
     /// The pointers and the required columns do not go together.
     #[error("in [fields] and [ingest] together: {0}")]
     Fields(#[from] FieldMapError),

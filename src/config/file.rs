@@ -1,15 +1,17 @@
-//! One TOML file, as a list of keys with what was given for each, and a list of anchors.
+//! One TOML file, as a list of keys with what was given for each, and the tables of which there may be several.
 
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::anchor::{self, Anchor, Problem};
 use super::error::{ConfigError, Origin, did_you_mean};
 use super::expand::expand;
 use super::key::{KEYS, Key, TABLES};
+use super::table::{Problem, Table};
 use super::value::Given;
+use super::{Anchor, Archive, anchor, archive, retention};
+use crate::retention::Rule;
 
 /// A key and what was given for it.
 pub(super) struct Assignment {
@@ -22,6 +24,9 @@ pub(super) struct Assignment {
 #[derive(Default)]
 pub(super) struct Contents {
     pub assignments: Vec<Assignment>,
+    /// Each with its place, since some mistakes show only in the order of them all.
+    pub rules: Vec<(Origin, Rule)>,
+    pub archives: Vec<Archive>,
     pub anchors: Vec<Anchor>,
 }
 
@@ -44,17 +49,26 @@ pub(super) fn read(
                     found.assignments.push(reader.assignment(name.get_ref(), inner, value)?);
                 }
             }
-            _ if name.get_ref() == ANCHOR => {
-                found.anchors.extend(reader.anchors(name, value.get_ref())?);
-            }
-            _ => found.assignments.push(reader.assignment("", name, value)?),
+            given => match &**name.get_ref() {
+                "retention" => found.rules.extend(reader.tables(name, given, retention::parse)?),
+                "archive" => {
+                    found.archives.extend(second(reader.tables(name, given, archive::parse)?))
+                }
+                "anchor" => {
+                    found.anchors.extend(second(reader.tables(name, given, anchor::parse)?))
+                }
+                _ => found.assignments.push(reader.assignment("", name, value)?),
+            },
         }
     }
     Ok(found)
 }
 
-/// The name of the anchors' tables.
-const ANCHOR: &str = "anchor";
+/// The names of the tables of which there may be several.
+const SEVERAL: [&str; 3] = ["retention", "archive", "anchor"];
+
+/// Makes something of one table.
+type Parse<T> = fn(&Table<'_>) -> Result<T, Problem>;
 
 type Name<'i> = Spanned<std::borrow::Cow<'i, str>>;
 
@@ -94,19 +108,31 @@ impl Reader<'_> {
         }
     }
 
-    /// The `[[anchor]]` tables.
-    fn anchors(&self, name: &Name<'_>, value: &DeValue<'_>) -> Result<Vec<Anchor>, ConfigError> {
+    /// The tables of one name, each with the line of its first key.
+    fn tables<T>(
+        &self,
+        name: &Name<'_>,
+        value: &DeValue<'_>,
+        parse: Parse<T>,
+    ) -> Result<Vec<(Origin, T)>, ConfigError> {
         let origin = self.origin(name.span().start);
+        let name = name.get_ref();
         let tables = match value {
             DeValue::Array(tables) => tables.iter().map(|table| table.get_ref().as_table()),
-            _ => return Err(not_anchors(origin)),
+            _ => return Err(not_several(origin, name)),
         };
         let tables: Option<Vec<_>> = tables.collect();
-        tables.ok_or_else(|| not_anchors(origin))?.into_iter().map(|t| self.anchor(t)).collect()
+        let tables = tables.ok_or_else(|| not_several(origin, name))?;
+        tables.into_iter().map(|table| self.table(name, table, parse)).collect()
     }
 
-    fn anchor(&self, table: &DeTable<'_>) -> Result<Anchor, ConfigError> {
-        let entries = in_order(table);
+    fn table<T>(
+        &self,
+        table: &str,
+        keys: &DeTable<'_>,
+        parse: Parse<T>,
+    ) -> Result<(Origin, T), ConfigError> {
+        let entries = in_order(keys);
         let line = |key: &str| {
             let entry = entries.iter().find(|(name, _)| name.get_ref() == key);
             self.origin(entry.or(entries.first()).map_or(0, |(name, _)| name.span().start))
@@ -116,28 +142,39 @@ impl Reader<'_> {
             let key = name.get_ref().to_string();
             let value = self.given(value.get_ref()).map_err(|problem| ConfigError::Value {
                 origin: line(&key),
-                key: format!("{ANCHOR}.{key}"),
+                key: format!("{table}.{key}"),
                 problem,
             })?;
             given.push((key, value));
         }
-        anchor::parse(&given).map_err(|problem| match problem {
+        let made = parse(&Table(&given)).map_err(|problem| match problem {
             Problem::Unknown { key, hint } => {
-                let (origin, name) = (line(&key), format!("{ANCHOR}.{key}"));
+                let (origin, name) = (line(&key), format!("{table}.{key}"));
                 ConfigError::Unknown { origin, what: "key", name, hint }
             }
             Problem::Value { key, problem } => {
-                ConfigError::Value { origin: line(key), key: format!("{ANCHOR}.{key}"), problem }
+                ConfigError::Value { origin: line(key), key: format!("{table}.{key}"), problem }
             }
-        })
+            Problem::Whole(problem) => {
+                ConfigError::Value { origin: line(""), key: format!("[[{table}]]"), problem }
+            }
+        })?;
+        Ok((line(""), made))
     }
 
     fn given(&self, value: &DeValue<'_>) -> Result<Given, String> {
         Ok(match value {
             DeValue::String(text) => Given::Text(expand(text, self.variable)?),
-            DeValue::Integer(n) => {
-                let number = i128::from_str_radix(n.as_str(), n.radix());
-                Given::Integer(number.unwrap_or(i128::MAX))
+            DeValue::Integer(n) => Given::Integer(integer(n)),
+            DeValue::Boolean(flag) => Given::Flag(*flag),
+            DeValue::Array(items)
+                if items.iter().any(|item| item.get_ref().as_integer().is_some()) =>
+            {
+                let numbers = items.iter().map(|item| item.get_ref().as_integer());
+                match numbers.map(|n| Some(integer(n?))).collect() {
+                    Some(numbers) => Given::Numbers(numbers),
+                    None => Given::Other("a list of numbers and other things"),
+                }
             }
             DeValue::Array(items) => {
                 let texts = items.iter().map(|item| item.get_ref().as_str());
@@ -156,9 +193,18 @@ impl Reader<'_> {
     }
 }
 
-fn not_anchors(origin: Origin) -> ConfigError {
-    let problem = "must be tables: write [[anchor]] before the keys of each".into();
-    ConfigError::Value { origin, key: ANCHOR.into(), problem }
+fn second<A, B>(pairs: Vec<(A, B)>) -> impl Iterator<Item = B> {
+    pairs.into_iter().map(|(_, second)| second)
+}
+
+/// One that is too large for any key is the largest.
+fn integer(n: &toml::de::DeInteger<'_>) -> i128 {
+    i128::from_str_radix(n.as_str(), n.radix()).unwrap_or(i128::MAX)
+}
+
+fn not_several(origin: Origin, name: &str) -> ConfigError {
+    let problem = format!("must be tables: write [[{name}]] before the keys of each");
+    ConfigError::Value { origin, key: name.into(), problem }
 }
 
 fn article(value: &DeValue<'_>) -> &'static str {
@@ -187,10 +233,8 @@ fn unknown(origin: Origin, table: &str, name: &str, is_table: bool) -> ConfigErr
         None if top && TABLES.contains(&name) => {
             ("key", format!("; it is a table: write [{name}]"))
         }
-        None if top && is_table => {
-            ("table", did_you_mean(name, TABLES.into_iter().chain([ANCHOR])))
-        }
-        None if top => ("key", did_you_mean(name, inside.chain(TABLES).chain([ANCHOR]))),
+        None if top && is_table => ("table", did_you_mean(name, TABLES.into_iter().chain(SEVERAL))),
+        None if top => ("key", did_you_mean(name, inside.chain(TABLES).chain(SEVERAL))),
         None => ("key", did_you_mean(name, inside)),
     };
     let name = if top { name.to_string() } else { format!("{table}.{name}") };

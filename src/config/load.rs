@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Config;
 use super::error::{ConfigError, Origin, did_you_mean};
 use super::file::{self, Assignment};
 use super::key::{KEYS, Key, Kind};
 use super::layout::Sources;
 use super::value::{Given, MAX_SOCKET_PATH};
+use super::{Config, Maintenance, anchor, archive, retention};
 
 /// Variables that start like ours and are no keys: they say where to look.
 const NOT_KEYS: [&str; 2] = ["AUDITLOGD_ROOT", "AUDITLOGD_CONFIG"];
@@ -19,18 +19,21 @@ const NOT_KEYS: [&str; 2] = ["AUDITLOGD_ROOT", "AUDITLOGD_CONFIG"];
 /// The first thing that is wrong, with its place.
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     let mut given = Vec::new();
-    let mut anchors = Vec::new();
+    let (mut rules, mut archives, mut anchors) = (Vec::new(), Vec::new(), Vec::new());
     for path in files(sources)? {
         let text = std::fs::read_to_string(&path)
             .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let variable = |name: &str| sources.env.get(name)?.to_str().map(String::from);
         let found = file::read(&path, &text, &variable)?;
         given.extend(found.assignments);
+        rules.extend(found.rules);
+        archives.extend(found.archives);
         anchors.extend(found.anchors);
     }
     given.extend(variables(sources)?);
 
-    let mut config = Config { anchors, ..sources.layout()?.defaults() };
+    let (places, retention): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
+    let mut config = Config { retention, archives, anchors, ..sources.layout()?.defaults() };
     // A preset sets all of [fields], so it comes before the keys that change parts of it, whichever
     // layer each is from.
     let (presets, others): (Vec<_>, Vec<_>) =
@@ -42,7 +45,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
             problem,
         })?;
     }
-    check_together(&config)?;
+    check_together(&config, &places)?;
     Ok(config)
 }
 
@@ -107,7 +110,7 @@ fn unknown_variable(name: &str, short: &str) -> ConfigError {
 }
 
 /// What no key can be blamed for alone.
-fn check_together(config: &Config) -> Result<(), ConfigError> {
+fn check_together(config: &Config, rules: &[Origin]) -> Result<(), ConfigError> {
     for (what, key, path) in [
         ("socket", "socket", config.socket.clone()),
         ("control socket", "run_dir", config.control_socket()),
@@ -117,7 +120,21 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
         }
     }
     let own = [config.log_dir.as_path(), &config.state_dir];
-    super::anchor::check_together(&config.anchors, own).map_err(ConfigError::Anchors)?;
+    anchor::check_together(&config.anchors, own).map_err(ConfigError::Tables)?;
+    archive::check_together(&config.archives, own).map_err(ConfigError::Tables)?;
+    retention::check_together(&config.retention).map_err(|(at, problem)| match rules.get(at) {
+        Some(origin) => {
+            ConfigError::Value { origin: origin.clone(), key: "[[retention]]".into(), problem }
+        }
+        None => ConfigError::Tables(problem),
+    })?;
+    let Maintenance { keep_days, min_keep_days, .. } = config.maintenance;
+    if min_keep_days > keep_days {
+        return Err(ConfigError::Tables(format!(
+            "in [maintenance] `min_keep_days` is {min_keep_days}, but `keep_days` only {keep_days}; it says how much \
+             shorter events may be kept when space is low: give fewer days, or 0"
+        )));
+    }
     config.field_map()?;
     Ok(())
 }

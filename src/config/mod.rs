@@ -2,10 +2,10 @@
 //!
 //! [`load`] puts them together: built-in defaults, then the TOML file, then `conf.d/*.toml` beside it
 //! sorted by name, then `AUDITLOGD_…` environment variables; the last one that speaks wins, but that the
-//! `[[anchor]]` tables of all files add up. A path in a
-//! file is taken as it is written, also under `--root`. `config/auditlogd.toml` documents every key.
+//! `[[retention]]`, `[[archive]]` and `[[anchor]]` tables of all files add up. A path in a file is taken as it is written, also under `--root`. `config/auditlogd.toml` documents every key.
 
 mod anchor;
+mod archive;
 mod changes;
 mod error;
 mod expand;
@@ -14,6 +14,8 @@ mod key;
 mod layout;
 mod load;
 mod presets;
+mod retention;
+mod table;
 mod value;
 
 use std::path::PathBuf;
@@ -293,6 +295,8 @@ impl Config {
             }
             out.push_str(&format!("{} = {}\n", key.name, key.show(&mut config)));
         }
+        out.extend(self.retention.iter().map(retention::to_toml));
+        out.extend(self.archives.iter().map(archive::to_toml));
         out.extend(self.anchors.iter().map(anchor::to_toml));
         out
     }

@@ -18,8 +18,12 @@ pub(super) enum Given {
     Text(String),
     /// A TOML integer; one that is too large for any key is the largest.
     Integer(i128),
+    /// `true` or `false`.
+    Flag(bool),
     /// A TOML array of strings, expanded.
     List(Vec<String>),
+    /// A TOML array of integers.
+    Numbers(Vec<i128>),
     /// A TOML value that no key takes: what it is, with its article.
     Other(&'static str),
     /// The content of an environment variable, which has no type of its own.
@@ -104,7 +108,9 @@ fn describe(given: &Given) -> &'static str {
     match given {
         Given::Text(_) | Given::Variable(_) => "a string",
         Given::Integer(_) => "a number",
+        Given::Flag(_) => "true or false",
         Given::List(_) => "a list",
+        Given::Numbers(_) => "a list that holds more than strings",
         Given::Other(what) => what,
     }
 }
@@ -120,6 +126,26 @@ pub(super) fn number(given: &Given, least: u64, greatest: u64) -> Result<u64, Pr
     };
     let value = u64::try_from(number).ok().filter(|n| (least..=greatest).contains(n));
     value.ok_or_else(|| format!("{range}, not {number}"))
+}
+
+/// Whole numbers; a single one is a list of one.
+pub(super) fn numbers(given: &Given, greatest: u32) -> Result<Vec<u32>, Problem> {
+    let wanted = format!("must be a whole number from 0 to {greatest}, or a list of them");
+    let numbers = match given {
+        Given::Integer(number) => std::slice::from_ref(number),
+        Given::Numbers(numbers) => numbers,
+        other => return Err(format!("{wanted}, not {}", describe(other))),
+    };
+    let one = |n: &i128| u32::try_from(*n).ok().filter(|n| *n <= greatest);
+    numbers.iter().map(|n| one(n).ok_or_else(|| format!("{wanted}, not {n}"))).collect()
+}
+
+/// `true` or `false`.
+pub(super) fn flag(given: &Given) -> Result<bool, Problem> {
+    match given {
+        Given::Flag(flag) => Ok(*flag),
+        other => Err(format!("must be true or false without quotes, not {}", describe(other))),
+    }
 }
 
 /// A list; a single string is a list of one, and a variable is split at commas.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retention::{Hold, NewHold};
+
 pub use client::{ControlError, request};
 pub use server::{Answer, serve};
 
@@ -21,15 +23,32 @@ pub enum Request {
     Reindex,
     /// Close the active segment and open a new one.
     Rotate,
+    /// Keep events from being deleted.
+    HoldAdd(Box<NewHold>),
+    /// Let them be deleted again.
+    HoldRemove {
+        /// The hold's name.
+        id: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Run maintenance now.
+    Maintain,
+    /// How far that run of maintenance is.
+    Maintaining(u64),
 }
 
 impl Request {
     /// How long the daemon may take over its answer.
     fn limit(&self) -> Duration {
         match self {
-            Request::Status | Request::Reindex => Duration::from_secs(5),
+            Request::Status | Request::Reindex | Request::Maintain | Request::Maintaining(_) => {
+                Duration::from_secs(5)
+            }
             // The writer comes to it after what is queued, and then syncs several files.
-            Request::Rotate => Duration::from_secs(60),
+            Request::Rotate | Request::HoldAdd(_) | Request::HoldRemove { .. } => {
+                Duration::from_secs(60)
+            }
         }
     }
 }
@@ -49,6 +68,14 @@ pub enum Reply {
         /// Its size.
         bytes: u64,
     },
+    /// To [`Request::HoldAdd`] and [`Request::HoldRemove`]: it is done, with this hold.
+    Held(Box<Hold>),
+    /// To [`Request::Maintain`]: the number of the run that does it.
+    Run(u64),
+    /// To [`Request::Maintaining`]: what is being done.
+    Maintaining(String),
+    /// To [`Request::Maintaining`]: it is over, and this was done.
+    Maintained(Box<crate::record::Maintained>),
     /// It does not, and why.
     Refused(String),
 }
@@ -70,6 +97,9 @@ pub struct Status {
     pub index_error: Option<String>,
     /// The anchors, in the order of the configuration.
     pub anchors: Vec<crate::metrics::AnchorStatus>,
+    /// Maintenance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<crate::metrics::MaintenanceStatus>,
     /// The counters.
     pub metrics: crate::metrics::Snapshot,
 }

@@ -2,19 +2,25 @@
 
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
 use crate::engine::{Engine, IndexHandle, WriterHandle};
+use crate::maintain::holds::{Holds, HoldsError};
+use crate::maintain::{MaintainHandle, Progress};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
+use crate::retention::Hold;
 
 /// Answers with what `engine` and `publisher` know at that moment.
 pub fn answer(
     config: &Config,
     engine: &Engine,
     publisher: &Arc<Publisher>,
+    maintenance: MaintainHandle,
     metrics: Arc<Metrics>,
     started: String,
+    holds: Arc<Holds>,
 ) -> Arc<Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
@@ -28,6 +34,7 @@ pub fn answer(
             socket: socket.clone(),
             index_error: index.error(),
             anchors: publisher.status(),
+            maintenance: Some(maintenance.status()),
             metrics: metrics.snapshot(),
         })),
         _ if !may_change(uid) => {
@@ -35,6 +42,19 @@ pub fn answer(
         }
         Request::Reindex => reindex(&index, uid),
         Request::Rotate => rotate(&writer, uid),
+        Request::HoldAdd(new) => {
+            let now_ns = Clock::System.now().wall_ns;
+            held("holds", uid, holds.add(*new, uid, now_ns, &writer))
+        }
+        Request::HoldRemove { id, reason } => {
+            held("releases", uid, holds.remove(&id, &reason, uid, &writer))
+        }
+        Request::Maintain => Reply::Run(maintenance.request(uid)),
+        Request::Maintaining(run) => match maintenance.progress(run) {
+            Progress::Doing(what) => Reply::Maintaining(what),
+            Progress::Ended(done) => Reply::Maintained(done),
+            Progress::Stopping => Reply::Refused("it stops".into()),
+        },
     })
 }
 
@@ -54,6 +74,16 @@ fn rotate(writer: &WriterHandle, uid: u32) -> Reply {
         Ok(rotated) => {
             tracing::info!(uid, segment = ?rotated.path, "rotated");
             Reply::Rotated { path: rotated.path, bytes: rotated.bytes }
+        }
+        Err(e) => Reply::Refused(e.to_string()),
+    }
+}
+
+fn held(did: &str, uid: u32, outcome: Result<Hold, HoldsError>) -> Reply {
+    match outcome {
+        Ok(hold) => {
+            tracing::info!(uid, "{} {did} {hold}", hold.id);
+            Reply::Held(Box::new(hold))
         }
         Err(e) => Reply::Refused(e.to_string()),
     }

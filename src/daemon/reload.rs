@@ -10,6 +10,7 @@ use super::{DaemonError, signals};
 use crate::config::{self, Config, Sources};
 use crate::engine::Engine;
 use crate::ingest::Limits;
+use crate::maintain::{MaintainHandle, Settings};
 use crate::publish::Publisher;
 use crate::record::Record;
 
@@ -23,6 +24,8 @@ pub struct Reload<'a> {
     pub limits: watch::Sender<Arc<Limits>>,
     /// The anchors.
     pub publisher: Arc<Publisher>,
+    /// Maintenance.
+    pub maintenance: MaintainHandle,
     /// The daemon's own messages.
     pub log: Journal,
 }
@@ -57,6 +60,7 @@ impl Reload<'_> {
         }
         self.limits.send_replace(Arc::new(limits));
         self.log.set_level(new.log_level);
+        self.maintenance.configure(Settings::of(&new, fields.clone()));
         let record = Record::ConfigChanged {
             applied: changes.applied,
             restart: changes.restart,

@@ -23,6 +23,8 @@ use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer, Socket};
 use crate::ledger::keys;
 use crate::ledger::open::Setup;
+use crate::maintain::holds::Holds;
+use crate::maintain::{self, Maintainer, Settings};
 use crate::metrics::Metrics;
 use crate::publish::{Publisher, PublisherSetup};
 use crate::record::Record;
@@ -32,6 +34,7 @@ pub struct Running<'a> {
     woken: Woken,
     watch: Watch,
     reload: Reload<'a>,
+    maintainer: Maintainer,
     engine: Engine,
     publisher: Arc<Publisher>,
     stop_ingest: oneshot::Sender<()>,
@@ -67,7 +70,12 @@ impl<'a> Running<'a> {
             announce::announce(&paths(&config));
         }
         let now = Clock::System.now();
-        let watch = Watch::new(disk, paths(&config), about.created, now);
+        let watch = Watch::new(disk.clone(), paths(&config), about.created, now);
+        let holds = Arc::new(Holds::new(disk.clone(), &config.state_dir));
+        if let Err(e) = holds.mend(&engine.writer()) {
+            tracing::error!("{e}");
+        }
+        let maintainer = maintainer(&config, &fields, disk, &metrics, &engine, &holds)?;
 
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
@@ -80,16 +88,27 @@ impl<'a> Running<'a> {
         let ingest = runtime.spawn(ingest::serve(socket, context, async {
             let _told_or_dropped = stopping.await;
         }));
-        let answer = answer(&config, &engine, &publisher, metrics, rfc3339(now.wall_ns));
+        let answer = answer(
+            &config,
+            &engine,
+            &publisher,
+            maintainer.handle(),
+            metrics,
+            rfc3339(now.wall_ns),
+            holds,
+        );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
         signals::notify_ready();
-        let reload = Reload { sources, config, limits, log, publisher: publisher.clone() };
+        let maintenance = maintainer.handle();
+        let anchors = publisher.clone();
+        let reload = Reload { sources, config, limits, log, publisher: anchors, maintenance };
         Ok(Self {
             woken,
             watch,
             reload,
+            maintainer,
             engine,
             publisher,
             stop_ingest,
@@ -133,6 +152,8 @@ impl<'a> Running<'a> {
         if drained.is_err() {
             tracing::warn!("some clients were still sending when the time to stop was half over");
         }
+        // What it has done is in the log before the log is closed.
+        self.maintainer.stop();
         self.engine.stop(reason, deadline / 4)?;
         // The anchors have had the last checkpoint since the seal; now only they are waited for.
         self.publisher.stop(deadline / 8);
@@ -194,6 +215,31 @@ fn engine(
         on_end: Box::new(move || wake.writer_ended()),
     };
     Ok(Engine::start(setup, started)?)
+}
+
+/// Starts maintenance: the daemon alone changes the log, and so does its thread through `engine`.
+fn maintainer(
+    config: &Config,
+    fields: &Arc<FieldMap>,
+    disk: Arc<Real>,
+    metrics: &Arc<Metrics>,
+    engine: &Engine,
+    holds: &Arc<Holds>,
+) -> Result<Maintainer, DaemonError> {
+    let setup = maintain::Setup {
+        fs: disk,
+        paths: paths(config),
+        clock: Clock::System,
+        boot_id: host()?.boot_id,
+        log_id: engine.log_id().to_owned(),
+        writer: engine.writer(),
+        index: engine.index(),
+        database: config.database(),
+        holds: holds.clone(),
+        metrics: metrics.clone(),
+    };
+    let started = Maintainer::start(setup, Settings::of(config, fields.clone()));
+    started.map_err(system("maintenance could not be started"))
 }
 
 /// What ingest holds clients to.

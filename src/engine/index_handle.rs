@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, sync_channel};
+use std::time::Duration;
 
 use super::feed::Feed;
 use super::indexer::Job;
@@ -11,6 +12,9 @@ use crate::metrics::Metrics;
 
 /// Why a job has no end.
 const ENDED: &str = "the index has ended, because the daemon is stopping or had to give it up";
+
+/// How often whoever waits is asked whether to go on.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Asks the index thread, and knows how it is.
 #[derive(Clone)]
@@ -45,13 +49,32 @@ impl IndexHandle {
     /// a sentence if the index cannot, or stops before; what was deleted by then is gone, and the next
     /// call does the rest.
     pub fn prune(&self, what: PruneRows) -> Result<RowsPruned, String> {
+        self.prune_unless(what, &|| false).unwrap_or_else(|| Err(ENDED.into()))
+    }
+
+    /// The same for a caller who stops to wait once `stop` says so, which is asked ten times a second: `None`.
+    /// The index then goes on until the engine stops.
+    pub fn prune_unless(
+        &self,
+        what: PruneRows,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Result<RowsPruned, String>> {
         if let Some(error) = self.error() {
-            return Err(error);
+            return Some(Err(error));
         }
         let (done, wait) = sync_channel(1);
-        self.jobs.send(Job { what, done }).map_err(|_| ENDED.to_owned())?;
+        if self.jobs.send(Job { what, done }).is_err() {
+            return Some(Err(ENDED.into()));
+        }
         self.feed.prune_now();
-        wait.recv().unwrap_or_else(|_| Err(ENDED.into()))
+        while !stop() {
+            match wait.recv_timeout(LOOK) {
+                Ok(outcome) => return Some(outcome),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Some(Err(ENDED.into())),
+            }
+        }
+        None
     }
 
     /// How large the database is, and whether somebody keeps it from being emptied; cheap.

@@ -24,6 +24,7 @@ pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::{DatabaseSpace, IndexHandle};
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
+pub use rows::{Sink, each as each_row};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};

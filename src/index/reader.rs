@@ -57,6 +57,15 @@ impl Reader {
         Ok(last.and_then(|seq| u64::try_from(seq).ok()))
     }
 
+    /// The definitions of the field maps that its rows were made with.
+    pub fn field_maps(&self) -> Result<Vec<String>, IndexError> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let mut query = self.db.prepare("SELECT DISTINCT definition FROM field_maps")?;
+            query.query_map((), |row| row.get(0))?.collect()
+        };
+        read().map_err(|e| self.error(e))
+    }
+
     /// A number that changes whenever somebody committed: cheap to poll.
     pub fn data_version(&self) -> Result<i64, IndexError> {
         self.value("PRAGMA data_version")

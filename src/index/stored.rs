@@ -6,6 +6,7 @@ use rusqlite::types::ValueRef;
 use super::row::{outcome_text, sql_int};
 use super::schema::BLOCK_SHIFT;
 use crate::event::Event;
+use crate::retention::Facts;
 
 /// A table and the columns that are stored in it; the first one is its rowid.
 pub(super) struct Table {
@@ -38,6 +39,23 @@ pub struct EventRow<'a> {
     pub mac: [u8; 32],
     /// The event's known members.
     pub fields: &'a Event<'a>,
+}
+
+impl EventRow<'_> {
+    /// What rules of retention and holds look at.
+    pub fn facts(&self) -> Facts<'_> {
+        let fields = self.fields;
+        Facts {
+            event_type: fields.event_type.as_deref(),
+            source: fields.source.as_deref(),
+            actor: fields.actor.as_deref(),
+            target: fields.target.as_deref(),
+            session_id: fields.session_id.as_deref(),
+            correlation_id: fields.correlation_id.as_deref(),
+            unit: self.unit,
+            uid: self.uid,
+        }
+    }
 }
 
 /// A seal line of the ledger.

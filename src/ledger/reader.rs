@@ -90,53 +90,43 @@ impl Reader {
 
     /// The segment that holds leaf `seq`, positioned at it; or the first one after it.
     fn locate(&self, seq: u64) -> io::Result<Option<Open>> {
-        self.open_one(|segments| Self::locate_in(segments, seq))
+        self.open_one(|segments| {
+            let at = segments.partition_point(|found| found.header.first_seq <= seq);
+            let found = at.checked_sub(1).map(|at| &segments[at]).or(segments.first());
+            found.map(|found| open_at(found, seq)).transpose()
+        })
     }
 
     /// Opens what `choose` takes of the segments; again, if that was deleted meanwhile, as retention does.
     fn open_one(
         &self,
-        choose: impl Fn(Vec<Found>) -> io::Result<Option<Open>>,
+        choose: impl Fn(&[Found]) -> io::Result<Option<Open>>,
     ) -> io::Result<Option<Open>> {
         for _ in 1..TRIES {
-            match choose(self.segments()?) {
+            match choose(&self.segments()?) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 chosen => return chosen,
             }
         }
-        choose(self.segments()?)
+        choose(&self.segments()?)
     }
 
-    fn locate_in(segments: Vec<Found>, seq: u64) -> io::Result<Option<Open>> {
-        let at = segments.partition_point(|found| found.header.first_seq <= seq);
-        let found = match at.checked_sub(1).map(|at| &segments[at]).or(segments.first()) {
-            Some(found) => found.clone(),
-            None => return Ok(None),
-        };
-        let (next, after) = (seq.max(found.header.first_seq), seq);
-        open_at(&found, after, next).map(Some)
-    }
-
-    /// What follows a file that was read to its end.
+    /// What follows a file that was read to its end: a longer file of the same segment, where somebody has
+    /// copied it while it was written; else the first segment that begins after it.
     fn open_after(&self, ended: &Open) -> io::Result<Option<Open>> {
-        self.open_one(|segments| Self::after_in(&segments, ended))
-    }
-
-    /// A longer file of the same segment, where somebody has copied it while it was written; else the first
-    /// segment that begins after it.
-    fn after_in(segments: &[Found], ended: &Open) -> io::Result<Option<Open>> {
-        let (header, end) = (&ended.found.header, ended.next);
+        let header = &ended.found.header;
         let same = |found: &&Found| found.header == *header && found.path != ended.found.path;
-        for copy in segments.iter().filter(same) {
-            let mut lines = Lines { bytes: Vec::new(), next: end };
-            open_at(copy, end, end)?.read(&mut lines, end + 1, MAX)?;
-            if !lines.bytes.is_empty() {
-                return open_at(copy, end, end).map(Some);
+        self.open_one(|segments| {
+            for copy in segments.iter().filter(same) {
+                let mut lines = Lines { bytes: Vec::new(), next: ended.next };
+                open_at(copy, ended.next)?.read(&mut lines, ended.next + 1, MAX)?;
+                if !lines.bytes.is_empty() {
+                    return open_at(copy, ended.next).map(Some);
+                }
             }
-        }
-        let next = segments.iter().find(|found| found.header.first_seq > header.first_seq);
-        let first = |found: &Found| found.header.first_seq;
-        next.map(|found| open_at(found, end.min(first(found)), first(found))).transpose()
+            let next = segments.iter().find(|found| found.header.first_seq > header.first_seq);
+            next.map(|found| open_at(found, ended.next)).transpose()
+        })
     }
 
     fn segments(&self) -> io::Result<Vec<Found>> {
@@ -146,9 +136,10 @@ impl Reader {
     }
 }
 
-/// A segment, positioned at leaf `next`; leaves from `after` to there are not in the log.
-fn open_at(found: &Found, after: u64, next: u64) -> io::Result<Open> {
+/// A segment, positioned at the first leaf in it from `after` on; those before that one are not in the log.
+fn open_at(found: &Found, after: u64) -> io::Result<Open> {
     let (found, mut file) = segment::reopen(found)?;
+    let next = after.max(found.header.first_seq);
     // In a compressed one, lines before that leaf are skipped as they come.
     let offset = match found.encoding {
         Encoding::Plain => find_line(&mut file, next)?,

@@ -1,6 +1,13 @@
 //! Which events a rule or a hold is about.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+/// The most values of one condition.
+pub const MOST_VALUES: usize = 32;
+/// The longest of them, bytes.
+pub const LONGEST_VALUE: usize = 256;
 
 /// What rules and holds look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,28 +62,94 @@ pub struct Match {
 }
 
 impl Match {
+    /// Whether it is within what rules and holds may ask for; the condition and what is wrong with it, if not.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let counts = self.texts().map(|(name, values)| (name, values.len()));
+        for (name, count) in counts.into_iter().chain([("uid", self.uid.len())]) {
+            if count > MOST_VALUES {
+                return Err((
+                    name,
+                    format!("has {count} values, and at most {MOST_VALUES} are taken"),
+                ));
+            }
+        }
+        for (name, values) in self.texts() {
+            if let Some(long) = values.iter().find(|value| value.len() > LONGEST_VALUE) {
+                let what = format!(
+                    "has a value of {} bytes, and at most {LONGEST_VALUE} are taken",
+                    long.len()
+                );
+                return Err((name, what));
+            }
+            if values.iter().any(String::is_empty) {
+                return Err((name, "has an empty value, which no event has; leave it out".into()));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether it asks for nothing, so that every event meets it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
+    /// The conditions on texts, each with its name in the configuration.
+    pub fn texts(&self) -> [(&'static str, &Vec<String>); 7] {
+        [
+            ("event_type", &self.event_type),
+            ("source", &self.source),
+            ("actor", &self.actor),
+            ("target", &self.target),
+            ("session_id", &self.session_id),
+            ("correlation_id", &self.correlation_id),
+            ("unit", &self.unit),
+        ]
+    }
+
+    /// Whether all events that meet `other` meet this one, too, as far as the patterns show that.
+    pub fn covers(&self, other: &Match) -> bool {
+        let covered = |patterns: &[String], others: &[String]| {
+            let any = |other: &String| patterns.iter().any(|pattern| glob(pattern, other));
+            patterns.is_empty() || !others.is_empty() && others.iter().all(any)
+        };
+        let uid = self.uid.is_empty()
+            || !other.uid.is_empty() && other.uid.iter().all(|uid| self.uid.contains(uid));
+        let texts = self.texts().into_iter().zip(other.texts());
+        uid && texts.into_iter().all(|((_, patterns), (_, others))| covered(patterns, others))
+    }
+
     /// Whether an event meets all conditions. A member that the event lacks meets none.
     pub fn matches(&self, facts: &Facts<'_>) -> bool {
-        let texts = [
-            (&self.event_type, facts.event_type),
-            (&self.source, facts.source),
-            (&self.actor, facts.actor),
-            (&self.target, facts.target),
-            (&self.session_id, facts.session_id),
-            (&self.correlation_id, facts.correlation_id),
-            (&self.unit, facts.unit),
+        let found = [
+            facts.event_type,
+            facts.source,
+            facts.actor,
+            facts.target,
+            facts.session_id,
+            facts.correlation_id,
+            facts.unit,
         ];
-        let meets = |(wanted, text): (&Vec<String>, Option<&str>)| {
+        let meets = |((_, wanted), text): ((_, &Vec<String>), Option<&str>)| {
             wanted.is_empty()
                 || text.is_some_and(|text| wanted.iter().any(|pattern| glob(pattern, text)))
         };
         let uid = self.uid.is_empty() || facts.uid.is_some_and(|uid| self.uid.contains(&uid));
-        uid && texts.into_iter().all(meets)
+        uid && self.texts().into_iter().zip(found).all(meets)
+    }
+}
+
+/// The conditions for people: `event_type auth.* and actor alice or bob`.
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uids: Vec<_> = self.uid.iter().map(u32::to_string).collect();
+        let all = self.texts().into_iter().chain([("uid", &uids)]);
+        let given = all.filter(|(_, values)| !values.is_empty());
+        let parts: Vec<_> =
+            given.map(|(name, values)| format!("{name} {}", values.join(" or "))).collect();
+        match parts.is_empty() {
+            true => f.write_str("all events"),
+            false => f.write_str(&parts.join(" and ")),
+        }
     }
 }
 
@@ -130,6 +203,23 @@ mod tests {
         assert!(!what.matches(&Facts { uid: Some(1), ..facts }));
         assert!(!what.matches(&Facts { uid: None, ..facts }));
         assert!(Match::default().is_empty() && Match::default().matches(&Facts::default()));
+    }
+
+    #[test]
+    fn one_covers_another_that_asks_for_more() {
+        let of = |types: &[&str], uid: &[u32]| Match {
+            event_type: types.iter().map(|text| text.to_string()).collect(),
+            uid: uid.to_vec(),
+            ..Match::default()
+        };
+        let wide = of(&["a.*", "b"], &[]);
+        for narrow in [of(&["a.*"], &[]), of(&["a.x", "b"], &[1]), of(&["a.x*"], &[])] {
+            assert!(wide.covers(&narrow), "{narrow:?}");
+        }
+        for other in [of(&[], &[]), of(&["*"], &[]), of(&["a.x", "c"], &[]), of(&["b*"], &[])] {
+            assert!(!wide.covers(&other), "{other:?}");
+        }
+        assert!(!of(&["b"], &[1]).covers(&of(&["b"], &[1, 2])));
     }
 
     proptest::proptest! {

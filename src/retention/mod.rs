@@ -6,8 +6,8 @@ mod matching;
 
 use serde::{Deserialize, Serialize};
 
-pub use hold::Hold;
-pub use matching::{Facts, Match};
+pub use hold::{Hold, LONGEST_REASON, NewHold, check_reason};
+pub use matching::{Facts, LONGEST_VALUE, MOST_VALUES, Match};
 
 /// Seconds of a day; a step of a leap second does not matter here.
 pub const DAY_SECONDS: u64 = 86_400;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use auditlogd::clock::{Now, rfc3339};
+use auditlogd::clock::{Clock, Now, rfc3339};
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::open::{Opened, Setup, open};
 use auditlogd::ledger::seal::Reason;
@@ -86,7 +86,17 @@ pub struct Lab {
 impl Lab {
     /// A new log, open.
     pub fn new() -> Self {
-        let mut lab = Self { root: new_root(), clock: now(0), boot: 1, ledger: None };
+        Self::since(now(0))
+    }
+
+    /// A log that was begun so many days before now, for programs that go by the real time.
+    pub fn ago(days: i64) -> Self {
+        let wall_ns = Clock::System.now().wall_ns - days * 86_400 * SECOND as i64;
+        Self::since(Now { wall_ns, boot_ns: SECOND })
+    }
+
+    fn since(clock: Now) -> Self {
+        let mut lab = Self { root: new_root(), clock, boot: 1, ledger: None };
         assert!(lab.open().is_none(), "a new log");
         lab
     }

@@ -9,6 +9,7 @@ pub mod log;
 pub mod pruning;
 pub mod running;
 pub mod traffic;
+pub mod tree;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};

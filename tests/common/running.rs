@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auditlogd::clock::{Clock, Now};
-use auditlogd::config::{self, Sources};
+use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{
     CommitFailed, Engine, EngineSetup, IndexHandle, IndexSetup, Item, OnCommit, Receipt,
-    Submission, WriterError,
+    Submission, WriterError, WriterHandle,
 };
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::LedgerError;
@@ -32,17 +32,6 @@ impl Running {
         Self::start_on(Arc::new(Real::default()), root, boot, now).expect("the engine starts")
     }
 
-    /// The same with other limits than the defaults.
-    pub fn start_with(
-        root: &Path,
-        boot: u32,
-        now: Now,
-        limits: impl FnOnce(&mut config::Ledger),
-    ) -> Self {
-        let disk = Arc::new(Real::default());
-        Self::start_so(disk, root, boot, now, limits).expect("the engine starts")
-    }
-
     /// The same on a disk of one's own.
     pub fn start_on(
         fs: Arc<dyn Fs>,
@@ -50,27 +39,29 @@ impl Running {
         boot: u32,
         now: Now,
     ) -> Result<Self, LedgerError> {
-        Self::start_so(fs, root, boot, now, |_| {})
+        Self::start_with(fs, root, boot, now, |config| {
+            (config.ledger.epoch_seconds, config.ledger.idle_seconds) = (1, 1);
+        })
     }
 
-    fn start_so(
+    /// The same with another configuration than the default.
+    pub fn start_with(
         fs: Arc<dyn Fs>,
         root: &Path,
         boot: u32,
         now: Now,
-        change: impl FnOnce(&mut config::Ledger),
+        change: impl FnOnce(&mut Config),
     ) -> Result<Self, LedgerError> {
         let sources = Sources { root: Some(root.into()), ..Sources::default() };
         let mut config = config::load(&sources).expect("the defaults");
-        (config.ledger.epoch_seconds, config.ledger.idle_seconds) = (1, 1);
-        change(&mut config.ledger);
+        change(&mut config);
         let fields = Arc::new(config.field_map().expect("the defaults"));
         let clock = Arc::new(Mutex::new(now));
         let mut ledger = lab::setup(root, fs);
         ledger.host.boot_id = format!("11111111-{boot}");
         let boot_id = ledger.host.boot_id.clone();
         let seals = ledger.paths.seals();
-        let metrics = Arc::<Metrics>::default();
+        let metrics = Arc::new(Metrics::default());
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
@@ -83,7 +74,7 @@ impl Running {
         };
         let started = lab::started(boot_id, now);
         let (engine, _) = Engine::start(setup, started)?;
-        Ok(Self { engine, metrics, clock, seals })
+        Ok(Self { engine, clock, metrics, seals })
     }
 
     /// Moves the clocks: the wall clock by `wall`, the boot clock by `boot` seconds.
@@ -139,12 +130,21 @@ impl Running {
         self.engine.index()
     }
 
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Waits until everything that is durable is in the index.
     pub fn wait_until_indexed(&self) {
         let metrics = &self.metrics;
         eventually("the index is up to date", || {
             (metrics.index_head.get() == metrics.ledger_head.get()).then_some(())
         });
+    }
+
+    /// A way to the writer.
+    pub fn writer(&self) -> WriterHandle {
+        self.engine.writer()
     }
 
     /// Closes the epoch, and opens a new segment if the active file was renamed.

@@ -33,7 +33,7 @@ fn delivered(anchor: &AnchorStatus, look: &Look) -> String {
 }
 
 /// A time as the daemon gave it, as it is shown.
-fn time(text: &str, look: &Look) -> String {
+pub(super) fn time(text: &str, look: &Look) -> String {
     let parsed: Result<Timestamp, _> = text.parse();
     let ns = parsed.ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok());
     ns.map_or_else(|| text.to_owned(), |ns| when(ns, look))

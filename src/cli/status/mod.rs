@@ -1,26 +1,28 @@
 //! `auditlog status`: how the daemon is, and what is on disk.
 
 mod anchors;
-
-use std::path::{Path, PathBuf};
+mod daemon;
+mod files;
+mod maintenance;
+mod readers;
 
 use clap::Args;
-use indicatif::{BinaryBytes, HumanDuration};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::files::{Database, Segments};
 use super::context::{Context, paths};
 use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
 use super::output::{Form, Look, Out};
-use super::text::{count, visible};
+use super::text::visible;
 use super::time;
 use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::control::{self, Reply, Request};
-use crate::index::{IndexError, Reader};
 use crate::ledger::auditor::Whereabouts;
-use crate::ledger::segment;
+use crate::maintain::{self, holds::Holds};
+use crate::metrics::MaintenanceStatus;
 
 const HELP: &str = "\
 Examples:
@@ -49,30 +51,15 @@ struct Report {
     daemon: Option<Box<control::Status>>,
     /// Why there is none.
     error: Option<String>,
+    maintenance: Option<MaintenanceStatus>,
     database: Database,
     segments: Segments,
     /// Where the auditor key is; null if the state directory cannot be searched.
     auditor_key: Option<Whereabouts>,
-}
-
-#[derive(Default, Serialize)]
-struct Database {
-    path: PathBuf,
-    /// With what is in its write-ahead log.
-    bytes: u64,
-    /// The next leaf that is not in it.
-    indexed: Option<u64>,
-    last_seq: Option<u64>,
-    last_ts: Option<String>,
-    error: Option<String>,
-}
-
-#[derive(Default, Serialize)]
-struct Segments {
-    path: PathBuf,
-    files: u64,
-    bytes: u64,
-    error: Option<String>,
+    /// How many holds are in force; null if that cannot be told.
+    holds: Option<u64>,
+    /// Why that cannot be told.
+    holds_error: Option<String>,
 }
 
 impl Status {
@@ -98,10 +85,18 @@ impl Report {
             Ok(_) => (None, Some(unexpected().to_string())),
             Err(error) => (None, Some(error.to_string())),
         };
+        let mut daemon = daemon;
+        let told = daemon.as_mut().and_then(|daemon| daemon.maintenance.take());
+        let maintenance =
+            told.or_else(|| maintain::remembered(&paths(config), &config.maintenance));
         let (database, segments) =
             (Database::of(&config.database()), Segments::of(&config.log_dir));
         let auditor_key = Whereabouts::of(&paths(config)).ok();
-        Self { daemon, error, database, segments, auditor_key }
+        let (holds, holds_error) = match Holds::load(&config.state_dir) {
+            Ok(holds) => (Some(holds.len() as u64), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Self { daemon, error, maintenance, database, segments, auditor_key, holds, holds_error }
     }
 
     fn text(&self, look: &Look, now: Timestamp) -> String {
@@ -111,11 +106,25 @@ impl Report {
             lines.push(format!("{name}  {}", visible(&value)));
         };
         match &self.daemon {
-            Some(daemon) => daemon_lines(daemon, look, now, &mut line),
+            Some(daemon) => daemon::lines(daemon, look, now, &mut line),
             None => line("daemon", self.error.clone().unwrap_or_default()),
         }
         line("database", self.database.text(look));
-        line("segments", self.segments.text());
+        let held = self.daemon.as_ref().map_or(0, |daemon| daemon.metrics.wal_held_bytes);
+        if held > 0 {
+            line("warning", self.database.held(held));
+        }
+        line("segments", self.segments.text(look));
+        if let Some(maintenance) = &self.maintenance {
+            maintenance::lines(maintenance, look, &mut line);
+        }
+        match (&self.holds_error, self.holds) {
+            (Some(error), _) => line("holds", error.clone()),
+            (None, Some(n @ 1..)) => {
+                line("holds", format!("{n} in force; `auditlog hold list` shows them"));
+            }
+            _ => {}
+        }
         if let Some(here @ Whereabouts::OnHost { .. }) = &self.auditor_key {
             line("warning", format!("auditor key: {here}"));
         }
@@ -123,128 +132,9 @@ impl Report {
     }
 }
 
-fn daemon_lines(
-    daemon: &control::Status,
-    look: &Look,
-    now: Timestamp,
-    line: &mut dyn FnMut(&str, String),
-) {
-    let metrics = &daemon.metrics;
-    let started: Option<Timestamp> = daemon.started.parse().ok();
-    let since = match started {
-        Some(started) => {
-            let up = std::time::Duration::try_from(now.duration_since(started)).unwrap_or_default();
-            let ns = i64::try_from(started.as_nanosecond()).unwrap_or_default();
-            format!("{} ({})", when(ns, look), HumanDuration(up))
-        }
-        None => daemon.started.clone(),
-    };
-    line("daemon", format!("auditlogd {}, pid {}, up since {since}", daemon.version, daemon.pid));
-    line("log", daemon.log_id.clone());
-    line("socket", daemon.socket.clone());
-    line("ledger", format!("{}, epoch {}", count(metrics.ledger_head, "line"), metrics.epoch));
-    let behind = metrics.ledger_head.saturating_sub(metrics.index_head);
-    line(
-        "index",
-        match (&daemon.index_error, behind) {
-            (Some(error), _) => format!("{} behind: {error}", count(behind, "line")),
-            (None, 0) => "up to date".into(),
-            (None, _) => format!("{} behind", count(behind, "line")),
-        },
-    );
-    anchors::lines(daemon, look, line);
-    line(
-        "clients",
-        format!(
-            "{} connected, {} since the start",
-            metrics.connections, metrics.connections_accepted
-        ),
-    );
-    line(
-        "events",
-        format!(
-            "{} stored, {} rejected, {} of a wrong type",
-            count(metrics.events_stored, "event"),
-            count(metrics.lines_rejected, "line"),
-            count(metrics.members_mistyped, "member")
-        ),
-    );
-    line(
-        "written",
-        format!(
-            "{} in {}, {} waiting",
-            BinaryBytes(metrics.bytes_appended),
-            count(metrics.commits, "commit"),
-            BinaryBytes(metrics.bytes_waiting)
-        ),
-    );
-}
-
 /// On a terminal in its own zone.
 fn when(ns: i64, look: &Look) -> String {
     if look.terminal { time::local(ns, &look.zone) } else { rfc3339(ns) }
-}
-
-impl Database {
-    fn of(path: &Path) -> Self {
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
-        let bytes = len(path) + len(Path::new(&wal));
-        let mut database = Self { path: path.into(), bytes, ..Self::default() };
-        if let Err(error) = database.read() {
-            database.error = Some(error.to_string());
-        }
-        database
-    }
-
-    fn read(&mut self) -> Result<(), IndexError> {
-        let reader = Reader::open(&self.path)?;
-        self.indexed = Some(reader.indexed()?);
-        self.last_seq = reader.last_seq()?;
-        let last = self.last_seq.map(|seq| reader.get(seq)).transpose()?.flatten();
-        self.last_ts = last.map(|row| rfc3339(row.ts_ns));
-        Ok(())
-    }
-
-    fn text(&self, look: &Look) -> String {
-        let path = self.path.display();
-        let last = match (&self.error, self.last_seq, self.last_ts.as_deref()) {
-            (Some(error), ..) => return error.clone(),
-            (None, Some(seq), Some(ts)) => {
-                let ns = crate::clock::parse_rfc3339(ts).unwrap_or_default();
-                format!("last event seq {seq} of {}", when(ns, look))
-            }
-            _ => "no events".into(),
-        };
-        format!("{path}, {}, {last}", BinaryBytes(self.bytes))
-    }
-}
-
-/// The size of a file; nothing if it is not there.
-fn len(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |meta| meta.len())
-}
-
-impl Segments {
-    fn of(dir: &Path) -> Self {
-        let mut segments = Self { path: dir.into(), ..Self::default() };
-        match segment::list(dir) {
-            Ok(found) => {
-                segments.files = found.len() as u64;
-                segments.bytes = found.iter().map(|found| len(&found.path)).sum();
-            }
-            Err(error) => segments.error = Some(error.to_string()),
-        }
-        segments
-    }
-
-    fn text(&self) -> String {
-        let path = self.path.display();
-        match &self.error {
-            Some(error) => format!("{path} cannot be read: {error}"),
-            None => format!("{path}, {} in {}", BinaryBytes(self.bytes), count(self.files, "file")),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -263,14 +153,23 @@ mod tests {
             socket: "/run/auditd.sock".into(),
             index_error: Some("locked\u{1b}".into()),
             anchors: Vec::new(),
+            maintenance: None,
             metrics,
         };
         Report {
             daemon: Some(Box::new(daemon)),
             error: None,
+            maintenance: None,
             database: Database { error: Some("damaged".into()), ..Database::default() },
-            segments: Segments { path: "/x".into(), files: 2, bytes: 1 << 20, error: None },
+            segments: Segments {
+                path: "/x".into(),
+                files: 2,
+                bytes: 1 << 20,
+                ..Segments::default()
+            },
             auditor_key: Some(Whereabouts::OnHost { file: "k".into(), since: "today".into() }),
+            holds: Some(0),
+            holds_error: None,
         }
     }
 

@@ -1,0 +1,149 @@
+//! One run of maintenance: each task in its turn, none stopped by another's failure, and at the end a record of
+//! what was done.
+
+mod delete;
+mod tally;
+mod tasks;
+
+use std::sync::Arc;
+
+use super::archive::Archives;
+use super::believed::Believed;
+use super::boot::Boot;
+use super::desk::Cause;
+use super::state::{Named, State, StateFile};
+use super::survey::Memory;
+use super::{Settings, Setup, space};
+use crate::clock::{Now, rfc3339};
+use crate::record::{Maintained, Record};
+use tally::{Failed, Tally};
+use tasks::Tasks;
+
+/// A wall clock that is farther ahead of what is believed than this is told of, nanoseconds: an hour.
+pub(super) const LAG_NS: u64 = 3_600_000_000_000;
+
+/// Who watches a run.
+pub struct Watcher<'a> {
+    /// Whether it should end as soon as it can.
+    pub stop: &'a dyn Fn() -> bool,
+    /// Told what is being done.
+    pub doing: &'a dyn Fn(String),
+}
+
+/// Makes the runs. It belongs to one thread: there are never two at a time.
+pub struct Runner {
+    setup: Setup,
+    boot: Boot,
+    file: StateFile,
+    state: State,
+    memory: Memory,
+    archives: Arc<Archives>,
+}
+
+impl Runner {
+    /// Goes on from what is remembered.
+    pub fn new(setup: Setup) -> Self {
+        let file = StateFile::new(setup.fs.clone(), &setup.paths.state_dir);
+        let (state, damaged) = file.read();
+        if let Some(damaged) = damaged {
+            tracing::warn!("{damaged}");
+        }
+        let archives = Arc::new(Archives::open(setup.fs.clone(), setup.paths.clone()));
+        let (boot, memory) = (Boot(setup.boot_id.clone()), file.read_memory());
+        Self { setup, boot, file, state, memory, archives }
+    }
+
+    /// What is remembered.
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The boot that the daemon runs in.
+    pub(super) fn boot(&self) -> &Boot {
+        &self.boot
+    }
+
+    /// What each archive has.
+    pub(super) fn archives(&self) -> Arc<Archives> {
+        self.archives.clone()
+    }
+
+    /// Runs all tasks once. Whatever happens on the way, it ends with a record, unless the writer has ended.
+    pub fn run(&mut self, cause: Cause, settings: &Settings, watcher: &Watcher<'_>) -> Maintained {
+        let begun = self.setup.clock.now();
+        let believed = self.believe(begun);
+        let tasks = Tasks {
+            setup: &self.setup,
+            settings,
+            watcher,
+            archives: &self.archives,
+            memory: &mut self.memory,
+            named: &mut self.state.named,
+            believed_ns: believed.for_retention(begun),
+            tally: Tally::new(cause, &self.setup.clock),
+        };
+        let (mut done, failed) = tasks.run().tally.end();
+        done.retention = settings.rules.definition();
+        done.field_map = settings.fields.hash();
+        (watcher.doing)("writing the record of it".into());
+        self.record(begun, &done);
+        self.state.believed = Some(believed);
+        self.remember(begun, &done, failed);
+        done
+    }
+
+    /// The time to go by; said if the wall clock is far ahead of it.
+    fn believe(&self, now: Now) -> Believed {
+        let believed = Believed::next(self.state.believed.as_ref(), now, &self.boot);
+        let lag_ns = believed.lag_ns();
+        if lag_ns > LAG_NS {
+            tracing::warn!(
+                wall = rfc3339(now.wall_ns),
+                taken = rfc3339(believed.ns),
+                "the wall clock jumped ahead, or the host was off for long: retention goes by a time that is {} hours behind it and catches up in {}",
+                lag_ns / LAG_NS,
+                lag_ns.div_ceil(3 * LAG_NS)
+            );
+        }
+        believed
+    }
+
+    fn record(&mut self, begun: Now, done: &Maintained) {
+        if !self.setup.writer.record_durably(Record::Maintained(Box::new(done.clone()))) {
+            tracing::warn!("the writer ended before the run of maintenance could be recorded");
+            return;
+        }
+        // A clock that is set back in between does not count.
+        let at_ns = begun.wall_ns.min(self.setup.clock.now().wall_ns);
+        self.state.named = Some(Named { retention: done.retention.clone(), at_ns });
+        let Maintained { compressed, archived, pruned, rows, duration_ms, .. } = done;
+        if [compressed, archived, pruned, rows].iter().any(|task| task.count > 0) {
+            tracing::info!(
+                compressed = compressed.count,
+                archived = archived.count,
+                deleted = pruned.count,
+                rows = rows.count,
+                ms = duration_ms,
+                "maintained"
+            );
+        }
+    }
+
+    /// A crash before this: the next start makes the run again.
+    fn remember(&mut self, begun: Now, done: &Maintained, failed: Failed) {
+        self.state.began = Some(self.boot.moment(begun));
+        let history = &mut self.state.history;
+        let began = rfc3339(begun.wall_ns);
+        failed.merge_into(&mut history.failing, &began);
+        history.began = Some(began);
+        history.last = Some(Box::new(done.clone()));
+        let paths = &self.setup.paths;
+        if let Ok(free) = space::free(&paths.log_dir) {
+            let used = space::used(&[&paths.log_dir, &paths.state_dir]);
+            self.state.samples.add(used, free, self.setup.clock.now(), &self.boot);
+        }
+        if let Err(e) = self.file.write(&self.state, &self.memory) {
+            tracing::warn!("{e}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The tasks that delete. When in doubt nothing is deleted, and it is said why.
+
+use std::ops::Range;
+
+use super::tasks::Tasks;
+use crate::engine::PruneRows;
+use crate::maintain::decide::Basis;
+use crate::maintain::plan::Plan;
+use crate::maintain::prune::{PruneError, Pruning, prune};
+use crate::maintain::state::Named;
+use crate::maintain::{holds::Holds, space};
+use crate::record::{Maintained, Record};
+use crate::retention::Hold;
+
+impl Tasks<'_> {
+    /// Segments, then rows of the database.
+    pub(super) fn delete(&mut self) {
+        let (mut holds, mut gone) = (None, Vec::new());
+        self.tally.done.pruned.ms = self.timed("delete segments", |tasks| {
+            holds = tasks.holds();
+            gone = holds.as_ref().and_then(|holds| tasks.segments(holds)).unwrap_or_default();
+        });
+        // Without the holds nobody knows what must stay.
+        let Some(holds) = holds else { return };
+        self.tally.done.rows.ms = self.timed("delete rows", |tasks| {
+            if tasks.name_rules() {
+                tasks.rows(holds, gone);
+            }
+        });
+    }
+
+    fn holds(&mut self) -> Option<Vec<Hold>> {
+        let Self { setup, tally, .. } = self;
+        let told = setup.holds.mend(&setup.writer);
+        tally.get(told.and_then(|()| Holds::load(&setup.paths.state_dir)))
+    }
+
+    /// Deletes the segments whose time is over; the leaves that are in no file any more.
+    fn segments(&mut self, holds: &[Hold]) -> Option<Vec<Range<u64>>> {
+        let plan = self.plan(holds)?;
+        self.tally.keep_back(plan.kept_back());
+        if self.stopped() {
+            return None;
+        }
+        self.doing("deleting segments");
+        let with = Pruning {
+            fs: &*self.setup.fs,
+            log_dir: &self.setup.paths.log_dir,
+            writer: &self.setup.writer,
+            holds: &self.setup.holds,
+            planned_with: holds,
+        };
+        let deleted = self.tally.get(prune(&plan, &with))?;
+        let pruned = &mut self.tally.done.pruned;
+        (pruned.count, pruned.bytes) = (deleted.segments, deleted.bytes);
+        deleted.errors.into_iter().for_each(|error| self.tally.error(error));
+        Some(deleted.gone)
+    }
+
+    fn plan(&mut self, holds: &[Hold]) -> Option<Plan> {
+        self.doing("looking at what has expired");
+        self.warn_if_low();
+        let setup = self.setup;
+        let basis = Basis {
+            log_dir: &setup.paths.log_dir,
+            log_id: &setup.log_id,
+            active: Some(setup.metrics.segment.get()),
+            database: &setup.database,
+            settings: self.settings,
+            archives: self.archives,
+            holds,
+            believed_ns: self.believed_ns,
+            wall_ns: setup.clock.now().wall_ns,
+        };
+        let decided = basis.decide(self.memory, self.watcher.stop);
+        self.tally.get(decided)
+    }
+
+    fn warn_if_low(&self) {
+        let least = self.settings.config.min_free_bytes;
+        let free = space::free(&self.setup.paths.log_dir).unwrap_or(u64::MAX);
+        if free < least {
+            tracing::warn!(
+                "the disk of the log is nearly full: {free} bytes are free, and min_free_bytes is {least}"
+            );
+        }
+    }
+
+    /// Has the log say which rules let rows go, if what it said last is something else. A verification in between,
+    /// or after a crash, must not take rows that have expired for rows that somebody deleted.
+    fn name_rules(&mut self) -> bool {
+        let retention = self.settings.rules.definition();
+        // Before the first run's own record no row is old enough for what the log says.
+        if self.named.as_ref().is_none_or(|named| named.retention == retention) {
+            return true;
+        }
+        let begins = Maintained {
+            trigger: self.tally.done.trigger,
+            uid: self.tally.done.uid,
+            retention: retention.clone(),
+            field_map: self.settings.fields.hash(),
+            ..Maintained::default()
+        };
+        let before = self.setup.clock.now().wall_ns;
+        if !self.setup.writer.record_durably(Record::Maintained(Box::new(begins))) {
+            self.tally.error("the writer of the log has ended");
+            return false;
+        }
+        // A clock that is set back in between does not count.
+        let at_ns = before.min(self.setup.clock.now().wall_ns);
+        *self.named = Some(Named { retention, at_ns });
+        true
+    }
+
+    fn rows(&mut self, holds: Vec<Hold>, gone: Vec<Range<u64>>) {
+        self.doing("deleting rows of the database");
+        let named_ns = self.named.as_ref().map_or(i64::MIN, |named| named.at_ns);
+        let what = PruneRows {
+            rules: self.settings.rules.clone(),
+            // Not what expired since: the log does not vouch for that yet.
+            believed_ns: self.believed_ns.min(named_ns),
+            holds,
+            gone: gone.into_iter().map(|range| range.start..=range.end.saturating_sub(1)).collect(),
+        };
+        // Whoever adds a hold meanwhile waits: once it is in force nothing that it matches is deleted any more.
+        let (index, planned_with) = (&self.setup.index, what.holds.clone());
+        let delete = || index.prune_unless(what, self.watcher.stop);
+        let deleted = self.setup.holds.while_they_are(&planned_with, delete);
+        let Some(deleted) = self.tally.get(deleted) else { return };
+        let Some(outcome) = deleted.unwrap_or(Some(Err(PruneError::HoldsChanged.to_string())))
+        else {
+            return;
+        };
+        let Some(rows) = self.tally.get(outcome) else { return };
+        let task = &mut self.tally.done.rows;
+        (task.count, task.bytes) = (rows.rows, rows.returned_bytes);
+        if rows.kept_by_hold > 0 {
+            let what = format!("{} rows of the database are kept by holds", rows.kept_by_hold);
+            self.tally.keep_back(vec![what]);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What the events of a segment come to.
+
+use serde::Deserialize;
+
+use super::{Kept, Lens, Said, Scan};
+use crate::engine::Sink;
+use crate::index::{EventRow, IndexError, SealRow};
+use crate::retention::{Facts, Rules};
+
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// What was seen so far.
+pub(super) struct Seen<'l> {
+    lens: &'l Lens,
+    /// Rows since somebody set it to 0.
+    pub count: u64,
+    pub kept: Tally,
+    pub kept_early: Tally,
+    /// For each hold whether it matched something.
+    pub held: Vec<bool>,
+    pub pruned: Vec<Said>,
+}
+
+/// For how long events are kept.
+#[derive(Default)]
+pub(super) struct Tally(Option<Kept>);
+
+impl Tally {
+    fn add(&mut self, rules: &Rules, facts: &Facts<'_>, ts_ns: i64) {
+        let seconds = rules.keep_seconds(facts);
+        let until_ns = after(ts_ns, seconds);
+        let one = Kept { until_ns, shortest_seconds: seconds, longest_seconds: seconds };
+        let all = self.0.get_or_insert(one);
+        all.until_ns = all.until_ns.max(until_ns);
+        all.shortest_seconds = all.shortest_seconds.min(seconds);
+        all.longest_seconds = all.longest_seconds.max(seconds);
+    }
+
+    /// The same of the whole segment: its seals are as old as the record of its deletion says that they are.
+    pub fn of(self, rules: &Rules, scan: &Scan) -> Kept {
+        let default = Facts::default();
+        let mut kept = match self.0 {
+            Some(kept) => kept,
+            None => {
+                let seconds = rules.keep_seconds(&default);
+                Kept { until_ns: 0, shortest_seconds: seconds, longest_seconds: seconds }
+            }
+        };
+        kept.until_ns = kept.until_ns.max(after(scan.newest_ns, kept.shortest_seconds));
+        kept
+    }
+}
+
+/// So many seconds later; the end of time, if that is beyond it.
+fn after(ts_ns: i64, seconds: u64) -> i64 {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    ts_ns.saturating_add(seconds.saturating_mul(SECOND_NS))
+}
+
+impl<'l> Seen<'l> {
+    pub fn new(lens: &'l Lens) -> Self {
+        Self {
+            lens,
+            count: 0,
+            kept: Tally::default(),
+            kept_early: Tally::default(),
+            held: vec![false; lens.holds.len()],
+            pruned: Vec::new(),
+        }
+    }
+
+    fn event(&mut self, row: &EventRow<'_>) {
+        let facts = row.facts();
+        self.kept.add(&self.lens.rules, &facts, row.ts_ns);
+        if let Some(early) = &self.lens.early {
+            self.kept_early.add(early, &facts, row.ts_ns);
+        }
+        for (held, hold) in self.held.iter_mut().zip(&self.lens.holds) {
+            *held = *held || hold.holds(&facts, row.ts_ns);
+        }
+        if let Some(said) = said(row) {
+            // A later one that covers an earlier one is all that is needed, and each is read once with each map.
+            let covers =
+                |old: &Said| said.first_seq <= old.first_seq && said.through_seq >= old.through_seq;
+            self.pruned.retain(|old| !covers(old));
+            self.pruned.push(said);
+        }
+    }
+}
+
+impl Sink for Seen<'_> {
+    fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
+        self.count += rows.len() as u64;
+        rows.iter().for_each(|row| self.event(row));
+        Ok(())
+    }
+
+    fn seal(&mut self, _row: &SealRow<'_>) -> Result<(), IndexError> {
+        self.count += 1;
+        Ok(())
+    }
+}
+
+/// What a `pruned` record says.
+fn said(row: &EventRow<'_>) -> Option<Said> {
+    #[derive(Deserialize)]
+    struct Event {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        first_seq: u64,
+        through_seq: u64,
+        policy: String,
+        keep_seconds: u64,
+    }
+    if !row.event.starts_with(PRUNED) {
+        return None;
+    }
+    let Event { data } = serde_json::from_str(row.event).ok()?;
+    let Data { first_seq, through_seq, policy, keep_seconds } = data;
+    let (seq, ts_ns) = (row.seq, row.ts_ns);
+    let possible = first_seq <= through_seq && through_seq < seq;
+    possible.then_some(Said {
+        seq,
+        ts_ns,
+        sealed: false,
+        first_seq,
+        through_seq,
+        policy,
+        keep_seconds,
+    })
+}
+
+/// What the text of such a record starts with, as no client's event can.
+const PRUNED: &str = r#"{"event_type":"auditlogd.pruned","#;

@@ -1,0 +1,210 @@
+//! Maintenance by the daemon itself: its timer, `auditlog maintain`, restarts, and what stops it.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use auditlogd::clock::{Clock, Now, parse_rfc3339};
+use auditlogd::fs::Real;
+use auditlogd::ledger::open::open;
+use auditlogd::ledger::seal::Reason;
+use common::lab::{commit, event, new_root, paths, setup};
+use common::{Daemon, eventually, tool, verify};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const DAY_NS: i64 = 86_400_000_000_000;
+/// No run but those that are asked for.
+const NEVER: &str = "[maintenance]\ninterval_seconds = 604800\n";
+
+/// A log whose first segment was closed so many days ago.
+fn old_log(days: i64) -> TempDir {
+    let root = new_root();
+    let wall_ns = Clock::System.now().wall_ns - days * DAY_NS;
+    let now = Now { wall_ns, boot_ns: 1_000_000_000 };
+    let opened = open(setup(root.path(), Arc::new(Real::default())), now);
+    let mut ledger = opened.expect("a new log").ledger;
+    commit(&mut ledger, now, &[event("old")]).expect("stored");
+    let active = paths(root.path()).active();
+    fs::rename(&active, old_segment(root.path())).expect("renamed");
+    ledger.close_epoch(Reason::Rotate, now).expect("sealed");
+    ledger.open_segment(now).expect("opened");
+    commit(&mut ledger, now, &[event("newer")]).expect("stored");
+    ledger.close_epoch(Reason::Stop, now).expect("sealed");
+    root
+}
+
+fn old_segment(root: &Path) -> std::path::PathBuf {
+    paths(root).active().with_extension("jsonl-0")
+}
+
+/// Whether the first segment is there in any form.
+fn old_is_there(root: &Path) -> bool {
+    let compressed = old_segment(root).with_extension("jsonl-0.zst");
+    old_segment(root).exists() || compressed.exists()
+}
+
+fn status(root: &Path) -> Value {
+    let output = tool(root, &["status", "--format", "json"]);
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn text(output: &Output) -> (Option<i32>, String) {
+    let both = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.code(), String::from_utf8_lossy(&both).into_owned())
+}
+
+fn maintain(root: &Path) -> (Option<i32>, String) {
+    text(&tool(root, &["maintain"]))
+}
+
+/// A program that takes nothing and does not end; it makes the file `mark`.
+fn stuck_archive(mark: &Path) -> String {
+    format!(
+        "{NEVER}\n[[archive]]\ntype = \"exec\"\ncommand = [\"/bin/sh\", \"-c\", \"touch {}; exec sleep 600\", \"sh\"]\n",
+        mark.display()
+    )
+}
+
+#[test]
+fn the_timer_runs_soon_after_the_start_and_goes_on_after_a_restart() {
+    let daemon = Daemon::start_with("[maintenance]\ninterval_seconds = 60\n");
+    let first = eventually("the timer makes a run", || daemon.records("maintained").pop());
+    let data = &first["event"]["data"];
+    assert_eq!((&data["trigger"], &data["errors"]), (&"timer".into(), &Value::Array(vec![])));
+    assert_eq!(data["retention"], r#"{"keep_days":90}"#);
+    let began = eventually("it is remembered", || {
+        status(daemon.root())["maintenance"]["began"].as_str().map(str::to_owned)
+    });
+
+    let root = daemon.kill();
+    let without = text(&tool(root.path(), &["status"]));
+    assert_eq!(without.0, Some(3));
+    assert!(without.1.contains("\nlast run "), "{}", without.1);
+
+    let daemon = Daemon::start_in(root, "[maintenance]\ninterval_seconds = 60\n");
+    let after = status(daemon.root())["maintenance"].clone();
+    assert_eq!(after["began"], began.as_str(), "it waits for its time");
+    let at = |text: &str| parse_rfc3339(text).expect("a time");
+    let wait = at(after["next"].as_str().expect("a time")) - at(&began);
+    // An interval with a tenth of jitter, a second after the start at least.
+    assert!((50..=70).contains(&(wait / 1_000_000_000)), "{wait}");
+}
+
+#[test]
+fn what_has_expired_goes_when_the_configuration_says_so_and_somebody_asks() {
+    let daemon = Daemon::start_in(old_log(20), NEVER);
+    daemon.settle();
+    assert_eq!(maintain(daemon.root()).0, Some(0));
+    assert!(old_is_there(daemon.root()), "90 days are not over");
+    daemon.configure(&format!("{NEVER}keep_days = 10\n"));
+    daemon.reload();
+    let (code, said) = maintain(daemon.root());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("deleted 1 segment"), "{said}");
+    assert!(!old_is_there(daemon.root()));
+    let run = daemon.records("maintained").pop().expect("a record");
+    let data = &run["event"]["data"];
+    assert_eq!((&data["trigger"], &data["pruned"]["count"]), (&"request".into(), &1.into()));
+    let (code, said) = verify(daemon.root());
+    assert_eq!(code, Some(0), "{said}");
+    let (_, said) = text(&daemon.tool(&["status"]));
+    assert!(said.contains("expired ones deleted in 1 place"), "{said}");
+}
+
+#[test]
+fn two_who_ask_at_once_are_both_served_and_never_by_two_runs_at_a_time() {
+    let daemon = Daemon::start_in(old_log(200), NEVER);
+    daemon.settle();
+    let ask = || maintain(daemon.root());
+    let said = std::thread::scope(|scope| {
+        let both = [scope.spawn(ask), scope.spawn(ask)];
+        both.map(|one| one.join().expect("it ends"))
+    });
+    for (code, said) in &said {
+        assert_eq!(*code, Some(0), "{said}");
+    }
+    let runs = daemon.records("maintained");
+    let deleted = runs.iter().filter(|run| run["event"]["data"]["pruned"]["count"] == 1);
+    assert_eq!((deleted.count(), runs.len() <= 2), (1, true), "{runs:?}");
+}
+
+#[test]
+fn with_holds_that_cannot_be_read_nothing_is_deleted_and_that_is_said() {
+    let daemon = Daemon::start_in(old_log(200), NEVER);
+    daemon.settle();
+    let holds = daemon.root().join("var/lib/auditlogd/holds.json");
+    fs::write(&holds, "{").expect("written");
+    let (code, said) = maintain(daemon.root());
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("nothing is deleted until they can"), "{said}");
+    assert!(old_is_there(daemon.root()));
+    let (_, said) = text(&daemon.tool(&["status"]));
+    assert!(said.contains("failing     to delete segments since "), "{said}");
+    let run = daemon.records("maintained").pop().expect("a record");
+    assert_eq!(run["event"]["data"]["errors"].as_array().map(Vec::len), Some(1), "{run}");
+
+    fs::remove_file(&holds).expect("removed");
+    assert_eq!(maintain(daemon.root()).0, Some(0));
+    assert!(!old_is_there(daemon.root()));
+    let (_, said) = text(&daemon.tool(&["status"]));
+    assert!(!said.contains("failing"), "{said}");
+}
+
+#[test]
+fn a_stop_ends_a_run_at_once_and_the_log_says_so() {
+    let root = old_log(200);
+    let mark = root.path().join("mark");
+    let daemon = Daemon::start_in(root, &stuck_archive(&mark));
+    let dir = daemon.root().to_owned();
+    let asked = std::thread::spawn(move || maintain(&dir));
+    eventually("the run is at the archive", || mark.exists().then_some(()));
+    let (_, said) = text(&daemon.tool(&["status"]));
+    assert!(said.contains("next run    now: handing segments to archives"), "{said}");
+    let start = Instant::now();
+    let stopped = daemon.stop();
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(stopped.status.success());
+    let run = stopped.daemon.records("maintained").pop().expect("a record");
+    let errors = run["event"]["data"]["errors"].to_string();
+    assert!(errors.contains("the daemon stopped before everything was done"), "{errors}");
+    assert!(old_is_there(stopped.daemon.root()), "the archive does not have it");
+    assert_eq!(asked.join().expect("it ends").0, Some(3));
+}
+
+#[test]
+fn after_a_kill_in_the_middle_the_next_run_does_the_rest() {
+    let root = old_log(200);
+    let mark = root.path().join("mark");
+    let daemon = Daemon::start_in(root, &stuck_archive(&mark));
+    let dir = daemon.root().to_owned();
+    let asked = std::thread::spawn(move || maintain(&dir));
+    eventually("the run is at the archive", || mark.exists().then_some(()));
+    let root = daemon.kill();
+    assert_eq!(asked.join().expect("it ends").0, Some(3));
+    assert!(old_is_there(root.path()));
+    fs::create_dir(paths(root.path()).log_dir.join(".maintenance")).ok();
+    fs::write(paths(root.path()).log_dir.join(".maintenance/x"), "half").expect("written");
+
+    let daemon = Daemon::start_in(root, NEVER);
+    daemon.settle();
+    let (code, said) = maintain(daemon.root());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("deleted 1 segment"), "{said}");
+    assert!(!paths(daemon.root()).log_dir.join(".maintenance/x").exists());
+    // The kill is in the log, and nothing else is wrong with it.
+    let (code, said) = verify(daemon.root());
+    assert_eq!(code, Some(5), "{said}");
+}
+
+#[test]
+fn without_the_daemon_there_is_no_run() {
+    let root = old_log(1);
+    let (code, said) = maintain(root.path());
+    assert_eq!(code, Some(3));
+    assert!(said.contains("is it running?"), "{said}");
+}
