@@ -62,6 +62,23 @@ impl World {
         world
     }
 
+    /// The same log and the same moment below another directory, stopped.
+    pub fn copy(&self) -> Self {
+        let root = new_root();
+        let (from, to) = (self.paths(), paths(root.path()));
+        for (from, to) in [(&from.log_dir, &to.log_dir), (&from.state_dir, &to.state_dir)] {
+            let files =
+                std::fs::read_dir(from).expect("listed").map(|entry| entry.expect("an entry"));
+            for file in files.filter(|entry| entry.path().is_file()) {
+                std::fs::copy(file.path(), to.join(file.file_name())).expect("copied");
+            }
+        }
+        let mut config = self.config.clone();
+        (config.log_dir, config.state_dir) = (to.log_dir, to.state_dir);
+        let clock = Arc::new(Mutex::new(self.now()));
+        Self { root, config, clock, boot: self.boot, daemon: None, runs: Vec::new(), crashes: 0 }
+    }
+
     pub fn paths(&self) -> Paths {
         paths(self.root.path())
     }
