@@ -40,8 +40,10 @@ fn main() -> Result<()> {
     let rows = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(10_000_000);
     let root = lab::new_root();
     let start = Instant::now();
-    let engine =
-        Running::start_with(Arc::new(Real::default()), root.path(), 1, lab::now(0), |_| {})?;
+    let disk = Arc::new(Real::default());
+    let engine = Running::start_with(disk, root.path(), 1, lab::now(0), |config| {
+        (config.ledger.rotate_bytes, config.ledger.rotate_seconds) = (0, 0);
+    })?;
     fill(&engine, &lab::paths(root.path()).log_dir, rows)?;
     let mib = engine.index().database()?.space.bytes >> 20;
     let (seconds, cores) = (start.elapsed().as_secs(), std::thread::available_parallelism()?);
@@ -140,7 +142,7 @@ fn under_load(engine: &Running, job: Option<PruneRows>, time: Duration) -> Resul
             };
             let events: Vec<_> = (0..LOAD).map(event).collect();
             engine.submit(&events, Box::new(committed))?;
-            let metrics = engine.metrics();
+            let metrics = &engine.metrics;
             behind = behind.max(metrics.ledger_head.get().saturating_sub(metrics.index_head.get()));
         }
         Ok(behind)

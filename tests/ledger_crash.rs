@@ -14,7 +14,7 @@ use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::open::{Opened, open};
 use auditlogd::ledger::seal::Reason;
 use auditlogd::ledger::verify::{Report, Verdict};
-use auditlogd::ledger::{Ledger, LedgerError};
+use auditlogd::ledger::{Ledger, LedgerError, Rescued};
 use common::auditor::{Auditor, Macs};
 use common::lab::{self, commit, event, new_root, paths, setup};
 
@@ -56,16 +56,45 @@ fn live(dir: &Path, fs: Arc<dyn Fs>, acked: &mut Acked) -> Result<(), LedgerErro
     Ok(())
 }
 
+/// Somebody copies the active file, more is stored, and the file is cut; the daemon saves what was in it.
+fn live_with_a_cut(dir: &Path, fs: Arc<dyn Fs>, acked: &mut Acked) -> Result<(), LedgerError> {
+    let mut ledger = open(setup(dir, fs), now(0))?.ledger;
+    acked.commit(&mut ledger, &["a", "b", "c"])?;
+    ledger.close_epoch(Reason::Time, now(1))?;
+    acked.commit(&mut ledger, &["d"])?;
+    let active = paths(dir).active();
+    fs::copy(&active, active.with_extension("jsonl-1")).expect("copy as logrotate does");
+    Acked::default().commit(&mut ledger, &["e", "f"])?;
+    fs::write(&active, "").expect("cut as logrotate does");
+    let found = ledger.check_active()?;
+    assert!(matches!(ledger.rescue(found)?, Rescued::All { .. }));
+    acked.0.extend(["e", "f"].iter().map(event));
+    ledger.close_epoch(Reason::Rotate, now(2))?;
+    ledger.open_segment(now(2))?;
+    acked.commit(&mut ledger, &["g"])?;
+    ledger.close_epoch(Reason::Stop, now(3)).map(drop)
+}
+
 fn check(dir: &Path) -> Report {
     Auditor::of(dir).check(dir, Macs::Checked)
 }
 
+/// What is stored, without copies of the beginning of a segment.
 fn stored(dir: &Path) -> String {
-    let mut all = String::new();
-    for entry in fs::read_dir(paths(dir).log_dir).expect("log dir") {
-        all += &fs::read_to_string(entry.expect("entry").path()).expect("segment");
-    }
-    all
+    let entries = fs::read_dir(paths(dir).log_dir).expect("log dir");
+    let read = |entry: std::io::Result<fs::DirEntry>| {
+        fs::read_to_string(entry.expect("entry").path()).expect("segment")
+    };
+    let mut texts: Vec<_> = entries.map(read).collect();
+    texts.sort();
+    texts.dedup_by(|longer, shorter| {
+        let copy = longer.starts_with(shorter.as_str());
+        if copy {
+            std::mem::swap(longer, shorter);
+        }
+        copy
+    });
+    texts.concat()
 }
 
 fn reopen(dir: &Path, n: u64) -> Opened {
@@ -82,21 +111,38 @@ fn a_life_without_faults_verifies() {
     assert_eq!(report.figures.macs, 14);
 }
 
+type Life = fn(&Path, Arc<dyn Fs>, &mut Acked) -> Result<(), LedgerError>;
+
 #[test]
 fn a_crash_at_any_step_loses_nothing_that_was_synced_and_forks_nothing() {
+    crash_at_each_step_of(live, 0);
+}
+
+/// What was stored after the copy is only in memory until it is saved; what is in the copy never goes.
+#[test]
+fn a_crash_while_a_file_that_was_cut_is_saved_loses_no_more_and_forks_nothing() {
+    let creating: Life = |dir, fs, _| open(setup(dir, fs), now(0)).map(drop);
+    crash_at_each_step_of(live_with_a_cut, steps_of(creating));
+}
+
+fn steps_of(live: Life) -> u64 {
     let counting = Faulty::new(u64::MAX, Fault::NotDone, ErrorKind::Other);
     let dir = new_root();
     live(dir.path(), Arc::new(counting.clone()), &mut Acked::default()).expect("no fault");
-    let steps = counting.steps();
-    assert!(steps > 50, "the fault table covers {steps} steps");
-    for step in 0..steps {
+    counting.steps()
+}
+
+fn crash_at_each_step_of(live: Life, first: u64) {
+    let steps = steps_of(live);
+    assert!(steps > first + 30, "the fault table covers steps {first} to {steps}");
+    for step in first..steps {
         for fault in [Fault::NotDone, Fault::Done, Fault::Half] {
-            crash_at(step, fault);
+            crash_at(live, step, fault);
         }
     }
 }
 
-fn crash_at(step: u64, fault: Fault) {
+fn crash_at(live: Life, step: u64, fault: Fault) {
     let case = format!("step {step}, {fault:?}");
     let dir = new_root();
     let dir = dir.path();

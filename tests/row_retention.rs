@@ -101,7 +101,7 @@ fn events_are_indexed_while_a_large_job_goes_on() {
     let (root, engine) = with_events(&old);
     engine.pass(2 * DAY as i64, 2 * DAY);
     let what = job(&engine, rules(), 0);
-    let before = engine.metrics().index_head.get();
+    let before = engine.metrics.index_head.get();
     let (done, new, indexed) = std::thread::scope(|scope| {
         let index = engine.index();
         let job = scope.spawn(move || index.prune(what).expect("is done"));
@@ -110,7 +110,7 @@ fn events_are_indexed_while_a_large_job_goes_on() {
             engine.store(&event("file.read", "dave")).expect("stored");
             new += 1;
         }
-        let indexed = engine.metrics().index_head.get() - before;
+        let indexed = engine.metrics.index_head.get() - before;
         (job.join().expect("is done"), new, indexed)
     });
     assert!(done.rows >= 30_000 && done.steps >= done.rows / 1_024, "{done:?}");
@@ -128,7 +128,7 @@ fn what_a_reindex_brings_back_goes_again() {
     let first = prune(&engine, job(&engine, rules(), 0));
     assert_eq!(count(root.path(), None), 0);
     engine.index().reindex();
-    eventually("it is built anew", || (engine.metrics().index_rebuilds.get() == 1).then_some(()));
+    eventually("it is built anew", || (engine.metrics.index_rebuilds.get() == 1).then_some(()));
     engine.wait_until_indexed();
     assert_eq!(count(root.path(), None), first.rows);
     assert_eq!(prune(&engine, job(&engine, rules(), 0)).rows, first.rows);

@@ -26,6 +26,9 @@ pub enum NotRotated {
     /// The file could not be renamed; the log goes on in it.
     #[error("{0}; the log goes on in the same file")]
     Refused(String),
+    /// Somebody else has renamed the file at the same moment, which did what a rotation does.
+    #[error("somebody else has renamed the file at this moment, and a new segment is written")]
+    Renamed,
     /// The writer has ended, or ended over it.
     #[error("the writer has ended")]
     WriterEnded,

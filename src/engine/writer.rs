@@ -259,8 +259,9 @@ impl Writer {
     fn prepare(&mut self) -> Result<Now, LedgerError> {
         let Look { now, unstepped, step } = self.watch.look();
         // Until the record of the step is written, time goes on as if there had been none.
+        let closed = self.mend_closed(unstepped)?;
         let reopened = self.mend_segment(unstepped)?;
-        let records: Vec<_> = step.into_iter().chain(reopened).collect();
+        let records: Vec<_> = step.into_iter().chain(closed).chain(reopened).collect();
         if !records.is_empty() {
             self.store_own(&rfc3339(now.wall_ns), &records)?;
         }

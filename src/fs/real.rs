@@ -109,11 +109,11 @@ impl Fs for Real {
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // Some network file systems cannot do it in one step.
-            Err(Errno::INVAL | Errno::NOSYS) if fs::symlink_metadata(to).is_err() => {
-                fs::rename(from, to)
-            }
-            Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::AlreadyExists.into()),
+            // Some file systems (NFS, for one) cannot; then a look has to do, in a directory that is ours.
+            Err(Errno::INVAL | Errno::NOSYS) => match fs::symlink_metadata(to) {
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(_) => fs::rename(from, to),
+            },
             renamed => Ok(renamed?),
         }
     }

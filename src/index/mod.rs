@@ -1,9 +1,9 @@
 //! The index: a SQLite database, `audit.db`, that follows the ledger and can be rebuilt from it.
 //!
 //! [`Writer`] owns the one writing connection and takes rows in batches; [`Reader`] answers questions
-//! without ever holding a transaction open between two calls. The room knows nothing of the ledger:
-//! whoever follows it hands over rows and says up to which leaf they reach. `docs/sqlite.md` is the
-//! page for people who query the file by hand.
+//! without ever holding a transaction open between two calls; [`Pruning`] takes rows out again whose time is
+//! over. The room knows nothing of the ledger: whoever follows it hands over rows and says up to which leaf they
+//! reach. `docs/sqlite.md` is the page for people who query the file by hand.
 
 mod check;
 mod error;

@@ -77,6 +77,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
         epoch: Epoch { number: 0, first_seq: 0, prev: [0; 32] },
         tree,
         segment,
+        closed: None,
         seals,
         batch: Vec::new(),
     };

@@ -27,15 +27,7 @@ pub(super) fn create_segment(
         file.append(&line)?;
         file.sync()?;
         fs.sync_dir(&paths.log_dir)?;
-        let id = file.stat()?.id;
-        Ok(Segment {
-            file,
-            number: header.segment,
-            header: header.hash(),
-            opened: header.opened.clone(),
-            len: line.len() as u64,
-            id,
-        })
+        Segment::new(file, header, line.len() as u64)
     };
     create().map_err(created)
 }

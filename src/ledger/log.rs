@@ -16,6 +16,7 @@ use super::keys::{Entropy, EpochSecret, LogId, Ratchet, SignKey};
 use super::seal::{self, Hex, Reason, Seal};
 use super::segment::Header;
 use super::state::{LastSeal, State, StateFile};
+use super::tail::Tail;
 use super::tree::{Hash, Tree, leaf_hash};
 use super::{Host, LedgerError, Paths, line};
 use crate::clock::{Now, rfc3339};
@@ -36,6 +37,8 @@ pub struct Ledger {
     pub(super) epoch: Epoch,
     pub(super) tree: Tree,
     pub(super) segment: Segment,
+    /// The segment before it, for a while, and CLOCK_BOOTTIME when it was closed.
+    pub(super) closed: Option<(u64, Segment)>,
     pub(super) seals: Box<dyn File>,
     /// Signed lines that are not yet in the file.
     pub(super) batch: Vec<u8>,
@@ -83,12 +86,29 @@ pub(super) struct Segment {
     pub file: Box<dyn File>,
     pub number: u64,
     /// SHA-256 of its header line without LF, which its seals repeat.
-    pub header: Hash,
-    /// When it was opened, as its header says.
-    pub opened: String,
+    pub header_hash: Hash,
+    pub header: Header,
     /// Bytes that this daemon knows to be in it.
     pub len: u64,
     pub id: (u64, u64),
+    pub tail: Tail,
+}
+
+impl Segment {
+    /// One that `file` holds, of which `len` bytes are the segment's.
+    pub fn new(file: Box<dyn File>, header: &Header, len: u64) -> io::Result<Self> {
+        let id = file.stat()?.id;
+        let (number, header_hash) = (header.segment, header.hash());
+        Ok(Self {
+            file,
+            number,
+            header_hash,
+            header: header.clone(),
+            len,
+            id,
+            tail: Tail::new(len),
+        })
+    }
 }
 
 /// How the active segment's file was found.
@@ -181,6 +201,7 @@ impl Ledger {
         let path = self.paths.active();
         self.segment.file.append(&self.batch).map_err(LedgerError::io("appended to", &path))?;
         self.segment.len += self.batch.len() as u64;
+        self.segment.tail.push(&self.batch);
         Ok(())
     }
 
@@ -230,6 +251,7 @@ impl Ledger {
         line.push(b'\n');
         self.batch = line;
         self.append()?;
+        self.segment.tail.sealed(now.boot_ns);
         let line = self.sync()?;
         // A crash before this: the start completes seals.jsonl from the state file.
         append_seal(&mut *self.seals, &self.paths, &line)?;
@@ -250,11 +272,13 @@ impl Ledger {
     /// damage this comes right after a seal.
     pub fn open_segment(&mut self, now: Now) -> Result<(), LedgerError> {
         let number = self.segment.number + 1;
-        self.segment = create_segment(
-            &*self.fs,
-            &self.paths,
-            &Header::new(&self.log_id, &self.host.name, number, &self.tree, rfc3339(now.wall_ns)),
-        )?;
+        let opened = rfc3339(now.wall_ns);
+        let header = Header::new(&self.log_id, &self.host.name, number, &self.tree, opened);
+        let new = create_segment(&*self.fs, &self.paths, &header)?;
+        let old = std::mem::replace(&mut self.segment, new);
+        // What was found cut is not looked at again.
+        let len = old.file.stat().map_err(LedgerError::io("looked at", &self.paths.log_dir))?.len;
+        self.closed = (len == old.len).then_some((now.boot_ns, old));
         Ok(())
     }
 
@@ -292,7 +316,7 @@ impl Ledger {
             size: self.tree.size(),
             root: Hex(self.tree.root()),
             prev: Hex(self.epoch.prev),
-            header: Hex(self.segment.header),
+            header: Hex(self.segment.header_hash),
             next_pub: Hex(next_key.public()),
             boottime_ns: now.boot_ns,
             boot_id: self.host.boot_id.clone(),

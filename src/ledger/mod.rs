@@ -18,12 +18,14 @@ pub mod open;
 pub mod proof;
 pub mod reader;
 mod recovery;
+mod rescue;
 mod rotate;
 pub mod seal;
 mod seals_file;
 mod secret;
 pub mod segment;
 pub mod state;
+mod tail;
 pub mod tree;
 pub mod verify;
 
@@ -31,6 +33,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use log::{ActiveFile, Ledger};
+pub use rescue::Rescued;
 
 /// The version of the ledger's format.
 pub const FORMAT: u32 = 1;

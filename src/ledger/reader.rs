@@ -79,8 +79,8 @@ impl Reader {
                 break;
             }
             // The segment ends here: its lines first, the next segment when we are asked again.
-            let (began, ended) = (open.found.header.first_seq, lines.next);
-            self.open = self.open_after(began, ended)?;
+            let ended = self.open.take();
+            self.open = ended.map(|ended| self.open_after(&ended)).transpose()?.flatten();
             if !lines.bytes.is_empty() {
                 break;
             }
@@ -90,48 +90,42 @@ impl Reader {
 
     /// The segment that holds leaf `seq`, positioned at it; or the first one after it.
     fn locate(&self, seq: u64) -> io::Result<Option<Open>> {
-        self.open_one(|segments| Self::locate_in(segments, seq))
+        self.open_one(|segments| {
+            let at = segments.partition_point(|found| found.header.first_seq <= seq);
+            let found = at.checked_sub(1).map(|at| &segments[at]).or(segments.first());
+            found.map(|found| open_at(found, seq)).transpose()
+        })
     }
 
     /// Opens what `choose` takes of the segments; again, if that was deleted meanwhile, as retention does.
     fn open_one(
         &self,
-        choose: impl Fn(Vec<Found>) -> io::Result<Option<Open>>,
+        choose: impl Fn(&[Found]) -> io::Result<Option<Open>>,
     ) -> io::Result<Option<Open>> {
         for _ in 1..TRIES {
-            match choose(self.segments()?) {
+            match choose(&self.segments()?) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 chosen => return chosen,
             }
         }
-        choose(self.segments()?)
+        choose(&self.segments()?)
     }
 
-    fn locate_in(segments: Vec<Found>, seq: u64) -> io::Result<Option<Open>> {
-        let at = segments.partition_point(|found| found.header.first_seq <= seq);
-        let found = match at.checked_sub(1).map(|at| &segments[at]).or(segments.first()) {
-            Some(found) => found.clone(),
-            None => return Ok(None),
-        };
-        let next = seq.max(found.header.first_seq);
-        let (found, mut file) = segment::reopen(&found)?;
-        // In a compressed one, lines before `seq` are skipped as they come.
-        let offset = match found.encoding {
-            Encoding::Plain => find_line(&mut file, next)?,
-            _ => 0,
-        };
-        let (_, reader) = segment::contents_at(file, offset)?;
-        Ok(Some(Open { found, reader, after: seq, next }))
-    }
-
-    /// The first segment that begins after leaf `began`, where the one with that leaf ended before leaf `ended`.
-    fn open_after(&self, began: u64, ended: u64) -> io::Result<Option<Open>> {
+    /// What follows a file that was read to its end: a longer file of the same segment, where somebody has
+    /// copied it while it was written; else the first segment that begins after it.
+    fn open_after(&self, ended: &Open) -> io::Result<Option<Open>> {
+        let header = &ended.found.header;
+        let same = |found: &&Found| found.header == *header && found.path != ended.found.path;
         self.open_one(|segments| {
-            let next = segments.into_iter().find(|found| found.header.first_seq > began);
-            let Some(found) = next else { return Ok(None) };
-            let (found, file) = segment::reopen(&found)?;
-            let next = found.header.first_seq;
-            Ok(Some(Open { found, reader: segment::contents(file)?, after: ended.min(next), next }))
+            for copy in segments.iter().filter(same) {
+                let mut lines = Lines { bytes: Vec::new(), next: ended.next };
+                open_at(copy, ended.next)?.read(&mut lines, ended.next + 1, MAX)?;
+                if !lines.bytes.is_empty() {
+                    return open_at(copy, ended.next).map(Some);
+                }
+            }
+            let next = segments.iter().find(|found| found.header.first_seq > header.first_seq);
+            next.map(|found| open_at(found, ended.next)).transpose()
         })
     }
 
@@ -140,6 +134,19 @@ impl Reader {
         segments.retain(|found| found.header.log_id == self.log_id);
         Ok(segments)
     }
+}
+
+/// A segment, positioned at the first leaf in it from `after` on; those before that one are not in the log.
+fn open_at(found: &Found, after: u64) -> io::Result<Open> {
+    let (found, mut file) = segment::reopen(found)?;
+    let next = after.max(found.header.first_seq);
+    // In a compressed one, lines before that leaf are skipped as they come.
+    let offset = match found.encoding {
+        Encoding::Plain => find_line(&mut file, next)?,
+        _ => 0,
+    };
+    let (_, reader) = segment::contents_at(file, offset)?;
+    Ok(Open { found, reader, after, next })
 }
 
 /// Reads one line with its LF; without one at the end of the file. A line over the limit is cut into
@@ -241,6 +248,21 @@ mod tests {
         }
         assert_eq!(read_all(&mut Reader::new(dir.path(), &id), 90, 120).len(), 30);
         assert_eq!(read_all(&mut Reader::new(dir.path(), "00"), 0, 3010), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_copy_that_ends_early_hides_none_of_the_lines_behind_it() {
+        let dir = tempfile::tempdir().expect("dir");
+        let whole = segment(0, 0, 500);
+        for (copy, original) in [("a", "b"), ("b", "a")] {
+            fs::write(dir.path().join(copy), &whole[..whole.len() / 2]).expect("write");
+            fs::write(dir.path().join(original), &whole).expect("write");
+            fs::write(dir.path().join("c"), segment(1, 500, 600)).expect("write");
+            for from in [0, 3, 300, 499, 500] {
+                let got = read_all(&mut Reader::new(dir.path(), &"01".repeat(16)), from, 600);
+                assert_eq!(got, (from..600).collect::<Vec<_>>(), "from {from}");
+            }
+        }
     }
 
     #[test]

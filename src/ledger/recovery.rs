@@ -57,7 +57,14 @@ impl Recovery {
         let log_id = hex(&state.log_id);
         let of_log = segments.iter().filter(|found| found.header.log_id == log_id);
         let segments: Vec<_> = of_log.cloned().collect();
-        let newest = segments.last().cloned();
+        // Of two files of one segment, one of them a copy, the one with more lines; else the active one.
+        let active = setup.paths.active();
+        let len = |found: &Found| std::fs::metadata(&found.path).map_or(0, |meta| meta.len());
+        let order = |found: &&Found| {
+            let Header { first_seq, segment, .. } = found.header;
+            (first_seq, segment, len(found), found.path == active)
+        };
+        let newest = segments.iter().max_by_key(order).cloned();
         let tree = state.seal.as_ref().map(|seal| seal.tree.clone()).unwrap_or_default();
         let tail = Tail::default();
         Self { setup, state_file, state, segments, newest, tree, tail, damage: Vec::new() }
@@ -259,10 +266,7 @@ impl Recovery {
                 file.truncate(len)?;
             }
             // Lines that a dead process appended but never synced become durable with the seal's sync.
-            let id = file.stat()?.id;
-            let header = &found.header;
-            let (number, opened) = (header.segment, header.opened.clone());
-            Ok(Segment { file, number, header: header.hash(), opened, len, id })
+            Segment::new(file, &found.header, len)
         };
         open().map_err(LedgerError::io("opened for appending", path))
     }
@@ -310,6 +314,7 @@ impl Recovery {
             epoch: Epoch { number: state.epoch, first_seq, prev },
             tree,
             segment,
+            closed: None,
             seals,
             batch: Vec::new(),
         })

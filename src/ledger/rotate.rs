@@ -3,10 +3,8 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use super::log::ActiveFile;
 use super::{Ledger, LedgerError};
 use crate::clock::{Now, parse_rfc3339, rfc3339};
-use crate::fs::{self, Access};
 
 /// Names that are tried for a closed segment before it is given up.
 const NAMES: u32 = 100;
@@ -19,7 +17,7 @@ impl Ledger {
 
     /// When the active segment was opened, by the wall clock of then.
     pub fn segment_opened_ns(&self) -> Option<i64> {
-        parse_rfc3339(&self.segment.opened)
+        parse_rfc3339(&self.segment.header.opened)
     }
 
     /// Gives the active file the name of a closed segment, durably, and returns its path; nothing that
@@ -42,22 +40,6 @@ impl Ledger {
             self.fs.sync_dir(dir).map_err(LedgerError::io("synced", dir))?;
         }
         Ok(tried.map_err(LedgerError::io("renamed", &active)))
-    }
-
-    /// Copies an active file that has lost its name to a new one, so that its lines are not lost with it.
-    /// Files that still have a name are left alone.
-    pub fn rescue(&self) -> Result<Option<PathBuf>, LedgerError> {
-        if self.check_active()? != ActiveFile::Unlinked {
-            return Ok(None);
-        }
-        let number = self.segment.number;
-        let path = self.paths.log_dir.join(format!("audit-rescued-{number}.jsonl"));
-        let rescue = || {
-            let bytes = self.segment.file.read_all()?;
-            fs::replace(&*self.fs, &path, &bytes, Access::Shared)
-        };
-        rescue().map_err(LedgerError::io("written", &path))?;
-        Ok(Some(path))
     }
 }
 

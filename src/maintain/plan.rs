@@ -247,13 +247,21 @@ impl Plan {
         })
     }
 
-    /// What stays for another reason than that it has not expired, a sentence each; and what is missing.
+    /// What stays for another reason than that it has not expired: a sentence for each reason.
     pub fn kept_back(&self) -> Vec<String> {
-        let segments = self.segments.iter().filter_map(|(segment, fate)| match fate {
-            Fate::Go(_) | Fate::Keep(Why::Open | Why::NotExpired(_)) => None,
-            Fate::Keep(why) => Some(format!("segment {} is kept: {why}", segment.header.segment)),
-        });
-        segments.collect()
+        let mut reasons: Vec<(String, Vec<u64>)> = Vec::new();
+        for (segment, fate) in &self.segments {
+            let why = match fate {
+                Fate::Go(_) | Fate::Keep(Why::Open | Why::NotExpired(_)) => continue,
+                Fate::Keep(why) => why.to_string(),
+            };
+            let number = segment.header.segment;
+            match reasons.iter_mut().find(|(other, _)| *other == why) {
+                Some((_, numbers)) => numbers.push(number),
+                None => reasons.push((why, vec![number])),
+            }
+        }
+        reasons.into_iter().map(|(why, numbers)| policy::kept(&why, &numbers)).collect()
     }
 }
 

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::scan::{Lens, Scan, ScanError, scan};
 use crate::ledger::segment::{self, Found, Header};
+use crate::ledger::verify::is_copy;
 
 /// The most segments that are remembered.
 const MOST: usize = 16_384;
@@ -168,16 +169,25 @@ impl Look<'_> {
         (bytes, hash(parts.iter().map(Vec::as_slice)))
     }
 
-    /// All copies must hold the same: of two that differ nobody knows which is right.
+    /// Of several files the one counts that holds all of the others; if none does, nobody knows which is right.
     fn read(&self, copies: &[Found], closed: bool) -> Result<Scan, ScanError> {
-        let mut scans = copies.iter().map(|found| scan(found, self.lens, !closed, self.give_up));
-        let first = scans.next().unwrap_or(Err(ScanError::GaveUp))?;
-        for other in scans {
-            if other? != first {
-                let what = "two files have its header, and do not hold the same";
-                return Err(ScanError::Broken(format!("{what}; run `auditlog verify`")));
+        let unreadable = |e: io::Error| ScanError::Broken(format!("it cannot be read: {e}"));
+        for whole in copies {
+            if holds_all(whole, copies).map_err(unreadable)? {
+                return scan(whole, self.lens, !closed, self.give_up);
             }
         }
-        Ok(first)
+        let what = "several files have its header, and none holds all of the others";
+        Err(ScanError::Broken(format!("{what}; run `auditlog verify`")))
     }
+}
+
+/// Whether a file holds all that is in the others.
+fn holds_all(whole: &Found, copies: &[Found]) -> io::Result<bool> {
+    for copy in copies {
+        if copy != whole && !is_copy(whole, copy)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use crate::common::auditor::{Auditor, Macs};
 use crate::common::lab::{Lab, new_root, now};
-use crate::running::Running;
+use crate::common::running::Running;
 
 const HOUR: i64 = 3600;
 

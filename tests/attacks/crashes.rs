@@ -17,7 +17,7 @@ use auditlogd::record::Record;
 
 use crate::common::auditor::{Auditor, Macs};
 use crate::common::lab::{commit, event, new_root, now, paths, setup};
-use crate::running::Running;
+use crate::common::running::Running;
 
 const FAULTS: [(Fault, ErrorKind); 4] = [
     // EIO, before and after the bytes are on disk; ENOSPC, before and in the middle.

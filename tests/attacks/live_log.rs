@@ -46,7 +46,7 @@ fn row_23_verify_while_events_are_written_rotated_and_compressed() {
             while go_on() {
                 traffic.more(300);
                 // A few for each verification: with hundreds of them no list of the files can be taken any more.
-                if rotated.len() as u32 > 3 * (verified.load(Ordering::Relaxed) + 1) {
+                if rotated.len() as u32 > 100 * (verified.load(Ordering::Relaxed) + 1) {
                     continue;
                 }
                 let to = daemon.segment().with_file_name(format!("audit.jsonl-{}", rotated.len()));

@@ -25,5 +25,3 @@ mod random_edits;
 mod starts;
 mod takeover;
 mod unsealed;
-
-use common::running;

@@ -20,9 +20,9 @@ use super::lab::{self, PEER};
 
 /// A running engine.
 pub struct Running {
-    engine: Engine,
+    pub engine: Engine,
+    pub metrics: Arc<Metrics>,
     clock: Arc<Mutex<Now>>,
-    metrics: Arc<Metrics>,
     seals: PathBuf,
 }
 

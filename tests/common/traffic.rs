@@ -85,22 +85,32 @@ pub struct Segment {
     pub lines: Vec<Value>,
 }
 
-/// All files of the ledger in their order.
+/// All segments of the ledger in their order; of a segment and a copy of its beginning, the segment.
 pub fn segments(root: &Path) -> Vec<Segment> {
-    let mut segments = Vec::new();
+    let mut segments: Vec<Segment> = Vec::new();
     for entry in fs::read_dir(root.join("var/log/auditlogd")).expect("reads") {
         let path = entry.expect("reads").path();
         if path.is_dir() {
             continue;
         }
         let text = String::from_utf8_lossy(&fs::read(&path).expect("reads")).into_owned();
-        let parse = |line| serde_json::from_str::<Value>(line).expect("a line is JSON");
-        let mut lines: Vec<_> = text.lines().map(parse).collect();
-        if !lines.is_empty() {
-            segments.push(Segment { path, header: lines.remove(0), lines });
+        // Not so what compressors and the daemon's own copies of bytes hold.
+        if !text.starts_with("{\"auditlog\":1,") {
+            continue;
         }
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        let parse = |line| serde_json::from_str::<Value>(line).expect("a line is JSON");
+        let mut lines: Vec<_> = text[..whole].lines().map(parse).collect();
+        segments.push(Segment { path, header: lines.remove(0), lines });
     }
-    segments.sort_by_key(|segment| segment.header["segment"].as_u64());
+    segments.sort_by_key(|segment| (segment.header["segment"].as_u64(), segment.lines.len()));
+    segments.dedup_by(|longer, shorter| {
+        let same = longer.header == shorter.header && longer.lines.starts_with(&shorter.lines);
+        if same {
+            std::mem::swap(longer, shorter);
+        }
+        same
+    });
     segments
 }
 

@@ -58,7 +58,7 @@ fn nothing_goes_beside_leaves_that_somebody_else_deleted_and_no_record_covers_fo
     fs::remove_file(world.segment(2)).expect("deletes");
     let plan = world.plan();
     assert_eq!(fates(&plan), ["go", "beside_missing", "beside_missing", "go", "go", "open"]);
-    assert_eq!(plan.missing, [taken.clone()]);
+    assert_eq!(plan.missing, std::slice::from_ref(&taken));
     let said = &plan.kept_back()[0];
     assert!(said.contains("are missing, and no record says that they were deleted"), "{said}");
     let deleted = world.run();
@@ -97,14 +97,24 @@ fn two_files_of_one_segment_go_together_if_they_hold_the_same() {
 }
 
 #[test]
-fn two_files_of_one_segment_that_differ_both_stay() {
+fn of_two_files_of_a_segment_one_may_hold_less_but_nothing_else() {
     let mut world = World::of_days(2);
     world.pass(90);
     let path = world.segment(0);
     let text = fs::read_to_string(&path).expect("reads");
-    let half = text.trim_end().rsplit_once('\n').expect("lines").0;
-    fs::write(path.with_file_name("copy"), format!("{half}\n")).expect("writes");
-    assert_eq!(fates(&world.plan())[..2], ["unreadable", "go"]);
+    // As a file that was cut short beside the one that was saved; in the middle of a line, and of the list.
+    let copy = path.with_file_name("copy");
+    fs::write(&copy, &text[..text.len() - 100]).expect("writes");
+    assert_eq!(fates(&world.plan()), ["go", "go", "open"]);
+    let lines = text.trim_end().rsplit_once('\n').expect("lines").0;
+    fs::write(&copy, format!("{lines}\n{{}}\n")).expect("writes");
+    let plan = world.plan();
+    assert_eq!(fates(&plan), ["unreadable", "go", "open"]);
+    let said = &plan.kept_back()[0];
+    assert!(said.contains("several files have its header"), "{said}");
+    fs::write(&copy, &text[..text.len() - 100]).expect("writes");
+    world.run();
+    assert_eq!(fs::read_dir(world.log_dir()).expect("lists").count(), 1, "no file is left over");
 }
 
 #[test]

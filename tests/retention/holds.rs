@@ -63,7 +63,7 @@ fn a_hold_keeps_its_segment_until_it_is_released_and_a_hole_arises_around_it() {
     assert_eq!(world.run().gone, holes);
     world.holds_with(&holes);
     world.release("case-4711").expect("releases");
-    assert_eq!(world.run().gone, [whole.clone()]);
+    assert_eq!(world.run().gone, std::slice::from_ref(&whole));
     world.holds_with(&[whole]);
     let (added, removed) = (world.records("hold_added"), world.records("hold_removed"));
     assert_eq!((ids(&added), ids(&removed)), (vec!["case-4711"], vec!["case-4711"]));

@@ -9,4 +9,5 @@ mod damage;
 mod holds;
 mod low_space;
 mod rules;
+mod shifting;
 mod world;

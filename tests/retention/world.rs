@@ -191,6 +191,13 @@ impl World {
         report
     }
 
+    /// The same, with one hole: at its beginning.
+    pub fn holds_from_its_first_segment(&self) {
+        let report = self.verify_ok("");
+        let [hole] = report.holes.as_slice() else { panic!("{:?}", report.holes) };
+        assert_eq!((hole.first_seq, hole.through_seq + 1), (0, report.figures.first_seq));
+    }
+
     /// The same, with these holes.
     pub fn holds_with(&self, holes: &[Range<u64>]) {
         let report = self.verify_ok("");

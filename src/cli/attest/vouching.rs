@@ -149,3 +149,36 @@ fn without(parts: Vec<Part>, holes: &[Hole]) -> Vec<Part> {
     list.extend(holes.iter().map(gone));
     list
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::verify::Prune;
+
+    #[test]
+    fn holes_are_cut_out_of_the_parts() {
+        let hole = |first_seq, through_seq| {
+            let policy = String::new();
+            let record =
+                Prune { seq: 200, ts_ns: 0, first_seq, through_seq, policy, keep_seconds: 0 };
+            Hole { first_seq, through_seq, record }
+        };
+        let parts = vec![
+            (10..50, "ok", "Anchored", String::new()),
+            (50..60, "warn", "Not anchored", String::new()),
+        ];
+        let mut list = without(parts, &[hole(0, 9), hole(20, 29), hole(40, 49)]);
+        list.sort_by_key(|(seqs, ..)| seqs.start);
+        let said: Vec<_> = list.into_iter().map(|(seqs, _, state, _)| (seqs, state)).collect();
+        let (gone, anchored) = ("Not there", "Anchored");
+        let wanted = [
+            (0..10, gone),
+            (10..20, anchored),
+            (20..30, gone),
+            (30..40, anchored),
+            (40..50, gone),
+            (50..60, "Not anchored"),
+        ];
+        assert_eq!(said, wanted);
+    }
+}

@@ -166,7 +166,7 @@ impl<'a> Check<'a> {
         }
         let snapshot = db.snapshot()?;
         compared.finish(&snapshot, self.next, &mut |difference| self.found.row(difference))?;
-        if self.found.lacks_events && self.was_maintained() {
+        if self.found.may_be_maintenance && self.was_maintained() {
             return Err(Ended::Changed);
         }
         self.segments(&snapshot, end)?;

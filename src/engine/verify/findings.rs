@@ -9,8 +9,9 @@ pub(super) const MOST_TOLD: usize = 20;
 pub(super) struct Findings {
     told: Vec<Finding>,
     more: u64,
-    /// Whether rows of events are missing, and no rule that was read let them go.
-    pub lacks_events: bool,
+    /// Whether a run of maintenance that goes on meanwhile can be why: rows of events are missing, or are left of lines that
+    /// are gone.
+    pub may_be_maintenance: bool,
     /// Whether all rules of retention that the log names could be read.
     all_rules_read: bool,
 }
@@ -18,7 +19,7 @@ pub(super) struct Findings {
 impl Findings {
     /// None yet; `all_rules_read` is [`super::expired::Expired::all_read`].
     pub fn new(all_rules_read: bool) -> Self {
-        Self { told: Vec::new(), more: 0, lacks_events: false, all_rules_read }
+        Self { told: Vec::new(), more: 0, may_be_maintenance: false, all_rules_read }
     }
 
     pub fn tell(&mut self, verdict: Verdict, message: String) {
@@ -46,7 +47,7 @@ impl Findings {
             _ => "seq",
         };
         if table == "events" && kind == Kind::Missing {
-            self.lacks_events = true;
+            self.may_be_maintenance = true;
             if !self.all_rules_read {
                 let what = format!(
                     "the database lacks seq {key}, and another version of auditlogd made rules of retention that cannot be read here"

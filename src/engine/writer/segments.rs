@@ -6,7 +6,7 @@ use crate::config;
 use crate::engine::handle::Done;
 use crate::engine::{NotRotated, Rotated};
 use crate::ledger::seal::Reason;
-use crate::ledger::{ActiveFile, LedgerError};
+use crate::ledger::{ActiveFile, LedgerError, Rescued};
 use crate::record::Record;
 
 /// How long automatic rotation is left alone after it failed.
@@ -55,25 +55,29 @@ impl Writer {
         let mut damage = None;
         match found {
             ActiveFile::Intact => return Ok(None),
-            ActiveFile::Renamed => {
-                self.close_epoch(Reason::Rotate, now)?;
-                self.open_segment(now)?;
-            }
-            // The old file is not one to write a seal to: the new one begins with it.
+            ActiveFile::Renamed => self.begin_segment(now)?,
             ActiveFile::Unlinked | ActiveFile::Resized { .. } => {
-                let rescued = self.ledger.rescue()?;
-                self.open_segment(now)?;
-                self.close_epoch(Reason::Rotate, now)?;
-                let said = match rescued {
-                    Some(path) => format!("{found}; what was in it is now in {path:?}"),
-                    None => found.to_string(),
-                };
+                let rescued = self.ledger.rescue(found)?;
+                if matches!(rescued, Rescued::All { .. }) {
+                    self.begin_segment(now)?;
+                } else {
+                    // The old file is not one to write a seal to: the new one begins with it.
+                    self.open_segment(now)?;
+                    self.close_epoch(Reason::Rotate, now)?;
+                }
+                let said = format!("{found}; {rescued}");
                 tracing::error!("{said}; a new segment was opened; find out who did that");
                 damage = Some(said);
             }
         }
         let (segment, reason) = (self.ledger.segment(), found.to_string());
         Ok(Some(Record::Reopened { segment, reason, damage }))
+    }
+
+    /// Closes the epoch where its lines are, and opens a new segment.
+    fn begin_segment(&mut self, now: Now) -> Result<(), LedgerError> {
+        self.close_epoch(Reason::Rotate, now)?;
+        self.open_segment(now)
     }
 
     /// Opens a new segment; the index lists it before it takes a line of it.
@@ -106,6 +110,10 @@ impl Writer {
         let (segment, bytes) = (self.ledger.segment(), self.ledger.segment_len());
         let path = match self.ledger.move_active(now)? {
             Ok(path) => path,
+            Err(_) if self.ledger.check_active()? == ActiveFile::Renamed => {
+                self.prepare()?;
+                return Ok(Err(NotRotated::Renamed));
+            }
             Err(e) => return Ok(Err(NotRotated::Refused(e.to_string()))),
         };
         self.open_segment(now)?;
@@ -113,6 +121,17 @@ impl Writer {
         let record = Record::Reopened { segment: opened, reason, damage: None };
         self.store_own(&rfc3339(now.wall_ns), &[record])?;
         Ok(Ok(Rotated { segment, path, bytes }))
+    }
+
+    /// Saves the segment that was closed last, if it was cut since; the record that says so.
+    pub(super) fn mend_closed(&mut self, now: Now) -> Result<Option<Record>, LedgerError> {
+        let Some(rescued) = self.ledger.check_closed(now)? else { return Ok(None) };
+        self.output.feed.segments_changed();
+        let segment = self.ledger.segment();
+        let reason = "the one before was closed, and its file cut after that".to_owned();
+        let damage = format!("the file of a closed segment was cut; {rescued}");
+        tracing::error!("{damage}; find out who did that");
+        Ok(Some(Record::Reopened { segment, reason, damage: Some(damage) }))
     }
 
     /// Opens a new segment if the active one has become too large or too old.
@@ -123,7 +142,7 @@ impl Writer {
         self.prepare()?;
         // It may have been renamed meanwhile, and then there is a new one.
         let Some(reason) = self.rotation_due() else { return Ok(()) };
-        if let Err(e) = self.rotate(reason)? {
+        if let Err(e @ NotRotated::Refused(_)) = self.rotate(reason)? {
             tracing::error!("{e}; the next try is in a minute");
             self.age.pause_until_ns = self.watch.now().boot_ns.saturating_add(PAUSE_NS);
         }

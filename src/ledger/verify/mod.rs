@@ -38,6 +38,7 @@ use chain::Chain;
 use pipeline::Source;
 use position::Resume;
 use snapshot::Snapshot;
+pub(crate) use snapshot::is_copy;
 use worker::Terms;
 
 /// How often the reading begins again because segments are deleted meanwhile.

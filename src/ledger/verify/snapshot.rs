@@ -40,7 +40,7 @@ impl Snapshot {
 
 /// Whether `copy` holds nothing but what `whole` begins with: while a segment is compressed, both files are
 /// there. A compressed file that ends too early is one that is still being written.
-fn is_copy(whole: &Found, copy: &Found) -> io::Result<bool> {
+pub(crate) fn is_copy(whole: &Found, copy: &Found) -> io::Result<bool> {
     let open = |found| segment::contents(segment::open_listed(found)?);
     let (mut whole, mut copied) = (open(whole)?, open(copy)?);
     loop {

@@ -1,10 +1,12 @@
-//! The sentences that say by which rule something was deleted.
+//! The sentences that say by which rule something was deleted, and why something was not.
 
 use crate::maintain::scan::Kept;
 use crate::retention::DAY_SECONDS;
 
 /// The most sentences in one record.
 const MOST: usize = 4;
+/// The most numbers, and runs of numbers, that are listed.
+const MOST_NUMBERS: usize = 20;
 
 /// For how long a segment was kept; `early`: since space was low, and nothing goes that is younger than so many
 /// days.
@@ -38,4 +40,44 @@ pub(super) fn together<'s>(sentences: impl Iterator<Item = &'s String>) -> Strin
         different.push("and by other rules");
     }
     different.join("; ")
+}
+
+/// That these segments, whose numbers grow, are kept, and why.
+pub(super) fn kept(why: &str, numbers: &[u64]) -> String {
+    let runs = numbers.chunk_by(|a, b| a.saturating_add(1) == *b);
+    let mut listed: Vec<_> = runs
+        .take(MOST_NUMBERS)
+        .map(|run| match run {
+            [first, .., last] => format!("{first} to {last}"),
+            _ => run.iter().map(u64::to_string).collect(),
+        })
+        .collect();
+    if numbers.chunk_by(|a, b| a.saturating_add(1) == *b).count() > MOST_NUMBERS {
+        listed.push("…".into());
+    }
+    match numbers.len() {
+        1 => format!("segment {} is kept: {why}", listed.concat()),
+        count => format!("{count} segments are kept ({}): {why}", listed.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_that_are_kept_for_one_reason_are_one_sentence() {
+        assert_eq!(kept("w", &[5]), "segment 5 is kept: w");
+        assert_eq!(kept("w", &[1, 2, 3, 5, 7, 8]), "6 segments are kept (1 to 3, 5, 7 to 8): w");
+        let odd: Vec<u64> = (0..1000).map(|n| n * 2 + 1).collect();
+        assert!(kept("w", &odd).ends_with("37, 39, …): w"), "{}", kept("w", &odd));
+    }
+
+    #[test]
+    fn several_rules_are_told_once_each() {
+        let rules: Vec<String> = ["a", "b", "a"].map(String::from).into();
+        assert_eq!(together(rules.iter()), "a; b");
+        let many: Vec<String> = (0..9).map(|n| n.to_string()).collect();
+        assert_eq!(together(many.iter()), "0; 1; 2; 3; and by other rules");
+    }
 }

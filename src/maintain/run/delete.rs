@@ -6,7 +6,7 @@ use super::tasks::Tasks;
 use crate::engine::PruneRows;
 use crate::maintain::decide::Basis;
 use crate::maintain::plan::Plan;
-use crate::maintain::prune::{Pruning, prune};
+use crate::maintain::prune::{PruneError, Pruning, prune};
 use crate::maintain::state::Named;
 use crate::maintain::{holds::Holds, space};
 use crate::record::{Maintained, Record};
@@ -122,7 +122,15 @@ impl Tasks<'_> {
             holds,
             gone: gone.into_iter().map(|range| range.start..=range.end.saturating_sub(1)).collect(),
         };
-        let Some(outcome) = self.setup.index.prune_unless(what, self.watcher.stop) else { return };
+        // Whoever adds a hold meanwhile waits: once it is in force nothing that it matches is deleted any more.
+        let (index, planned_with) = (&self.setup.index, what.holds.clone());
+        let delete = || index.prune_unless(what, self.watcher.stop);
+        let deleted = self.setup.holds.while_they_are(&planned_with, delete);
+        let Some(deleted) = self.tally.get(deleted) else { return };
+        let Some(outcome) = deleted.unwrap_or(Some(Err(PruneError::HoldsChanged.to_string())))
+        else {
+            return;
+        };
         let Some(rows) = self.tally.get(outcome) else { return };
         let task = &mut self.tally.done.rows;
         (task.count, task.bytes) = (rows.rows, rows.returned_bytes);
