@@ -270,8 +270,8 @@ fn report(world: &World) -> Report {
         now_ns: world.now().wall_ns,
         ..Options::new(world.paths())
     };
-    let path = world.database();
-    let database = Some(Database { path: &path, fields: None });
+    let (path, fields) = (world.database(), world.field_map());
+    let database = Some(Database { path: &path, fields: Some(&fields) });
     verify_all(&options, database, &mut |_, _, _| {})
 }
 

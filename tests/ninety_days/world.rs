@@ -9,6 +9,7 @@ use std::time::Duration;
 use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Submission};
+use auditlogd::event::FieldMap;
 use auditlogd::fs::faulty::{Fault, Faulty};
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::Paths;
@@ -87,6 +88,10 @@ impl World {
         self.config.database()
     }
 
+    pub fn field_map(&self) -> Arc<FieldMap> {
+        Arc::new(self.config.field_map().expect("a field map"))
+    }
+
     pub fn now(&self) -> Now {
         *self.clock.lock().expect("the clock")
     }
@@ -110,7 +115,7 @@ impl World {
             Some((faulty, _)) => Arc::new(Unsynced(faulty.clone())),
             None => Arc::new(Unsynced(Real::default())),
         };
-        let fields = Arc::new(self.config.field_map().expect("a field map"));
+        let fields = self.field_map();
         let metrics = Arc::new(Metrics::default());
         let clock = Clock::Manual(self.clock.clone());
         let boot_id = format!("11111111-{}", self.boot);
@@ -212,8 +217,7 @@ impl World {
     /// Runs maintenance as the timer does.
     pub fn maintain(&mut self) -> Option<Maintained> {
         let began = self.now().wall_ns;
-        let fields = Arc::new(self.config.field_map().expect("a field map"));
-        let settings = Settings::of(&self.config, fields);
+        let settings = Settings::of(&self.config, self.field_map());
         let watcher = Watcher { stop: &|| false, doing: &|_| {} };
         let done = self.daemon().runner.run(Cause::default(), &settings, &watcher);
         if self.revive() {
