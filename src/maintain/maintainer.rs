@@ -146,7 +146,20 @@ impl MaintainHandle {
     }
 }
 
+/// Whoever waits for a run must not wait for ever if a defect ends the thread.
+struct Farewell<'a>(&'a Desk);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.doing("nothing any more: a defect ended maintenance; restart auditlogd".into());
+            self.0.stop();
+        }
+    }
+}
+
 fn work(desk: &Desk, mut runner: Runner, clock: &Clock) {
+    let _whatever_happens = Farewell(desk);
     if let Err(e) = quiet::lower_priority() {
         tracing::warn!("maintenance runs with the priority of everything else: {e}");
     }

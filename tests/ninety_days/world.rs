@@ -9,6 +9,7 @@ use std::time::Duration;
 use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Submission};
+use auditlogd::event::FieldMap;
 use auditlogd::fs::faulty::{Fault, Faulty};
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::Paths;
@@ -62,12 +63,33 @@ impl World {
         world
     }
 
+    /// The same log and the same moment below another directory, stopped.
+    pub fn copy(&self) -> Self {
+        let root = new_root();
+        let (from, to) = (self.paths(), paths(root.path()));
+        for (from, to) in [(&from.log_dir, &to.log_dir), (&from.state_dir, &to.state_dir)] {
+            let files =
+                std::fs::read_dir(from).expect("listed").map(|entry| entry.expect("an entry"));
+            for file in files.filter(|entry| entry.path().is_file()) {
+                std::fs::copy(file.path(), to.join(file.file_name())).expect("copied");
+            }
+        }
+        let mut config = self.config.clone();
+        (config.log_dir, config.state_dir) = (to.log_dir, to.state_dir);
+        let clock = Arc::new(Mutex::new(self.now()));
+        Self { root, config, clock, boot: self.boot, daemon: None, runs: Vec::new(), crashes: 0 }
+    }
+
     pub fn paths(&self) -> Paths {
         paths(self.root.path())
     }
 
     pub fn database(&self) -> PathBuf {
         self.config.database()
+    }
+
+    pub fn field_map(&self) -> Arc<FieldMap> {
+        Arc::new(self.config.field_map().expect("a field map"))
     }
 
     pub fn now(&self) -> Now {
@@ -93,7 +115,7 @@ impl World {
             Some((faulty, _)) => Arc::new(Unsynced(faulty.clone())),
             None => Arc::new(Unsynced(Real::default())),
         };
-        let fields = Arc::new(self.config.field_map().expect("a field map"));
+        let fields = self.field_map();
         let metrics = Arc::new(Metrics::default());
         let clock = Clock::Manual(self.clock.clone());
         let boot_id = format!("11111111-{}", self.boot);
@@ -195,8 +217,7 @@ impl World {
     /// Runs maintenance as the timer does.
     pub fn maintain(&mut self) -> Option<Maintained> {
         let began = self.now().wall_ns;
-        let fields = Arc::new(self.config.field_map().expect("a field map"));
-        let settings = Settings::of(&self.config, fields);
+        let settings = Settings::of(&self.config, self.field_map());
         let watcher = Watcher { stop: &|| false, doing: &|_| {} };
         let done = self.daemon().runner.run(Cause::default(), &settings, &watcher);
         if self.revive() {
