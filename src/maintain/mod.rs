@@ -11,6 +11,7 @@ pub mod archive;
 mod believed;
 mod boot;
 pub mod compress;
+mod copies;
 pub mod decide;
 mod desk;
 mod forecast;

@@ -15,6 +15,7 @@ use crate::config::{Archive, ArchiveTo};
 use crate::fs::Fs;
 use crate::ledger::Paths;
 use crate::ledger::segment::Found;
+use crate::maintain::copies::{of_each, whole};
 use crate::metrics::ArchiveStatus;
 use book::{Book, id};
 use directory::Directory;
@@ -113,7 +114,7 @@ impl Archives {
         let status = |archive: &Archive| {
             let name = archive.to.to_string();
             let entry = lock(&self.book).get(&name);
-            let waiting = closed.iter().filter(|found| !entry.segments.contains(&id(found)));
+            let waiting = of_each(closed).filter(|files| !entry.segments.contains(&id(&files[0])));
             let failing = lock(&self.failing).get(&name).cloned();
             ArchiveStatus {
                 required: archive.required,
@@ -141,12 +142,13 @@ impl Archives {
             Directory { path, errand }.begin()?;
         }
         let mut conflict = None;
-        for found in segments.iter().filter(|found| found.header.segment < active) {
-            if self.has(archive, found) {
+        for files in of_each(segments).filter(|files| files[0].header.segment < active) {
+            if self.has(archive, &files[0]) {
                 continue;
             }
             errand.check_stop()?;
-            match self.take(archive, errand, found, done) {
+            let taken = the_one(files).and_then(|found| self.take(archive, errand, found, done));
+            match taken {
                 Err(Refusal::Conflict(text)) => conflict = conflict.or(Some(text)),
                 taken => taken?,
             }
@@ -224,6 +226,21 @@ impl Archives {
         let now = || rfc3339(Clock::System.now().wall_ns);
         let since = before.map_or_else(now, |before| before.since);
         failing.insert(name.to_owned(), Failing { error, since });
+    }
+}
+
+/// Of several files that begin alike the one that holds all: a copy may lack lines, and what the archive does
+/// not have is deleted one day.
+fn the_one(files: &[Found]) -> Result<&Found, Refusal> {
+    let number = files[0].header.segment;
+    match whole(files) {
+        Ok(Some(whole)) => Ok(whole),
+        Ok(None) => Err(Refusal::Conflict(format!(
+            "several files have the header of segment {number}, and none holds all of the others; run `auditlog verify`"
+        ))),
+        Err(e) => {
+            Err(Refusal::Failed(format!("the files of segment {number} cannot be read: {e}")))
+        }
     }
 }
 
