@@ -186,5 +186,6 @@ fn the_shipped_files_examples_are_what_is_printed() {
     let tables = &printed[printed.find("[[").expect("tables")..];
     // Every key of every type, with its default, in the same order.
     assert_eq!(tables.replace("\n\n", "\n").trim_end(), examples.join("\n"));
-    assert_eq!((config.retention.len(), config.anchors.len()), (3, 4));
+    let counts = [config.retention.len(), config.archives.len(), config.anchors.len()];
+    assert_eq!(counts, [3, 2, 4]);
 }

@@ -6,7 +6,9 @@ mod common;
 use std::path::Path;
 
 use auditlogd::engine::{PruneRows, RowsPruned};
+use auditlogd::event::FieldMap;
 use auditlogd::index::{Filter, Reader};
+use auditlogd::record::{Maintained, Record};
 use auditlogd::retention::{Hold, Match, Rule, Rules};
 use common::running::Running;
 use common::{eventually, lab};
@@ -93,6 +95,26 @@ fn rows_go_each_by_its_own_rule_and_stay_as_long_as_a_hold_says() {
     prune(&engine, job(&engine, rules(), 1_826));
     assert_eq!(of("carol"), 0);
     engine.stop().expect("stops");
+}
+
+#[test]
+fn verification_takes_what_the_record_of_a_run_explains_and_nothing_else() {
+    let (root, engine) = with_events(&logins(20));
+    let rules = Rules { keep_days: 0, ..rules() };
+    let done = prune(&engine, job(&engine, rules.clone(), 0));
+    let field_map = FieldMap::builtin().hash();
+    let run = Maintained { retention: rules.definition(), field_map, ..Maintained::default() };
+    assert!(engine.engine.record_durably(Record::Maintained(Box::new(run))));
+    engine.pass(10, 10);
+    engine.stop().expect("stops");
+    assert!(done.rows >= 20);
+    let (code, said) = common::verify(root.path());
+    assert_eq!(code, Some(0), "{said}");
+    let db = rusqlite::Connection::open(database(root.path())).expect("opens");
+    let newest = "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)";
+    assert_eq!(db.execute(newest, []), Ok(1));
+    let (code, said) = common::verify(root.path());
+    assert_eq!(code, Some(4), "{said}");
 }
 
 #[test]
