@@ -12,7 +12,7 @@ use super::decide::Basis;
 use super::holds::{Holds, HoldsError};
 use super::plan::Plan;
 use super::state::StateFile;
-use crate::clock::Now;
+use crate::clock::{Clock, Now};
 use crate::config::Config;
 use crate::event::FieldMapError;
 use crate::fs::Real;
@@ -72,7 +72,7 @@ pub fn outlook(config: &Config, now: Now) -> Result<Outlook, OutlookError> {
         active: None,
         database: &config.database(),
         settings: &settings,
-        archives: &Archives::open(disk, paths),
+        archives: &Archives::open(disk, paths, Clock::System),
         holds: &holds,
         believed_ns,
         wall_ns: now.wall_ns,

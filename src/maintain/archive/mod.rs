@@ -23,6 +23,7 @@ use directory::Directory;
 pub struct Archives {
     fs: Arc<dyn Fs>,
     paths: Paths,
+    clock: Clock,
     book: Mutex<Book>,
     /// By the name of the archive: what is wrong with it since when.
     failing: Mutex<BTreeMap<String, Failing>>,
@@ -70,9 +71,9 @@ enum Refusal {
 
 impl Archives {
     /// Reads what each archive has.
-    pub fn open(fs: Arc<dyn Fs>, paths: Paths) -> Self {
+    pub fn open(fs: Arc<dyn Fs>, paths: Paths, clock: Clock) -> Self {
         let book = Book::open(fs.clone(), paths.state_dir.join("archives.json"));
-        Self { fs, paths, book: Mutex::new(book), failing: Mutex::default() }
+        Self { fs, paths, clock, book: Mutex::new(book), failing: Mutex::default() }
     }
 
     /// Hands each closed segment over to each archive that does not have it. `segments` are all of this log,
@@ -185,7 +186,7 @@ impl Archives {
             }
             other => other,
         })?;
-        let now = rfc3339(Clock::System.now().wall_ns);
+        let now = self.now();
         self.remember(&archive.to_string(), |entry| {
             entry.segments.insert(id(found));
             entry.taken = Some(now);
@@ -193,6 +194,10 @@ impl Archives {
         done.segments += 1;
         done.bytes += bytes;
         Ok(())
+    }
+
+    fn now(&self) -> String {
+        rfc3339(self.clock.now().wall_ns)
     }
 
     fn get(&self, name: &str) -> book::Entry {
@@ -221,8 +226,7 @@ impl Archives {
             tracing::warn!("the archive {name} does not have everything: {error}");
         }
         done.errors.push(format!("the archive {name}: {error}"));
-        let now = || rfc3339(Clock::System.now().wall_ns);
-        let since = before.map_or_else(now, |before| before.since);
+        let since = before.map_or_else(|| self.now(), |before| before.since);
         failing.insert(name.to_owned(), Failing { error, since });
     }
 }
