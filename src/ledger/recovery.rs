@@ -6,11 +6,13 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
+use super::active::Segment;
 use super::checkpoint::Signer;
+use super::epoch::{Epoch, EpochKeys};
 use super::files::{create_segment, open_seals, set_aside};
 use super::keys::{LogId, SignKey, text};
 use super::line::{self, Body};
-use super::log::{Epoch, EpochKeys, Segment, boot, hex, signer};
+use super::log::{boot, hex, signer};
 use super::open::{Opened, Setup};
 use super::seal::{self, Reason};
 use super::seals_file;
