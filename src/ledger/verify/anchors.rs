@@ -58,7 +58,7 @@ pub struct Covered {
 pub enum KeyFrom {
     /// Leaf 0, for which the genesis key vouches.
     Log,
-    /// [`Options::checkpoint_key`], since leaf 0 was not read.
+    /// [`super::Options::checkpoint_key`], since leaf 0 was not read.
     Given,
 }
 
