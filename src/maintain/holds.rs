@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
@@ -92,12 +93,14 @@ pub struct Holds {
     state_dir: PathBuf,
     /// Whoever has it decides what may be deleted; others wait.
     turn: Mutex<()>,
+    /// How many of them there are.
+    waiting: AtomicUsize,
 }
 
 impl Holds {
     /// Those in `state_dir`.
     pub fn new(fs: Arc<dyn Fs>, state_dir: &Path) -> Self {
-        Self { fs, state_dir: state_dir.into(), turn: Mutex::new(()) }
+        Self { fs, state_dir: state_dir.into(), turn: Mutex::new(()), waiting: AtomicUsize::new(0) }
     }
 
     /// Where they are.
@@ -182,18 +185,22 @@ impl Holds {
     }
 
     /// Does what deletes, if the holds in force are still those that it was planned with; they stay the same
-    /// meanwhile. None if they are others.
+    /// meanwhile. None if they are others. `delete` is given a way to ask whether somebody waits to change them.
     pub fn while_they_are<T>(
         &self,
         planned_with: &[Hold],
-        delete: impl FnOnce() -> T,
+        delete: impl FnOnce(&dyn Fn() -> bool) -> T,
     ) -> Result<Option<T>, HoldsError> {
         let _turn = self.turn();
-        Ok((Self::load(&self.state_dir)? == planned_with).then(delete))
+        let unchanged = Self::load(&self.state_dir)? == planned_with;
+        Ok(unchanged.then(|| delete(&|| self.waiting.load(Ordering::Relaxed) > 0)))
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let turn = self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        turn
     }
 
     /// Writes the records that are missing, and notes that they are there.

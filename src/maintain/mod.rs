@@ -24,6 +24,7 @@ mod desk;
 mod forecast;
 pub mod holds;
 mod maintainer;
+mod named;
 pub mod outlook;
 pub mod plan;
 pub mod prune;

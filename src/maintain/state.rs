@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::believed::Believed;
 use super::boot::Moment;
 use super::forecast::Samples;
+use super::named::Named;
 use super::survey::Memory;
 use crate::fs::{self, Access, Fs, read_small};
 use crate::metrics::History;
@@ -26,22 +27,12 @@ pub struct State {
     pub believed: Option<Believed>,
     /// When the last run began.
     pub began: Option<Moment>,
-    /// Which rules the log says are in force, and since when at least: what they let go by then may be missing in
-    /// the database.
-    pub named: Option<Named>,
+    /// Which rules the log names.
+    pub named: Named,
     /// What there is to tell of the runs.
     pub history: History,
     /// How full the disk was.
     pub samples: Samples,
-}
-
-/// What the newest `maintained` record says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Named {
-    /// [`crate::retention::Rules::definition`].
-    pub retention: String,
-    /// Not after the record's `ts`, nanoseconds since 1970.
-    pub at_ns: i64,
 }
 
 /// The files that it is in: `maintenance.json`, and `segments.json` for what only saves time.
@@ -121,10 +112,10 @@ mod tests {
         let mut state = State {
             believed: Some(Believed::next(None, now, &boot)),
             began: Some(boot.moment(now)),
-            named: Some(Named { retention: "r".into(), at_ns: -5 }),
             ..State::default()
         };
         state.samples.add(1, 2, now, &boot);
+        state.named.name("r".into(), -5);
         let run = Maintained { trigger: Trigger::Request, uid: Some(0), ..Maintained::default() };
         state.history.last = Some(Box::new(run));
         let text = |text: &str| text.to_owned();

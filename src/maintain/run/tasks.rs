@@ -5,8 +5,8 @@ use super::tally::{Tally, add};
 use crate::ledger::segment::{self, Found};
 use crate::maintain::archive::Archives;
 use crate::maintain::compress::{CompressError, compress};
+use crate::maintain::named::Named;
 use crate::maintain::staging::clear_leftovers;
-use crate::maintain::state::Named;
 use crate::maintain::survey::Memory;
 use crate::maintain::{Settings, Setup};
 
@@ -19,7 +19,7 @@ pub(super) struct Tasks<'r> {
     /// What is known of segments.
     pub memory: &'r mut Memory,
     /// What the log says is in force.
-    pub named: &'r mut Option<Named>,
+    pub named: &'r mut Named,
     /// The time to go by, nanoseconds since 1970.
     pub believed_ns: i64,
     pub tally: Tally<'r>,
