@@ -164,7 +164,7 @@ impl Directory<'_> {
 /// A segment's name in the archive. It does not depend on what its file is called, since programs that rotate
 /// give the same names again and again.
 fn name(found: &Found, encoding: Encoding) -> OsString {
-    let (number, id) = (found.header.segment, book::id(found));
+    let (number, id) = (found.header.segment, book::id(&found.header));
     format!("audit-{number:08}-{}.jsonl{}", &id[..12], encoding.ending()).into()
 }
 

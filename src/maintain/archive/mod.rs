@@ -14,7 +14,7 @@ use crate::clock::{Clock, rfc3339};
 use crate::config::{Archive, ArchiveTo};
 use crate::fs::Fs;
 use crate::ledger::Paths;
-use crate::ledger::segment::Found;
+use crate::ledger::segment::{Found, Header};
 use crate::metrics::ArchiveStatus;
 use book::{Book, id};
 use directory::Directory;
@@ -99,14 +99,18 @@ impl Archives {
     }
 
     /// Whether this archive has the segment.
-    pub fn has(&self, archive: &ArchiveTo, found: &Found) -> bool {
-        lock(&self.book).has(&archive.to_string(), found)
+    pub fn has(&self, archive: &ArchiveTo, segment: &Header) -> bool {
+        lock(&self.book).has(&archive.to_string(), segment)
     }
 
-    /// The first of `archives` that is required and does not have the segment, so that it must not be deleted.
-    pub fn lacking<'a>(&self, archives: &'a [Archive], found: &Found) -> Option<&'a ArchiveTo> {
-        let lacks = |archive: &&Archive| archive.required && !self.has(&archive.to, found);
-        archives.iter().find(lacks).map(|archive| &archive.to)
+    /// Those of `archives` that are required and do not have the segment, so that it must not be deleted.
+    pub fn lacking<'a>(
+        &self,
+        archives: &'a [Archive],
+        segment: &Header,
+    ) -> impl Iterator<Item = &'a ArchiveTo> {
+        let lacks = |archive: &&Archive| archive.required && !self.has(&archive.to, segment);
+        archives.iter().filter(lacks).map(|archive| &archive.to)
     }
 
     /// How each archive is, in the order of the configuration; `closed` are all closed segments.
@@ -114,7 +118,8 @@ impl Archives {
         let status = |archive: &Archive| {
             let name = archive.to.to_string();
             let entry = lock(&self.book).get(&name);
-            let waiting = closed.iter().filter(|found| !entry.segments.contains(&id(found)));
+            let waiting =
+                closed.iter().filter(|found| !entry.segments.contains(&id(&found.header)));
             let failing = lock(&self.failing).get(&name).cloned();
             ArchiveStatus {
                 required: archive.required,
@@ -143,7 +148,7 @@ impl Archives {
         }
         let mut conflict = None;
         for found in segments.iter().filter(|found| found.header.segment < active) {
-            if self.has(archive, found) {
+            if self.has(archive, &found.header) {
                 continue;
             }
             errand.check_stop()?;
@@ -153,7 +158,7 @@ impl Archives {
             }
         }
         if let ArchiveTo::Directory(path) = archive {
-            let has = |found: &Found| self.has(archive, found);
+            let has = |found: &Found| self.has(archive, &found.header);
             // What follows the newest segment that it has begins after that one's last seal.
             let after = segments.iter().rposition(has).and_then(|at| segments.get(at + 1));
             let below = after.map(|found| found.header.first_seq);
@@ -188,7 +193,7 @@ impl Archives {
         })?;
         let now = self.now();
         self.remember(&archive.to_string(), |entry| {
-            entry.segments.insert(id(found));
+            entry.segments.insert(id(&found.header));
             entry.taken = Some(now);
         })?;
         done.segments += 1;
