@@ -218,11 +218,6 @@ impl Config {
         out
     }
 
-    /// The segment that is written.
-    pub fn active_segment(&self) -> PathBuf {
-        self.log_dir.join("audit.jsonl")
-    }
-
     /// The SQLite database.
     pub fn database(&self) -> PathBuf {
         self.state_dir.join("audit.db")
