@@ -96,11 +96,9 @@ fn without_its_memory_it_sees_what_is_there_in_whatever_form() {
             Some(text) => fs::write(&memory, text).expect("writes"),
         }
         // Until it has looked, nothing may be deleted.
-        let to = directory(&path);
-        assert_eq!(
-            open(lab.root()).lacking(&[to], &closed(lab.root())[0]),
-            Some(&directory(&path).to)
-        );
+        let to = [directory(&path)];
+        let oldest = &closed(lab.root())[0].header;
+        assert_eq!(open(lab.root()).lacking(&to, oldest).next(), Some(&to[0].to));
         hands_over(lab.root(), &directory(&path), 2);
         assert!(files(&path) == before);
     }
@@ -154,7 +152,10 @@ fn of_a_segment_and_a_copy_that_lacks_lines_the_whole_one_is_taken() {
     let dir = lab.paths().log_dir;
     fs::write(dir.join("a-copy-that-is-listed-first"), &text[..=cut]).expect("writes");
     let to = directory(&path);
-    assert_eq!(open(lab.root()).status(&[to.clone()], &closed(lab.root()))[0].waiting, 2);
+    assert_eq!(
+        open(lab.root()).status(std::slice::from_ref(&to), &closed(lab.root()))[0].waiting,
+        2
+    );
     hands_over(lab.root(), &to, 2);
     let taken = files(&path).into_iter().find(|(name, _)| name.starts_with("audit-00000000-"));
     assert!(taken.expect("taken").1 == text.as_bytes());
