@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 const DAY_NS: i64 = 86_400_000_000_000;
 /// No run but those that are asked for.
-const NEVER: &str = "[maintenance]\ninterval_seconds = 604800\n";
+const NEVER: &str = "[maintenance]\ninterval_seconds = 604800\nmin_free_bytes = 0\n";
 
 /// A log whose first segment was closed so many days ago.
 fn old_log(days: i64) -> TempDir {
@@ -174,6 +174,22 @@ fn a_stop_ends_a_run_at_once_and_the_log_says_so() {
     assert!(errors.contains("the daemon stopped before everything was done"), "{errors}");
     assert!(old_is_there(stopped.daemon.root()), "the archive does not have it");
     assert_eq!(asked.join().expect("it ends").0, Some(3));
+
+    // What is left is not for the time of the next run, in a week: the start makes it soon.
+    let daemon = Daemon::start_in(stopped.daemon.kill(), NEVER);
+    let next = status(daemon.root())["maintenance"]["next"].clone();
+    let next = next.as_str().and_then(parse_rfc3339).expect("a time");
+    assert!(next - Clock::System.now().wall_ns < DAY_NS, "{next}");
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_does_not_wait_for_the_next_run() {
+    let everything = 1_u64 << 50;
+    let low = NEVER.replace("min_free_bytes = 0", &format!("min_free_bytes = {everything}"));
+    let daemon = Daemon::start_in(old_log(20), &low);
+    let run = eventually("the disk calls for a run", || daemon.records("maintained").pop());
+    let data = &run["event"]["data"];
+    assert_eq!((&data["trigger"], &data["compressed"]["count"]), (&"low_space".into(), &1.into()));
 }
 
 #[test]

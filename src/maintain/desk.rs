@@ -111,12 +111,13 @@ impl Desk {
         self.lock().doing = Some(what);
     }
 
-    /// The run that has to begin now, if one has to: somebody asked, or it is due.
-    pub fn begin(&self, is_due: bool) -> Option<(Cause, Arc<Settings>)> {
+    /// The run that has to begin now, if one has to: somebody asked, or it is due, or the disk calls for it.
+    pub fn begin(&self, is_due: bool, is_called: bool) -> Option<(Cause, Arc<Settings>)> {
         let mut board = self.lock();
         let cause = match board.asked.take() {
             Some(uid) => Cause { trigger: Trigger::Request, uid: Some(uid) },
             None if is_due => Cause::default(),
+            None if is_called => Cause { trigger: Trigger::LowSpace, uid: None },
             None => return None,
         };
         board.begun += 1;

@@ -11,6 +11,7 @@ use super::desk::{Desk, Progress};
 use super::holds::Holds;
 use super::run::{Runner, Watcher};
 use super::timer::{self, Schedule};
+use super::watch::{self, Watch};
 use super::{quiet, status};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -168,21 +169,25 @@ fn work(desk: &Desk, mut runner: Runner, clock: &Clock) {
     }
     let mut interval = 0;
     let mut due = 0;
+    let mut watch = Watch::default();
     while !desk.is_stopping() {
-        let wanted = desk.lock().settings.config.interval_seconds;
+        let config::Maintenance { interval_seconds: wanted, min_free_bytes, .. } =
+            desk.lock().settings.config;
         let now = clock.now();
         if wanted != interval {
             interval = wanted;
             due = next(&runner, interval, clock);
         }
         desk.lock().due = Some(due);
-        if let Some((cause, settings)) = desk.begin(now.boot_ns >= due) {
+        let is_called = runner.is_called(&watch, min_free_bytes);
+        if let Some((cause, settings)) = desk.begin(now.boot_ns >= due, is_called) {
+            watch.runs(runner.active());
             let stop = || desk.is_stopping();
             let doing = |what| desk.doing(what);
             runner.run(cause, &settings, &Watcher { stop: &stop, doing: &doing });
             due = next(&runner, interval, clock);
             desk.end(runner.state().clone());
-        } else if let Err(e) = desk.sleep_until(due) {
+        } else if let Err(e) = desk.sleep_until(due.min(now.boot_ns + watch::EVERY_NS)) {
             tracing::warn!(
                 "the timer of maintenance failed and is looked at again in a second: {e}"
             );

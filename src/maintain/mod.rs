@@ -38,6 +38,7 @@ mod state;
 mod status;
 pub mod survey;
 mod timer;
+mod watch;
 
 pub use desk::{Cause, Progress};
 pub use maintainer::{MaintainHandle, Maintainer, Settings, Setup};

@@ -2,7 +2,6 @@
 
 use indicatif::BinaryBytes;
 
-use super::super::maintain::done;
 use super::super::output::Look;
 use super::super::text::count;
 use super::anchors::time;
@@ -26,7 +25,7 @@ pub(super) fn lines(status: &MaintenanceStatus, look: &Look, line: &mut dyn FnMu
     }
     let history = &status.history;
     if let (Some(began), Some(last)) = (&history.began, &history.last) {
-        line("last run", format!("{}: {}", time(began, look), done(last)));
+        line("last run", format!("{}: {}", time(began, look), last));
         for reason in last.kept_back.iter().take(SHOWN) {
             line("kept back", reason.clone());
         }
@@ -62,14 +61,17 @@ fn of_archive(archive: &ArchiveStatus, look: &Look) -> String {
 }
 
 fn disk(free: u64, status: &MaintenanceStatus) -> String {
-    let mut text = format!("{} free", BinaryBytes(free));
+    let mut text = match free {
+        0 => "full".to_owned(),
+        _ => format!("{} free", BinaryBytes(free)),
+    };
     if free < status.min_free_bytes {
         text.push_str(&format!(
             ", less than min_free_bytes ({})",
             BinaryBytes(status.min_free_bytes)
         ));
     }
-    if let Some(forecast) = &status.forecast {
+    if let Some(forecast) = status.forecast.as_ref().filter(|_| free > 0) {
         text.push_str("; ");
         text.push_str(&until_full(forecast));
     }
@@ -140,6 +142,9 @@ mod tests {
         let status = MaintenanceStatus { min_free_bytes: GIB, ..MaintenanceStatus::default() };
         assert_eq!(disk(GIB / 2, &status), "512.00 MiB free, less than min_free_bytes (1.00 GiB)");
         assert_eq!(disk(2 * GIB, &status), "2.00 GiB free");
+        let forecast = Some(Forecast::NotKnown { in_seconds: 5 });
+        let status = MaintenanceStatus { forecast, ..status };
+        assert_eq!(disk(0, &status), "full, less than min_free_bytes (1.00 GiB)");
     }
 
     #[test]

@@ -24,7 +24,13 @@ pub(super) struct Directory<'a> {
 
 impl From<FileError> for Refusal {
     fn from(e: FileError) -> Self {
-        Refusal::Failed(e.to_string())
+        let advice = match e.source.kind() {
+            ErrorKind::ReadOnlyFilesystem => {
+                "; under systemd the directory has to be in ReadWritePaths= of a drop-in"
+            }
+            _ => "",
+        };
+        Refusal::Failed(format!("{e}{advice}"))
     }
 }
 
