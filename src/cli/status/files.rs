@@ -45,11 +45,12 @@ pub(super) struct Segments {
 }
 
 impl Database {
-    pub(super) fn of(path: &Path) -> Self {
+    /// `daemon` is its process, which is no reader to complain of.
+    pub(super) fn of(path: &Path, daemon: Option<u32>) -> Self {
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
         let wal_bytes = len(Path::new(&wal));
-        let (bytes, readers) = (len(path) + wal_bytes, readers::of(path));
+        let (bytes, readers) = (len(path) + wal_bytes, readers::of(path, daemon));
         let mut database = Self { path: path.into(), bytes, wal_bytes, readers, ..Self::default() };
         if let Err(error) = database.read() {
             database.error = Some(error.to_string());
@@ -78,6 +79,9 @@ impl Database {
             _ => "no events".into(),
         };
         let mut text = format!("{path}, {}", BinaryBytes(self.bytes));
+        if self.wal_bytes > MUCH {
+            text.push_str(&format!(", {} of it write-ahead log", BinaryBytes(self.wal_bytes)));
+        }
         if let Some(free) = self.free_bytes.filter(|free| *free > MUCH) {
             text.push_str(&format!(", {} of it free for new rows", BinaryBytes(free)));
         }

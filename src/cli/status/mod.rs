@@ -89,8 +89,9 @@ impl Report {
         let told = daemon.as_mut().and_then(|daemon| daemon.maintenance.take());
         let maintenance =
             told.or_else(|| maintain::remembered(&paths(config), &config.maintenance));
+        let pid = daemon.as_ref().map(|daemon| daemon.pid);
         let (database, segments) =
-            (Database::of(&config.database()), Segments::of(&config.log_dir));
+            (Database::of(&config.database(), pid), Segments::of(&config.log_dir));
         let auditor_key = Whereabouts::of(&paths(config)).ok();
         let (holds, holds_error) = match Holds::load(&config.state_dir) {
             Ok(holds) => (Some(holds.len() as u64), None),
