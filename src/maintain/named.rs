@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
 use crate::record::EarlierRules;
+use crate::retention::LONGEST_DEFINITION;
 
 /// How many earlier rules each record names again, and how long their texts are together.
 const MOST: usize = 16;
-const MOST_BYTES: usize = 8 << 10;
+const MOST_BYTES: usize = LONGEST_DEFINITION;
 
 /// Rules that a record names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

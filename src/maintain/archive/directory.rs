@@ -110,9 +110,18 @@ impl Directory<'_> {
         }
     }
 
-    /// What is there already is the segment, however it is stored, or else in its way.
+    /// What is there already is the segment, however it is stored, or else in its way; a link is no copy, since it
+    /// may lead back to the log.
     fn compare(&self, found: &Found, path: &Path) -> Result<(), Refusal> {
         let failed = || FileError::of("compared", path);
+        let other = || {
+            Refusal::Conflict(format!(
+                "{path:?} is there already and holds something else; nothing is overwritten, so look what it is and move it away"
+            ))
+        };
+        if !fs::symlink_metadata(path).map_err(failed())?.is_file() {
+            return Err(other());
+        }
         let open = |file| segment::contents(file).map_err(failed());
         let mut ours = open(segment::open_listed(found).map_err(failed())?)?;
         let mut theirs = open(open_regular(path).map_err(failed())?)?;
@@ -121,9 +130,7 @@ impl Directory<'_> {
             Ok(Some(true)) if theirs.into_inner().is_at_end().map_err(failed())? => Ok(()),
             Ok(None) => Err(Refusal::Stopped),
             Err(e) if e.raw_os_error().is_some() => Err(failed()(e).into()),
-            _ => Err(Refusal::Conflict(format!(
-                "{path:?} is there already and holds something else; nothing is overwritten, so look what it is and move it away"
-            ))),
+            _ => Err(other()),
         }
     }
 
