@@ -98,7 +98,7 @@ fn without_its_memory_it_sees_what_is_there_in_whatever_form() {
         // Until it has looked, nothing may be deleted.
         let to = directory(&path);
         assert_eq!(
-            open(lab.root()).lacking(&[to], &closed(lab.root())[0]),
+            open(lab.root()).lacking(&[to], &closed(lab.root())[0].header).next(),
             Some(&directory(&path).to)
         );
         hands_over(lab.root(), &directory(&path), 2);
