@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use auditlogd::clock::{Clock, Now, parse_rfc3339};
@@ -62,12 +63,20 @@ fn maintain(root: &Path) -> (Option<i32>, String) {
     text(&tool(root, &["maintain"]))
 }
 
-/// A program that takes nothing and does not end; it makes the file `mark`.
-fn stuck_archive(mark: &Path) -> String {
-    format!(
-        "{NEVER}\n[[archive]]\ntype = \"exec\"\ncommand = [\"/bin/sh\", \"-c\", \"touch {}; exec sleep 600\", \"sh\"]\n",
-        mark.display()
-    )
+/// A daemon whose run has come to an archive that takes nothing and does not end; and what whoever asked for that
+/// run gets.
+fn stuck_at_an_archive() -> (Daemon, JoinHandle<(Option<i32>, String)>) {
+    let root = old_log(200);
+    let mark = root.path().join("mark");
+    let script = format!("touch {}; exec sleep 600", mark.display());
+    let config = format!(
+        "{NEVER}\n[[archive]]\ntype = \"exec\"\ncommand = [\"/bin/sh\", \"-c\", \"{script}\", \"sh\"]\n"
+    );
+    let daemon = Daemon::start_in(root, &config);
+    let dir = daemon.root().to_owned();
+    let asked = std::thread::spawn(move || maintain(&dir));
+    eventually("the run is at the archive", || mark.exists().then_some(()));
+    (daemon, asked)
 }
 
 #[test]
@@ -157,12 +166,7 @@ fn with_holds_that_cannot_be_read_nothing_is_deleted_and_that_is_said() {
 
 #[test]
 fn a_stop_ends_a_run_at_once_and_the_log_says_so() {
-    let root = old_log(200);
-    let mark = root.path().join("mark");
-    let daemon = Daemon::start_in(root, &stuck_archive(&mark));
-    let dir = daemon.root().to_owned();
-    let asked = std::thread::spawn(move || maintain(&dir));
-    eventually("the run is at the archive", || mark.exists().then_some(()));
+    let (daemon, asked) = stuck_at_an_archive();
     let (_, said) = text(&daemon.tool(&["status"]));
     assert!(said.contains("next run    now: handing segments to archives"), "{said}");
     let start = Instant::now();
@@ -194,12 +198,7 @@ fn a_disk_that_is_nearly_full_does_not_wait_for_the_next_run() {
 
 #[test]
 fn after_a_kill_in_the_middle_the_next_run_does_the_rest() {
-    let root = old_log(200);
-    let mark = root.path().join("mark");
-    let daemon = Daemon::start_in(root, &stuck_archive(&mark));
-    let dir = daemon.root().to_owned();
-    let asked = std::thread::spawn(move || maintain(&dir));
-    eventually("the run is at the archive", || mark.exists().then_some(()));
+    let (daemon, asked) = stuck_at_an_archive();
     let root = daemon.kill();
     assert_eq!(asked.join().expect("it ends").0, Some(3));
     assert!(old_is_there(root.path()));

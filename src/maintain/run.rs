@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::archive::Archives;
 use super::believed::Believed;
 use super::boot::Boot;
-use super::desk::Cause;
+use super::shared::Cause;
 use super::state::{State, StateFile};
 use super::survey::Memory;
 use super::watch::Watch;

@@ -1,7 +1,7 @@
 //! The look at the disk between two runs: one that is nearly full does not wait until the next run is due.
 
-/// Between two looks, nanoseconds: ten seconds.
-pub(super) const EVERY_NS: u64 = 10_000_000_000;
+/// Between two looks, nanoseconds: a minute.
+pub(super) const EVERY_NS: u64 = 60_000_000_000;
 
 /// What it remembers: the active segment at the last run.
 #[derive(Debug, Default)]

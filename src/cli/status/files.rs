@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::output::Look;
 use super::super::text::count;
-use super::{readers, when};
+use super::readers;
 use crate::clock::{parse_rfc3339, rfc3339};
 use crate::index::{IndexError, Reader};
 use crate::ledger::segment::{self, Encoding, Found};
@@ -74,7 +74,7 @@ impl Database {
             (Some(error), ..) => return error.clone(),
             (None, Some(seq), Some(ts)) => {
                 let ns = parse_rfc3339(ts).unwrap_or_default();
-                format!("last event seq {seq} of {}", when(ns, look))
+                format!("last event seq {seq} of {}", look.time(ns))
             }
             _ => "no events".into(),
         };
@@ -138,7 +138,7 @@ impl Segments {
             text.push_str(&format!(", expired ones deleted in {}", count(self.holes, "place")));
         }
         if let Some(oldest) = self.oldest.as_deref().and_then(parse_rfc3339) {
-            text.push_str(&format!(", since {}", when(oldest, look)));
+            text.push_str(&format!(", since {}", look.time(oldest)));
         }
         text
     }

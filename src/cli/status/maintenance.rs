@@ -4,7 +4,6 @@ use indicatif::BinaryBytes;
 
 use super::super::output::Look;
 use super::super::text::count;
-use super::anchors::time;
 use crate::metrics::{ArchiveStatus, Forecast, MaintenanceStatus};
 
 const DAY: u64 = 86_400;
@@ -20,12 +19,12 @@ pub(super) fn lines(status: &MaintenanceStatus, look: &Look, line: &mut dyn FnMu
     }
     match (&status.doing, &status.next) {
         (Some(doing), _) => line("next run", format!("now: {doing}")),
-        (None, Some(next)) => line("next run", time(next, look)),
+        (None, Some(next)) => line("next run", look.time_of(next)),
         (None, None) => {}
     }
     let history = &status.history;
     if let (Some(began), Some(last)) = (&history.began, &history.last) {
-        line("last run", format!("{}: {}", time(began, look), last));
+        line("last run", format!("{}: {}", look.time_of(began), last));
         for reason in last.kept_back.iter().take(SHOWN) {
             line("kept back", reason.clone());
         }
@@ -37,7 +36,7 @@ pub(super) fn lines(status: &MaintenanceStatus, look: &Look, line: &mut dyn FnMu
         line("archive", of_archive(archive, look));
     }
     for failing in &history.failing {
-        let since = time(&failing.since, look);
+        let since = look.time_of(&failing.since);
         line("failing", format!("to {} since {since}: {}", failing.task, failing.error));
     }
     if let Some(seconds) = status.behind_seconds {
@@ -51,10 +50,10 @@ fn of_archive(archive: &ArchiveStatus, look: &Look) -> String {
         n => format!("{}: lacks {}", archive.archive, count(n, "closed segment")),
     };
     if let Some(taken) = &archive.taken {
-        text.push_str(&format!(", the last one taken {}", time(taken, look)));
+        text.push_str(&format!(", the last one taken {}", look.time_of(taken)));
     }
     if let Some(error) = &archive.error {
-        let since = time(archive.failing_since.as_deref().unwrap_or_default(), look);
+        let since = look.time_of(archive.failing_since.as_deref().unwrap_or_default());
         text.push_str(&format!("; failing since {since}: {error}"));
     }
     text

@@ -16,8 +16,6 @@ use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
 use super::output::{Form, Look, Out};
 use super::text::visible;
-use super::time;
-use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::control::{self, Reply, Request};
 use crate::ledger::auditor::Whereabouts;
@@ -131,11 +129,6 @@ impl Report {
         }
         lines.join("\n")
     }
-}
-
-/// On a terminal in its own zone.
-fn when(ns: i64, look: &Look) -> String {
-    if look.terminal { time::local(ns, &look.zone) } else { rfc3339(ns) }
 }
 
 #[cfg(test)]

@@ -48,13 +48,13 @@ pub struct HandedOver {
 }
 
 /// What one run is about.
-struct Errand<'a> {
+struct Context<'a> {
     fs: &'a dyn Fs,
     paths: &'a Paths,
     stop: &'a dyn Fn() -> bool,
 }
 
-impl Errand<'_> {
+impl Context<'_> {
     fn check_stop(&self) -> Result<(), Refusal> {
         if (self.stop)() { Err(Refusal::Stopped) } else { Ok(()) }
     }
@@ -91,9 +91,9 @@ impl Archives {
         if let Err(e) = lock(&self.book).keep_only(segments) {
             done.errors.push(e);
         }
-        let errand = Errand { fs: &*self.fs, paths: &self.paths, stop };
+        let context = Context { fs: &*self.fs, paths: &self.paths, stop };
         for archive in archives {
-            let outcome = self.serve(&archive.to, segments, active, &errand, &mut done);
+            let outcome = self.serve(&archive.to, segments, active, &context, &mut done);
             self.note(&archive.to.to_string(), outcome, &mut done);
         }
         done
@@ -140,20 +140,20 @@ impl Archives {
         archive: &ArchiveTo,
         segments: &[Found],
         active: u64,
-        errand: &Errand<'_>,
+        context: &Context<'_>,
         done: &mut HandedOver,
     ) -> Result<(), Refusal> {
         let name = archive.to_string();
         if let ArchiveTo::Directory(path) = archive {
-            Directory { path, errand }.begin()?;
+            Directory { path, context }.begin()?;
         }
         let mut conflict = None;
         for files in of_each(segments).filter(|files| files[0].header.segment < active) {
             if self.has(archive, &files[0].header) {
                 continue;
             }
-            errand.check_stop()?;
-            let taken = the_one(files).and_then(|found| self.take(archive, errand, found, done));
+            context.check_stop()?;
+            let taken = the_one(files).and_then(|found| self.take(archive, context, found, done));
             match taken {
                 Err(Refusal::Conflict(text)) => conflict = conflict.or(Some(text)),
                 taken => taken?,
@@ -165,7 +165,7 @@ impl Archives {
             let after = segments.iter().rposition(has).and_then(|at| segments.get(at + 1));
             let below = after.map(|found| found.header.first_seq);
             if let Some(below) = below.filter(|below| *below != self.get(&name).seals_below) {
-                Directory { path, errand }.take_seals(below)?;
+                Directory { path, context }.take_seals(below)?;
                 self.remember(&name, |entry| entry.seals_below = below)?;
             }
         }
@@ -175,15 +175,15 @@ impl Archives {
     fn take(
         &self,
         archive: &ArchiveTo,
-        errand: &Errand<'_>,
+        context: &Context<'_>,
         found: &Found,
         done: &mut HandedOver,
     ) -> Result<(), Refusal> {
         let bytes = std::fs::metadata(&found.path).map_or(0, |meta| meta.len());
         let taken = match archive {
-            ArchiveTo::Directory(path) => Directory { path, errand }.take(found),
+            ArchiveTo::Directory(path) => Directory { path, context }.take(found),
             ArchiveTo::Exec { command, timeout_seconds } => {
-                exec::take(command, Duration::from_secs(*timeout_seconds), errand, found)
+                exec::take(command, Duration::from_secs(*timeout_seconds), context, found)
             }
         };
         taken.map_err(|refusal| match refusal {
