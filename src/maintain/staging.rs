@@ -50,7 +50,8 @@ impl Staging {
         let held = options.read(true).custom_flags(O_PATH | O_DIRECTORY | O_NOFOLLOW).open(path);
         held.map(|held| Self { held }).map_err(|e| match e.kind() {
             ErrorKind::NotADirectory => {
-                let text = "it is no directory, or a link to one; look who put it there, and remove it";
+                let text =
+                    "it is no directory, or a link to one; look who put it there, and remove it";
                 io::Error::new(ErrorKind::NotADirectory, text)
             }
             _ => e,
