@@ -3,7 +3,7 @@
 //! The file decides; the records in the log tell people. A hold is in force from before its `hold_added`
 //! record until after its `hold_removed` record, so that a crash at any moment leaves it in force.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
 use crate::engine::WriterHandle;
-use crate::fs::{Access, Fs, open_regular, replace};
+use crate::fs::{Access, Fs, read_small, replace};
 use crate::record::Record;
 use crate::retention::{Hold, NewHold, check_reason};
 
@@ -246,20 +246,12 @@ impl Contents {
 
 fn read(state_dir: &Path) -> Result<Contents, HoldsError> {
     let path = Holds::path(state_dir);
-    let mut text = Vec::new();
-    let read =
-        open_regular(&path).and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut text));
-    match read {
-        Ok(_) => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Ok(Contents { version: VERSION, next: 1, holds: Vec::new() });
-        }
+    let text = match read_small(&path, LONGEST_FILE) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Ok(Contents { version: VERSION, next: 1, holds: Vec::new() }),
         Err(source) => return Err(HoldsError::Read { path, source }),
-    }
+    };
     let damaged = |message: String| HoldsError::Damaged { path: path.clone(), message };
-    if text.len() as u64 > LONGEST_FILE {
-        return Err(damaged(format!("it has more than {LONGEST_FILE} bytes")));
-    }
     let contents: Contents = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
     match contents.version {
         VERSION => Ok(contents),

@@ -48,7 +48,8 @@ impl Runner {
         if let Some(damaged) = damaged {
             tracing::warn!("{damaged}");
         }
-        let archives = Arc::new(Archives::open(setup.fs.clone(), setup.paths.clone()));
+        let archives =
+            Arc::new(Archives::open(setup.fs.clone(), setup.paths.clone(), setup.clock.clone()));
         let (boot, memory) = (Boot(setup.boot_id.clone()), file.read_memory());
         Self { setup, boot, file, state, memory, archives }
     }

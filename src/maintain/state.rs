@@ -1,7 +1,7 @@
 //! What maintenance remembers across restarts: `maintenance.json` in the state directory. Without it nothing is
 //! lost but the memory: it is then as if maintenance never ran.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,7 +53,6 @@ impl StateFile {
     pub fn read(&self) -> (State, Option<String>) {
         match read(&self.path) {
             Ok(state) => (state, None),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => (State::default(), None),
             Err(e) => {
                 let path = &self.path;
                 let said = format!(
@@ -87,8 +86,7 @@ impl StateFile {
 }
 
 fn read(path: &Path) -> io::Result<State> {
-    let mut text = Vec::new();
-    fs::open_regular(path)?.take(MOST).read_to_end(&mut text)?;
+    let Some(text) = read_small(path, MOST)? else { return Ok(State::default()) };
     let state: State = serde_json::from_slice(&text)?;
     match state.samples.is_sound() {
         true => Ok(state),

@@ -137,8 +137,7 @@ struct Leaves {
 impl Leaves {
     /// At the start of the last segment that does not begin after leaf `seq`.
     fn from_segment_of(log_dir: &Path, log_id: &str, seq: u64) -> Result<Self, BuildError> {
-        let mut segments = segment::list(log_dir)?;
-        segments.retain(|found| found.header.log_id == log_id);
+        let segments = segment::list_of(log_dir, log_id)?;
         let first = segments.first().ok_or_else(|| BuildError::NoLog(log_id.into()))?;
         let first = first.header.first_seq;
         let found = segments.iter().rfind(|found| found.header.first_seq <= seq);

@@ -16,9 +16,6 @@ use crate::maintain::staging::{FileError, Staged, clear_leftovers, same};
 
 /// Bytes that are copied between two looks at whether to stop.
 const BLOCK: usize = 256 << 10;
-/// The endings of the three ways in which a segment is stored.
-const ENDINGS: [(Encoding, &str); 3] =
-    [(Encoding::Plain, ""), (Encoding::Zstd, ".zst"), (Encoding::Gzip, ".gz")];
 
 pub(super) struct Directory<'a> {
     pub path: &'a Path,
@@ -59,14 +56,13 @@ impl Directory<'_> {
     pub fn take(&self, found: &Found) -> Result<(), Refusal> {
         let gone = FileError::of("opened", &found.path);
         let (found, mut file) = segment::reopen(found).map_err(gone)?;
-        for (_, ending) in ENDINGS {
-            let path = self.path.join(name(&found, ending));
+        for encoding in Encoding::ALL {
+            let path = self.path.join(name(&found, encoding));
             if fs::symlink_metadata(&path).is_ok() {
                 return self.compare(&found, &path);
             }
         }
-        let ending = ENDINGS.into_iter().find(|(encoding, _)| *encoding == found.encoding);
-        let name = name(&found, ending.map_or("", |(_, ending)| ending));
+        let name = name(&found, found.encoding);
         let mut staged = Staged::create(self.errand.fs, self.path, &name, Access::Private)?;
         self.copy(&mut file, &found.path, &mut staged)?;
         let written = staged.finish(None)?;
@@ -174,9 +170,9 @@ impl Directory<'_> {
 
 /// A segment's name in the archive. It does not depend on what its file is called, since programs that rotate
 /// give the same names again and again.
-fn name(found: &Found, ending: &str) -> OsString {
-    let id = book::id(found);
-    format!("audit-{:08}-{}.jsonl{ending}", found.header.segment, &id[..12]).into()
+fn name(found: &Found, encoding: Encoding) -> OsString {
+    let (number, id) = (found.header.segment, book::id(&found.header));
+    format!("audit-{number:08}-{}.jsonl{}", &id[..12], encoding.ending()).into()
 }
 
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {

@@ -101,15 +101,7 @@ impl Tasks<'_> {
     /// All segments of this log, oldest first.
     fn listed(&mut self) -> Option<Vec<Found>> {
         let dir = &self.setup.paths.log_dir;
-        match segment::list(dir) {
-            Ok(mut listed) => {
-                listed.retain(|found| found.header.log_id == self.setup.log_id);
-                Some(listed)
-            }
-            Err(e) => {
-                self.tally.error(format_args!("the log in {dir:?} cannot be listed: {e}"));
-                None
-            }
-        }
+        let listed = segment::list_of(dir, &self.setup.log_id);
+        self.tally.get(listed.map_err(|e| format!("the log in {dir:?} cannot be listed: {e}")))
     }
 }
