@@ -165,6 +165,31 @@ fn with_holds_that_cannot_be_read_nothing_is_deleted_and_that_is_said() {
 }
 
 #[test]
+fn holds_that_are_lost_stop_all_deletion_until_somebody_says_what_is_held() {
+    let daemon = Daemon::start_in(old_log(200), NEVER);
+    daemon.settle();
+    let add = |reason| text(&daemon.tool(&["hold", "add", "--all", "--reason", reason]));
+    let (code, said) = add("a case");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(maintain(daemon.root()).0, Some(0));
+    let holds = daemon.root().join("var/lib/auditlogd/holds.json");
+    fs::remove_file(&holds).expect("removed");
+    // A restart knows it, too.
+    let daemon = Daemon::start_in(daemon.stop().daemon.kill(), NEVER);
+    for _ in 0..2 {
+        let (code, said) = maintain(daemon.root());
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("holds.json\" are missing, though there were 1"), "{said}");
+        assert!(old_is_there(daemon.root()));
+    }
+    let add = |what: &str| daemon.tool(&["hold", "add", "--type", what, "--reason", "another"]);
+    let (code, said) = text(&add("something.else"));
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(maintain(daemon.root()).0, Some(0));
+    assert!(!old_is_there(daemon.root()));
+}
+
+#[test]
 fn a_stop_ends_a_run_at_once_and_the_log_says_so() {
     let (daemon, asked) = stuck_at_an_archive();
     let (_, said) = text(&daemon.tool(&["status"]));

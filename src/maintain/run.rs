@@ -92,6 +92,7 @@ impl Runner {
             archives: &self.archives,
             memory: &mut self.memory,
             named: &mut self.state.named,
+            known_holds: &mut self.state.holds,
             believed_ns: believed.for_retention(begun),
             tally: Tally::new(cause, &self.setup.clock),
         };

@@ -163,8 +163,10 @@ impl Look<'_> {
         let mut parts = vec![self.key.rules.clone().into_bytes()];
         for meta in copies.iter().filter_map(|found| std::fs::metadata(&found.path).ok()) {
             bytes += meta.len();
-            let file = [meta.len() as i64, meta.mtime(), meta.mtime_nsec(), meta.ino() as i64];
-            parts.extend(file.map(|n| n.to_be_bytes().to_vec()));
+            let file = [meta.len(), meta.ino(), meta.dev()].map(|n| n as i64);
+            // Anybody who may write a file can set its mtime as it was, but not its ctime.
+            let times = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+            parts.extend(file.into_iter().chain(times).map(|n| n.to_be_bytes().to_vec()));
         }
         (bytes, hash(parts.iter().map(Vec::as_slice)))
     }
