@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use super::scan::Kept;
 use super::survey::Segment;
-
-pub use holes::Hole;
+use crate::record::Pruned;
+use holes::Holes;
 
 /// What decides besides the segments.
 pub struct Terms<'t> {
@@ -72,10 +72,12 @@ pub struct Plan {
     /// All segments, oldest first, with what becomes of each.
     pub segments: Vec<(Segment, Fate)>,
     /// All holes of the log after it, for which there was a reason.
-    pub holes: Vec<Hole>,
+    pub holes: Vec<Range<u64>>,
+    /// What the log has to say before: the holes that are new or larger, or whose records go.
+    pub records: Vec<Pruned>,
     /// Leaves that are missing without a record that says why.
     pub missing: Vec<Range<u64>>,
-    /// The records of the holes are wrong before this time, nanoseconds since 1970.
+    /// The records are wrong before this time, nanoseconds since 1970.
     pub not_before_ns: i64,
 }
 
@@ -85,17 +87,18 @@ pub fn plan(segments: Vec<Segment>, terms: &Terms<'_>) -> Plan {
     let fates = segments.iter().map(|segment| alone(segment, terms)).collect();
     let mut draft = Draft { segments, fates, terms };
     draft.keep_what_does_not_continue();
-    for gap in gaps.iter().filter(|gap| gap.said.is_none()) {
+    for gap in gaps.iter().filter(|gap| !gap.is_explained()) {
         draft.keep_beside(gap);
     }
     draft.make_space();
     draft.keep_joined();
+    let holes = draft.holes(&gaps);
     let Draft { segments, fates, .. } = draft;
-    let segments: Vec<_> = segments.into_iter().zip(fates).collect();
     let missing =
-        gaps.iter().filter(|gap| gap.said.is_none()).map(|gap| gap.leaves.clone()).collect();
-    let (holes, not_before_ns) = holes::after(&segments, &gaps, terms.wall_ns);
-    Plan { segments, holes, missing, not_before_ns }
+        gaps.iter().filter(|gap| !gap.is_explained()).map(|gap| gap.leaves.clone()).collect();
+    let segments = segments.into_iter().zip(fates).collect();
+    let Holes { all: holes, records, not_before_ns } = holes;
+    Plan { segments, holes, records, missing, not_before_ns }
 }
 
 /// What becomes of a segment as far as only it matters.
@@ -221,6 +224,20 @@ impl Draft<'_> {
                 by_rule(&self.segments[at], &kept, Some(self.terms.min_keep_days), self.terms)
             }
             (fate, _) => fate.clone(),
+        }
+    }
+
+    /// What the holes will be. What no record can be made of stays.
+    fn holes(&mut self, gaps: &[holes::Gap]) -> Holes {
+        loop {
+            match holes::after(&self.segments, &self.fates, gaps, self.terms.wall_ns) {
+                Ok(holes) => return holes,
+                Err(unfit) => {
+                    let why = "its hashes do not lead to what follows; run `auditlog verify`";
+                    let why = Fate::Keep(Why::Unreadable(why.into()));
+                    unfit.into_iter().for_each(|at| self.fates[at] = why.clone());
+                }
+            }
         }
     }
 
