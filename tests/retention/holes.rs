@@ -215,7 +215,7 @@ fn a_file_that_cannot_be_deleted_stays_and_what_is_around_it_goes_on() {
 #[test]
 fn the_neighbours_of_a_hole_stay_whose_record_does_not_fit() {
     let mut world = World::of_days(4);
-    world.pass(88);
+    world.pass(86);
     let mut record = world.plan().records.remove(0);
     record.subtrees[0] = "0".repeat(64);
     std::fs::remove_file(world.segment(0)).expect("removes");
