@@ -1,5 +1,6 @@
 //! Time, passed in: the wall clock for what people read, the boot clock for how long things took.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use nix::time::{ClockId, clock_gettime};
@@ -39,6 +40,12 @@ impl Clock {
 /// good as any value and shows at once in the log.
 fn read(id: ClockId) -> i64 {
     clock_gettime(id).map_or(0, |t| t.tv_sec() * 1_000_000_000 + t.tv_nsec())
+}
+
+/// The id of the boot that the kernel is in (proc(5)): CLOCK_BOOTTIME compares only within one.
+pub fn boot_id() -> io::Result<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(id.trim().to_owned())
 }
 
 /// RFC 3339 in UTC with nine decimals, `2026-11-21T01:23:45.123456789Z`: the one form of a time in

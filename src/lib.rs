@@ -9,6 +9,19 @@
 //! 7. [`maintain`] compresses closed segments, hands them to archives and deletes what has expired.
 //! 8. [`daemon`] and [`cli`] put it together into the two programs.
 //!
+//! And in the order a segment takes, from the file that is written to the day it is deleted:
+//!
+//! 1. `engine::writer::segments` decides that it is large or old enough, `ledger::rotate` gives it its last name,
+//!    `ledger::active` opens the next one; `ledger::rescue` saves one that somebody deleted or cut before that.
+//! 2. [`maintain`] wakes by its timer, or because somebody asked; `maintain::run` makes the run, task by task.
+//! 3. [`maintain::compress`] makes `X.zst` of `X`, and [`maintain::archive`] hands it over.
+//! 4. [`maintain::survey`] reads what each segment holds, by [`retention`]'s rules and holds; [`maintain::plan`]
+//!    decides over all of them which may go, and says of the others why not.
+//! 5. [`maintain::prune`] has the writer record and seal what goes ([`engine::WriterHandle::prune`]), and only then
+//!    deletes files. [`index`] lets rows go, each by its own rule, whether or not their segment is still there.
+//! 6. The `auditlogd.maintained` record says what was done, by which rules; verification holds holes and missing
+//!    rows against just these records.
+//!
 //! And in the order a verification takes:
 //!
 //! 1. [`cli`] reads what was kept off the host: the genesis key, [`ledger::anchor`]s, the auditor key.

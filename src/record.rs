@@ -188,6 +188,9 @@ pub struct Maintained {
     /// The rules in force, [`crate::retention::Rules::definition`]: a row of the database may be missing once they
     /// let it go.
     pub retention: String,
+    /// Rules that were in force before, each with the last time that a record named it as such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierRules>,
     /// Which field map the index uses: SHA-256 of its definition, hex.
     pub field_map: String,
 }
@@ -201,6 +204,15 @@ pub enum Trigger {
     Timer,
     /// Somebody asked for it.
     Request,
+}
+
+/// Rules of retention that are not in force any more.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierRules {
+    /// [`crate::retention::Rules::definition`].
+    pub retention: String,
+    /// When a record named them last as those in force, RFC 3339.
+    pub until: String,
 }
 
 /// One part of a run of maintenance.

@@ -17,7 +17,7 @@ fn without_any_file_the_defaults_are_below_the_root() {
     let tree = Tree::new();
     let config = tree.load();
     assert_eq!(config.socket, tree.root.path().join("run/auditd.sock"));
-    assert_eq!(config.active_segment(), tree.root.path().join("var/log/auditlogd/audit.jsonl"));
+    assert_eq!(config.log_dir, tree.root.path().join("var/log/auditlogd"));
     assert_eq!(config.database(), tree.root.path().join("var/lib/auditlogd/audit.db"));
     assert_eq!(config.control_socket(), tree.root.path().join("run/auditlogd/control.sock"));
     assert_eq!(config.socket_mode, 0o666);

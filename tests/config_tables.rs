@@ -3,6 +3,7 @@
 mod common;
 
 use auditlogd::config::{Anchor, Archive, ArchiveTo, changes};
+use auditlogd::record::{EarlierRules, Maintained, Record};
 use auditlogd::retention::{Match, Rule};
 use common::tree::{Tree, refused};
 
@@ -67,6 +68,32 @@ fn mistakes_in_rules_are_told_with_their_line() {
     };
     assert_eq!(Tree::with(&rules(64)).load().retention.len(), 64);
     refused(&rules(65), &["there are 65 [[retention]] tables, and at most 64"]);
+}
+
+#[test]
+fn rules_fit_into_the_records_that_name_them() {
+    let rules = |count: usize, letter: &str, len: usize| {
+        let one = |n| {
+            let letters = letter.repeat(len);
+            format!("[[retention]]\nactor = \"{n}{letters}\"\nkeep_days = 5\n")
+        };
+        (0..count).map(one).collect::<String>()
+    };
+    // In a record some characters take more bytes than in the file.
+    for (letter, len) in [("x", 254), (r"\u0085", 80), (r"\u0001", 40), (r"\U0010ffff", 60)] {
+        let error = Tree::with(&rules(32, letter, len)).error().to_string();
+        let parts = ["all rules together have", "at most 8192", "`*`"];
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+    let all = rules(27, r#"\""#, 125);
+    let rules = Tree::with(&all).load().rules();
+    let earlier = |_| EarlierRules { retention: rules.definition(), until: "x".repeat(30) };
+    let run = Maintained {
+        retention: rules.definition(),
+        earlier: (0..1).map(earlier).collect(),
+        ..Maintained::default()
+    };
+    assert!(Record::Maintained(Box::new(run)).to_json().len() < 36 << 10);
 }
 
 #[test]

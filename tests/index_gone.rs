@@ -4,15 +4,14 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use auditlogd::clock::rfc3339;
 use auditlogd::engine::{Database, Phase, verify_all};
 use auditlogd::event::FieldMap;
-use auditlogd::ledger::open::open;
 use auditlogd::ledger::verify::{Options, Report, Verdict};
-use auditlogd::record::{Maintained, Record};
+use auditlogd::record::{EarlierRules, Maintained, Record};
 use auditlogd::retention::{Match, Rule, Rules};
-use common::lab::{commit, paths, setup};
+use common::lab::paths;
 use common::pruning::record;
 use common::{Daemon, pruning, tool, verify};
 use data_encoding::HEXLOWER;
@@ -107,6 +106,28 @@ fn a_row_may_be_missing_once_a_rule_that_the_log_names_lets_it_go() {
         "DELETE FROM events WHERE seq = (SELECT min(seq) FROM events WHERE event_type = 'kept')";
     assert_eq!(change(all.path(), kept), 1);
     assert_verdict(all.path(), TAMPERED, "the database lacks seq ");
+}
+
+#[test]
+fn rules_of_before_count_as_long_as_a_record_names_them_again() {
+    let log = log();
+    assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'brief'"), 3);
+    let later = |until_ns: i64| {
+        let (retention, until) = (rules().definition(), rfc3339(until_ns));
+        let earlier = vec![EarlierRules { retention, until }];
+        let retention = Rules::of_days(1).definition();
+        Record::Maintained(Box::new(Maintained { retention, earlier, ..Maintained::default() }))
+    };
+    record(log.path(), &[later(0)]);
+    assert_verdict(log.path(), TAMPERED, "the database lacks seq ");
+    // The record cannot vouch for a time after its own.
+    record(log.path(), &[later(i64::MAX)]);
+    assert_verdict(log.path(), 0, "every row compared");
+    let daemon = Daemon::start_in(log, "");
+    daemon.greeted().store(r#"{"event_type":"brief"}"#, 1);
+    let log = daemon.stop().daemon.kill();
+    assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'brief'"), 1);
+    assert_verdict(log.path(), TAMPERED, "the database lacks seq ");
 }
 
 #[test]

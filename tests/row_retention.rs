@@ -144,6 +144,22 @@ fn events_are_indexed_while_a_large_job_goes_on() {
 }
 
 #[test]
+fn a_job_ends_after_its_step_once_somebody_wants_it_to() {
+    let (root, engine) = with_events(&logins(5_000));
+    engine.pass(2 * DAY as i64, 2 * DAY);
+    let cut = engine.index().prune_until(job(&engine, rules(), 0), &|| true).expect("ends");
+    // What was not deleted by then stays as long as nobody asks again.
+    let left = count(root.path(), None);
+    engine.store(&event("file.read", "dave")).expect("stored");
+    engine.wait_until_indexed();
+    assert_eq!(count(root.path(), None), left + 1);
+    let rest = prune(&engine, job(&engine, rules(), 0));
+    assert!(cut.rows + rest.rows >= 5_000, "{} {}", cut.rows, rest.rows);
+    assert_eq!(count(root.path(), Some("alice")), 0);
+    engine.stop().expect("stops");
+}
+
+#[test]
 fn what_a_reindex_brings_back_goes_again() {
     let (root, engine) = with_events(&logins(100));
     engine.pass(2 * DAY as i64, 2 * DAY);

@@ -1,16 +1,47 @@
 //! `[[archive]]`: who is given each closed segment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::table::{Problem, Table, Types, check_names, exec_to_toml, string};
 use super::value::{flag, path, text};
-use super::{Archive, ArchiveTo};
 
 /// The most archives in one configuration.
 const MOST: usize = 16;
 const TYPES: &Types = &[("directory", &["path"]), ("exec", &["command", "timeout_seconds"])];
 const EXEC_SECONDS: u64 = 3_600;
 const MOST_SECONDS: u64 = 86_400;
+
+/// One `[[archive]]`: who is given each closed segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// Whether segments that it has not taken are kept.
+    pub required: bool,
+    /// Where they go.
+    pub to: ArchiveTo,
+}
+
+/// Where an archive keeps segments. Shown as the name it has in `auditlog status`, which no other archive has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArchiveTo {
+    /// A directory, absolute.
+    Directory(PathBuf),
+    /// Whatever a program does with the file whose path is its last argument.
+    Exec {
+        /// The program, absolute, and its first arguments.
+        command: Vec<String>,
+        /// How long it may run, seconds.
+        timeout_seconds: u64,
+    },
+}
+
+impl std::fmt::Display for ArchiveTo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ArchiveTo::Directory(path) => write!(f, "directory {}", path.display()),
+            ArchiveTo::Exec { command, .. } => write!(f, "exec {}", command.join(" ")),
+        }
+    }
+}
 
 /// Makes an archive of one `[[archive]]`.
 pub(super) fn parse(table: &Table<'_>) -> Result<Archive, Problem> {

@@ -1,12 +1,14 @@
 //! The configuration: one struct with every key, and where its values come from.
 //!
 //! [`load`] puts them together: built-in defaults, then the TOML file, then `conf.d/*.toml` beside it
-//! sorted by name, then `AUDITLOGD_…` environment variables; the last one that speaks wins, but that the
-//! `[[retention]]`, `[[archive]]` and `[[anchor]]` tables of all files add up. A path in a file is taken as it is written, also under `--root`. `config/auditlogd.toml` documents every key.
+//! sorted by name, then `AUDITLOGD_…` environment variables. The last one that speaks wins; only the
+//! `[[retention]]`, `[[archive]]` and `[[anchor]]` tables of all files add up. A path in a file is taken as it
+//! is written, also under `--root`. `config/auditlogd.toml` documents every key.
 
 mod anchor;
 mod archive;
 mod changes;
+mod choice;
 mod error;
 mod expand;
 mod file;
@@ -21,7 +23,9 @@ mod value;
 use std::path::PathBuf;
 
 pub use anchor::Anchor;
+pub use archive::{Archive, ArchiveTo};
 pub use changes::{Changes, changes};
+pub use choice::{Compression, LogLevel};
 pub use error::{ConfigError, Origin};
 pub use layout::Sources;
 pub use load::load;
@@ -139,93 +143,6 @@ pub struct Maintenance {
     pub min_free_bytes: u64,
 }
 
-/// How closed segments are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// As they were written.
-    None,
-    /// One zstd frame (RFC 8878).
-    Zstd,
-    /// One gzip member (RFC 1952).
-    Gzip,
-}
-
-impl Compression {
-    const ALL: [Compression; 3] = [Compression::None, Compression::Zstd, Compression::Gzip];
-
-    /// Its name in the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Compression::None => "none",
-            Compression::Zstd => "zstd",
-            Compression::Gzip => "gzip",
-        }
-    }
-}
-
-/// One `[[archive]]`: who is given each closed segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Archive {
-    /// Whether segments that it has not taken are kept.
-    pub required: bool,
-    /// Where they go.
-    pub to: ArchiveTo,
-}
-
-/// Where an archive keeps segments. Shown as the name it has in `auditlog status`, which no other archive has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ArchiveTo {
-    /// A directory, absolute.
-    Directory(PathBuf),
-    /// Whatever a program does with the file whose path is its last argument.
-    Exec {
-        /// The program, absolute, and its first arguments.
-        command: Vec<String>,
-        /// How long it may run, seconds.
-        timeout_seconds: u64,
-    },
-}
-
-impl std::fmt::Display for ArchiveTo {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            ArchiveTo::Directory(path) => write!(f, "directory {}", path.display()),
-            ArchiveTo::Exec { command, .. } => write!(f, "exec {}", command.join(" ")),
-        }
-    }
-}
-
-/// How much the daemon says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Only what needs somebody's attention now.
-    Error,
-    /// And what will.
-    Warn,
-    /// And what it does.
-    Info,
-    /// And how.
-    Debug,
-    /// And every step.
-    Trace,
-}
-
-impl LogLevel {
-    const ALL: [LogLevel; 5] =
-        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
-
-    /// The level's name in the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
-}
-
 impl Config {
     /// The defaults, with these paths.
     fn with_paths(socket: PathBuf, log_dir: PathBuf, state_dir: PathBuf, run_dir: PathBuf) -> Self {
@@ -299,11 +216,6 @@ impl Config {
         out.extend(self.archives.iter().map(archive::to_toml));
         out.extend(self.anchors.iter().map(anchor::to_toml));
         out
-    }
-
-    /// The segment that is written.
-    pub fn active_segment(&self) -> PathBuf {
-        self.log_dir.join("audit.jsonl")
     }
 
     /// The SQLite database.

@@ -3,7 +3,7 @@
 use super::error::did_you_mean;
 use super::table::{Problem, Table, check_count, string, strings};
 use super::value::{Given, list, number, numbers};
-use crate::retention::{Match, Rule};
+use crate::retention::{Match, Rule, Rules};
 
 /// The most rules in one configuration.
 const MOST: usize = 64;
@@ -70,7 +70,8 @@ pub(super) fn check_together(rules: &[Rule]) -> Result<(), (usize, String)> {
             return Err((i, problem));
         }
     }
-    Ok(())
+    let together = Rules { keep_days: KEEP_DAYS.1, rules: rules.to_vec() };
+    together.check().map_err(|problem| (rules.len().saturating_sub(1), problem))
 }
 
 /// The rule as a table that [`parse`] reads back.

@@ -1,45 +1,20 @@
 //! From the writer to the index: fresh lines while there is room for them, and always how far the ledger
 //! is. The writer never waits here; lines that find no room are read from the segments later.
 
-use std::collections::VecDeque;
+mod state;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::event::FieldMap;
 use crate::ledger::reader::Lines;
+use state::{State, Step};
 
 pub(super) struct Feed {
     state: Mutex<State>,
     wake: Condvar,
     capacity: usize,
 }
-
-#[derive(Default)]
-struct State {
-    /// Fresh lines in order, each batch with its first leaf; there may be gaps between them.
-    fresh: VecDeque<(u64, Lines)>,
-    bytes: usize,
-    /// Leaves that are durable.
-    head: u64,
-    reset: bool,
-    segments_changed: bool,
-    fields: Option<Arc<FieldMap>>,
-    /// When rows are deleted next.
-    step: Option<Step>,
-    close_by: Option<Instant>,
-    error: Option<String>,
-}
-
-/// A step of deleting rows.
-struct Step {
-    /// From then on it is done when there is nothing else to do.
-    due: Instant,
-    /// From then on it is done first.
-    overdue: Instant,
-}
-
-/// Under constant load, a step of deleting rows waits at most so long.
-const STEP_WAITS: Duration = Duration::from_millis(100);
 
 /// What the index has to do next.
 pub(super) enum Work {
@@ -101,8 +76,7 @@ impl Feed {
 
     /// Lets the next step of deleting rows be done after this time, and meanwhile everything else.
     pub fn prune_after(&self, rest: Duration) {
-        let due = Instant::now() + rest;
-        self.change(|state| state.step = Some(Step { due, overdue: due + STEP_WAITS }));
+        self.change(|state| state.step = Some(Step::after(rest)));
     }
 
     /// Whether a reset was asked for since the last look.
@@ -184,63 +158,6 @@ impl Feed {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
-    }
-}
-
-impl State {
-    fn take(&mut self, next: u64) -> Option<Work> {
-        if self.past_deadline() {
-            return Some(Work::Close);
-        }
-        if std::mem::take(&mut self.reset) {
-            return Some(Work::Reset);
-        }
-        if let Some(fields) = self.fields.take() {
-            return Some(Work::Fields(fields));
-        }
-        if std::mem::take(&mut self.segments_changed) {
-            return Some(Work::Segments);
-        }
-        let now = Instant::now();
-        if self.take_step(|step| step.overdue <= now) {
-            return Some(Work::Prune);
-        }
-        if let Some(lines) = self.take_fresh(next) {
-            return Some(Work::Fresh(lines));
-        }
-        if next < self.head {
-            return Some(Work::Read(self.fresh.front().map_or(self.head, |(first, _)| *first)));
-        }
-        if self.close_by.is_some() {
-            return Some(Work::Close);
-        }
-        self.take_step(|step| step.due <= now).then_some(Work::Prune)
-    }
-
-    /// Takes the step if it is time for it; a daemon that stops does not begin one.
-    fn take_step(&mut self, is_time: impl FnOnce(&Step) -> bool) -> bool {
-        let is_time = self.close_by.is_none() && self.step.as_ref().is_some_and(is_time);
-        is_time && self.step.take().is_some()
-    }
-
-    /// The fresh lines that begin at `next`; older ones were read from the segments meanwhile.
-    fn take_fresh(&mut self, next: u64) -> Option<Lines> {
-        while let Some((first, lines)) = self.fresh.front() {
-            if *first > next {
-                return None;
-            }
-            let wanted = *first == next;
-            self.bytes -= lines.bytes.len();
-            let taken = self.fresh.pop_front();
-            if wanted {
-                return taken.map(|(_, lines)| lines);
-            }
-        }
-        None
-    }
-
-    fn past_deadline(&self) -> bool {
-        self.close_by.is_some_and(|by| Instant::now() >= by)
     }
 }
 

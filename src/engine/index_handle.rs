@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, sync_channel};
 use std::time::Duration;
 
@@ -49,32 +50,35 @@ impl IndexHandle {
     /// a sentence if the index cannot, or stops before; what was deleted by then is gone, and the next
     /// call does the rest.
     pub fn prune(&self, what: PruneRows) -> Result<RowsPruned, String> {
-        self.prune_unless(what, &|| false).unwrap_or_else(|| Err(ENDED.into()))
+        self.prune_until(what, &|| false)
     }
 
-    /// The same for a caller who stops to wait once `stop` says so, which is asked ten times a second: `None`.
-    /// The index then goes on until the engine stops.
-    pub fn prune_unless(
+    /// The same, cut short after the step that is under way once `stop` says so, which is asked ten times a
+    /// second. When this returns nothing is being deleted any more.
+    pub fn prune_until(
         &self,
         what: PruneRows,
         stop: &dyn Fn() -> bool,
-    ) -> Option<Result<RowsPruned, String>> {
+    ) -> Result<RowsPruned, String> {
         if let Some(error) = self.error() {
-            return Some(Err(error));
+            return Err(error);
         }
         let (done, wait) = sync_channel(1);
-        if self.jobs.send(Job { what, done }).is_err() {
-            return Some(Err(ENDED.into()));
-        }
+        let cut_short = Arc::new(AtomicBool::new(false));
+        let job = Job { what, cut_short: cut_short.clone(), done };
+        self.jobs.send(job).map_err(|_| ENDED.to_owned())?;
         self.feed.prune_now();
-        while !stop() {
+        loop {
             match wait.recv_timeout(LOOK) {
-                Ok(outcome) => return Some(outcome),
+                Ok(outcome) => return outcome,
+                Err(RecvTimeoutError::Timeout) if stop() => {
+                    cut_short.store(true, Ordering::Relaxed);
+                    self.feed.prune_now();
+                }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Some(Err(ENDED.into())),
+                Err(RecvTimeoutError::Disconnected) => return Err(ENDED.into()),
             }
         }
-        None
     }
 
     /// How large the database is, and whether somebody keeps it from being emptied; cheap.

@@ -14,7 +14,7 @@ use crate::record;
 
 /// Where rows go.
 pub trait Sink {
-    /// Events in the order of the ledger, at most [`TOGETHER`].
+    /// Events in the order of the ledger, at most `TOGETHER`.
     fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError>;
     /// A seal. Events before it may come after it.
     fn seal(&mut self, row: &SealRow<'_>) -> Result<(), IndexError>;

@@ -86,15 +86,21 @@ pub fn open_regular(path: &Path) -> io::Result<std::fs::File> {
     Ok(file)
 }
 
-/// What a small file holds, at most `most` bytes of it; `None` if it is not there.
+/// What a small file holds; `None` if it is not there.
+///
+/// # Errors
+/// Also for what is no regular file, and for more than `most` bytes: nobody acts on a part of a file.
 pub fn read_small(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match std::fs::File::open(path) {
+    let file = match open_regular(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
     let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(io::Error::other(format!("it has more than {most} bytes"))),
+        false => Ok(Some(bytes)),
+    }
 }
 
 /// Replaces a small file so that a reader, and a crash, sees either the old or the new one whole.

@@ -7,9 +7,10 @@ use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::auditor::{self, Whereabouts};
+use super::epoch::{Epoch, EpochKeys};
 use super::files::{create_segment, open_seals};
 use super::keys::{EpochSecret, LogId, Ratchet, SignKey};
-use super::log::{Epoch, EpochKeys, boot, hex, signer};
+use super::log::{boot, hex, signer};
 use super::open::{Opened, Setup};
 use super::seal::Reason;
 use super::segment::Header;

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::log::Segment;
+use super::active::Segment;
 use super::segment::Header;
 use super::{LedgerError, Paths};
 use crate::fs::{Access, File, Fs};

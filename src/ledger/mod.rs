@@ -4,10 +4,12 @@
 //! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
 //! where to go on; [`reader`] and [`verify`] never write.
 
+mod active;
 pub mod anchor;
 pub mod auditor;
 pub mod checkpoint;
 mod create;
+mod epoch;
 mod files;
 pub mod hex;
 pub mod keys;
@@ -33,7 +35,8 @@ pub mod verify;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use log::{ActiveFile, Ledger};
+pub use active::ActiveFile;
+pub use log::Ledger;
 pub use rescue::Rescued;
 
 /// The version of the ledger's format.

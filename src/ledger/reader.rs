@@ -130,9 +130,7 @@ impl Reader {
     }
 
     fn segments(&self) -> io::Result<Vec<Found>> {
-        let mut segments = segment::list(&self.dir)?;
-        segments.retain(|found| found.header.log_id == self.log_id);
-        Ok(segments)
+        segment::list_of(&self.dir, &self.log_id)
     }
 }
 

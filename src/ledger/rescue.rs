@@ -5,8 +5,8 @@ use std::fmt;
 use std::io::{self, BufRead, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use super::active::{ActiveFile, Segment};
 use super::line::{MAX, peek_seq};
-use super::log::{ActiveFile, Segment};
 use super::segment::{self, Found};
 use super::tail::KEPT_NS;
 use super::tree::{Tree, leaf_hash};

@@ -4,22 +4,12 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::{Ledger, LedgerError};
-use crate::clock::{Now, parse_rfc3339, rfc3339};
+use crate::clock::{Now, rfc3339};
 
 /// Names that are tried for a closed segment before it is given up.
 const NAMES: u32 = 100;
 
 impl Ledger {
-    /// Bytes in the active segment.
-    pub fn segment_len(&self) -> u64 {
-        self.segment.len
-    }
-
-    /// When the active segment was opened, by the wall clock of then.
-    pub fn segment_opened_ns(&self) -> Option<i64> {
-        parse_rfc3339(&self.segment.header.opened)
-    }
-
     /// Gives the active file the name of a closed segment, durably, and returns its path; nothing that
     /// exists is replaced. A crash afterwards: the start finds the segment by its header, whatever its
     /// name, and opens a new one. The outer error is of a disk whose state is unknown; after the inner

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
-pub use dir::{broken, list, open_listed, reopen};
+pub use dir::{broken, list, list_of, open_listed, reopen};
 pub use header::{Header, MAX_HEADER};
 
 use crate::fs::open_regular;
@@ -25,6 +25,19 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Encoding::Plain, Encoding::Zstd, Encoding::Gzip];
+
+    /// What is added to a segment's name when it is stored like this. Only for people: what a file is, its first
+    /// bytes say.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Encoding::Plain => "",
+            Encoding::Zstd => ".zst",
+            Encoding::Gzip => ".gz",
+        }
+    }
+
     /// What a file that begins with these bytes is.
     fn of(bytes: &[u8]) -> Self {
         match bytes {

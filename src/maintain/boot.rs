@@ -1,7 +1,5 @@
 //! How much time has passed between two moments, also across restarts of the daemon and of the host.
 
-use std::io;
-
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
@@ -22,12 +20,6 @@ pub struct Moment {
 }
 
 impl Boot {
-    /// That of the kernel that runs (proc(5)).
-    pub fn of_this_host() -> io::Result<Self> {
-        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-        Ok(Self(id.trim().to_owned()))
-    }
-
     /// This moment.
     pub fn moment(&self, now: Now) -> Moment {
         Moment { wall_ns: now.wall_ns, boot_ns: now.boot_ns, boot_id: self.0.clone() }

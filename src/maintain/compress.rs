@@ -249,13 +249,13 @@ impl Original {
 
     /// Its name as a file of that form.
     fn name_as(&self, form: Compression) -> Option<OsString> {
-        let ending = match form {
+        let encoding = match form {
             Compression::None => return None,
-            Compression::Zstd => ".zst",
-            Compression::Gzip => ".gz",
+            Compression::Zstd => Encoding::Zstd,
+            Compression::Gzip => Encoding::Gzip,
         };
         let mut name = self.path.file_name()?.to_owned();
-        name.push(ending);
+        name.push(encoding.ending());
         Some(name)
     }
 

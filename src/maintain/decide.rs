@@ -11,7 +11,6 @@ use super::survey::{Memory, Segment, survey};
 use super::{Settings, space};
 use crate::event::FieldMap;
 use crate::index::Reader;
-use crate::ledger::segment::{Encoding, Found};
 use crate::retention::{Hold, Rules};
 
 /// What the decision is made on.
@@ -77,10 +76,7 @@ impl Basis<'_> {
     }
 
     fn not_taken(&self, segment: &Segment) -> Vec<String> {
-        let path = segment.files.first().cloned().unwrap_or_default();
-        // What it is called and how it is stored does not matter to an archive.
-        let found = Found { path, header: segment.header.clone(), encoding: Encoding::Plain };
-        let lacking = self.archives.lacking(&self.settings.archives, &found);
-        lacking.map(ToString::to_string).into_iter().collect()
+        let lacking = self.archives.lacking(&self.settings.archives, &segment.header);
+        lacking.map(ToString::to_string).collect()
     }
 }

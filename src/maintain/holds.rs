@@ -3,15 +3,16 @@
 //! The file decides; the records in the log tell people. A hold is in force from before its `hold_added`
 //! record until after its `hold_removed` record, so that a crash at any moment leaves it in force.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
 use crate::engine::WriterHandle;
-use crate::fs::{Access, Fs, open_regular, replace};
+use crate::fs::{Access, Fs, read_small, replace};
 use crate::record::Record;
 use crate::retention::{Hold, NewHold, check_reason};
 
@@ -92,12 +93,14 @@ pub struct Holds {
     state_dir: PathBuf,
     /// Whoever has it decides what may be deleted; others wait.
     turn: Mutex<()>,
+    /// How many of them there are.
+    waiting: AtomicUsize,
 }
 
 impl Holds {
     /// Those in `state_dir`.
     pub fn new(fs: Arc<dyn Fs>, state_dir: &Path) -> Self {
-        Self { fs, state_dir: state_dir.into(), turn: Mutex::new(()) }
+        Self { fs, state_dir: state_dir.into(), turn: Mutex::new(()), waiting: AtomicUsize::new(0) }
     }
 
     /// Where they are.
@@ -182,18 +185,22 @@ impl Holds {
     }
 
     /// Does what deletes, if the holds in force are still those that it was planned with; they stay the same
-    /// meanwhile. None if they are others.
+    /// meanwhile. None if they are others. `delete` is given a way to ask whether somebody waits to change them.
     pub fn while_they_are<T>(
         &self,
         planned_with: &[Hold],
-        delete: impl FnOnce() -> T,
+        delete: impl FnOnce(&dyn Fn() -> bool) -> T,
     ) -> Result<Option<T>, HoldsError> {
         let _turn = self.turn();
-        Ok((Self::load(&self.state_dir)? == planned_with).then(delete))
+        let unchanged = Self::load(&self.state_dir)? == planned_with;
+        Ok(unchanged.then(|| delete(&|| self.waiting.load(Ordering::Relaxed) > 0)))
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let turn = self.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        turn
     }
 
     /// Writes the records that are missing, and notes that they are there.
@@ -239,20 +246,12 @@ impl Contents {
 
 fn read(state_dir: &Path) -> Result<Contents, HoldsError> {
     let path = Holds::path(state_dir);
-    let mut text = Vec::new();
-    let read =
-        open_regular(&path).and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut text));
-    match read {
-        Ok(_) => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Ok(Contents { version: VERSION, next: 1, holds: Vec::new() });
-        }
+    let text = match read_small(&path, LONGEST_FILE) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Ok(Contents { version: VERSION, next: 1, holds: Vec::new() }),
         Err(source) => return Err(HoldsError::Read { path, source }),
-    }
+    };
     let damaged = |message: String| HoldsError::Damaged { path: path.clone(), message };
-    if text.len() as u64 > LONGEST_FILE {
-        return Err(damaged(format!("it has more than {LONGEST_FILE} bytes")));
-    }
     let contents: Contents = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
     match contents.version {
         VERSION => Ok(contents),

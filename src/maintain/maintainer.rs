@@ -78,6 +78,7 @@ pub struct MaintainHandle {
     desk: Arc<Desk>,
     clock: Clock,
     log_dir: PathBuf,
+    log_id: String,
     archives: Arc<Archives>,
     metrics: Arc<Metrics>,
 }
@@ -89,12 +90,14 @@ impl Maintainer {
     /// The kernel has no thread, timer or event left.
     pub fn start(setup: Setup, settings: Settings) -> io::Result<Self> {
         let clock = setup.clock.clone();
-        let (log_dir, metrics) = (setup.paths.log_dir.clone(), setup.metrics.clone());
+        let (log_dir, log_id) = (setup.paths.log_dir.clone(), setup.log_id.clone());
+        let metrics = setup.metrics.clone();
         let runner = Runner::new(setup);
         let archives = runner.archives();
         let desk = Arc::new(Desk::new(settings, runner.state().clone())?);
         let (shared, time) = (desk.clone(), clock.clone());
-        let handle = MaintainHandle { desk: shared, clock: time, log_dir, archives, metrics };
+        let handle =
+            MaintainHandle { desk: shared, clock: time, log_dir, log_id, archives, metrics };
         let work = move || work(&desk, runner, &clock);
         let thread = std::thread::Builder::new().name("maintain".into()).spawn(work)?;
         Ok(Self { handle, thread })
@@ -138,7 +141,7 @@ impl MaintainHandle {
         let wanted = self.desk.lock().settings.archives.clone();
         if !wanted.is_empty() {
             let active = self.metrics.segment.get();
-            let mut closed = segment::list(&self.log_dir).unwrap_or_default();
+            let mut closed = segment::list_of(&self.log_dir, &self.log_id).unwrap_or_default();
             closed.retain(|found| found.header.segment < active);
             status.archives = self.archives.status(&wanted, &closed);
         }

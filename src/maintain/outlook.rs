@@ -12,7 +12,7 @@ use super::decide::Basis;
 use super::holds::{Holds, HoldsError};
 use super::plan::Plan;
 use super::state::StateFile;
-use crate::clock::Now;
+use crate::clock::{self, Clock, Now};
 use crate::config::Config;
 use crate::event::FieldMapError;
 use crate::fs::Real;
@@ -59,7 +59,7 @@ pub fn outlook(config: &Config, now: Now) -> Result<Outlook, OutlookError> {
     let listed = segment::list(dir).map_err(read(format!("the log in {dir:?}")))?;
     let newest = listed.iter().max_by_key(|found| found.header.segment);
     let log_id = newest.ok_or_else(|| OutlookError::NoLog(dir.clone()))?.header.log_id.clone();
-    let boot = Boot::of_this_host().map_err(read("the kernel's boot id".into()))?;
+    let boot = Boot(clock::boot_id().map_err(read("the kernel's boot id".into()))?);
     let disk = Arc::new(Real::default());
     let file = StateFile::new(disk.clone(), &config.state_dir);
     let believed = Believed::next(file.read().0.believed.as_ref(), now, &boot);
@@ -72,7 +72,7 @@ pub fn outlook(config: &Config, now: Now) -> Result<Outlook, OutlookError> {
         active: None,
         database: &config.database(),
         settings: &settings,
-        archives: &Archives::open(disk, paths),
+        archives: &Archives::open(disk, paths, Clock::System),
         holds: &holds,
         believed_ns,
         wall_ns: now.wall_ns,

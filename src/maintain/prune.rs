@@ -72,7 +72,7 @@ pub fn prune(plan: &Plan, with: &Pruning<'_>) -> Result<Deleted, PruneError> {
     let mut deleted = Deleted::default();
     let mut left = Vec::new();
     if plan.going().next().is_some() {
-        let delete = || {
+        let delete = |_: &dyn Fn() -> bool| {
             record(plan, with)?;
             left = delete(plan, with, &mut deleted);
             Ok(())

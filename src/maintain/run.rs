@@ -11,7 +11,7 @@ use super::archive::Archives;
 use super::believed::Believed;
 use super::boot::Boot;
 use super::desk::Cause;
-use super::state::{Named, State, StateFile};
+use super::state::{State, StateFile};
 use super::survey::Memory;
 use super::{Settings, Setup, space};
 use crate::clock::{Now, rfc3339};
@@ -48,7 +48,8 @@ impl Runner {
         if let Some(damaged) = damaged {
             tracing::warn!("{damaged}");
         }
-        let archives = Arc::new(Archives::open(setup.fs.clone(), setup.paths.clone()));
+        let archives =
+            Arc::new(Archives::open(setup.fs.clone(), setup.paths.clone(), setup.clock.clone()));
         let (boot, memory) = (Boot(setup.boot_id.clone()), file.read_memory());
         Self { setup, boot, file, state, memory, archives }
     }
@@ -85,6 +86,8 @@ impl Runner {
         let (mut done, failed) = tasks.run().tally.end();
         done.retention = settings.rules.definition();
         done.field_map = settings.fields.hash();
+        self.state.named.change_to(&done.retention);
+        done.earlier = self.state.named.earlier();
         (watcher.doing)("writing the record of it".into());
         self.record(begun, &done);
         self.state.believed = Some(believed);
@@ -115,7 +118,7 @@ impl Runner {
         }
         // A clock that is set back in between does not count.
         let at_ns = begun.wall_ns.min(self.setup.clock.now().wall_ns);
-        self.state.named = Some(Named { retention: done.retention.clone(), at_ns });
+        self.state.named.name(done.retention.clone(), at_ns);
         let Maintained { compressed, archived, pruned, rows, duration_ms, .. } = done;
         if [compressed, archived, pruned, rows].iter().any(|task| task.count > 0) {
             tracing::info!(

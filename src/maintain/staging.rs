@@ -4,10 +4,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, ErrorKind, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW, O_PATH};
+
 use super::quiet::forget;
-use crate::fs::{Access, File, Fs};
+use crate::fs::{Access, File, Fs, open_regular};
 
 /// The subdirectory.
 const DIR: &str = ".maintenance";
@@ -34,21 +38,48 @@ impl FileError {
     }
 }
 
+/// The subdirectory, held open. An archive's directory need not be ours alone: whoever may write there can put a
+/// link in its place at any moment, and must not lead us to other files of ours.
+struct Staging {
+    held: fs::File,
+}
+
+impl Staging {
+    fn open(path: &Path) -> io::Result<Self> {
+        let mut options = fs::File::options();
+        let held = options.read(true).custom_flags(O_PATH | O_DIRECTORY | O_NOFOLLOW).open(path);
+        held.map(|held| Self { held }).map_err(|e| match e.kind() {
+            ErrorKind::NotADirectory => {
+                let text =
+                    "it is no directory, or a link to one; look who put it there, and remove it";
+                io::Error::new(ErrorKind::NotADirectory, text)
+            }
+            _ => e,
+        })
+    }
+
+    /// The directory that is held, whatever stands at its path by now.
+    fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.held.as_raw_fd()).into()
+    }
+}
+
 /// Removes what a run that was cut off left beside the files of `dir`; returns how many files that were.
 ///
 /// # Errors
 /// The first file that cannot be removed.
 pub fn clear_leftovers(fs: &dyn Fs, dir: &Path) -> Result<u64, FileError> {
     let dir = dir.join(DIR);
-    // A link would lead to files that are not ours.
-    if !fs::symlink_metadata(&dir).is_ok_and(|meta| meta.is_dir()) {
-        return Ok(0);
-    }
+    let staging = match Staging::open(&dir) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
+        opened => opened.map_err(FileError::of("opened", &dir))?,
+    };
     let mut removed = 0;
     let failed = || FileError::of("listed", &dir);
-    for entry in fs::read_dir(&dir).map_err(failed())? {
-        let path = entry.map_err(failed())?.path();
-        fs.remove(&path).map_err(FileError::of("removed", &path))?;
+    for entry in fs::read_dir(staging.path()).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        let path = dir.join(entry.file_name());
+        fs.remove(&entry.path()).map_err(FileError::of("removed", &path))?;
         removed += 1;
     }
     Ok(removed)
@@ -58,6 +89,8 @@ pub fn clear_leftovers(fs: &dyn Fs, dir: &Path) -> Result<u64, FileError> {
 pub(super) struct Staged<'a> {
     fs: &'a dyn Fs,
     file: Box<dyn File>,
+    staging: Staging,
+    /// For people.
     path: PathBuf,
     target: PathBuf,
     buffer: Vec<u8>,
@@ -75,24 +108,32 @@ impl<'a> Staged<'a> {
     ) -> Result<Self, FileError> {
         let staging = dir.join(DIR);
         let (path, target) = (staging.join(name), dir.join(name));
-        let create = || {
+        let open = || {
             fs.create_dir(&staging, Access::Private)?;
-            match fs.create_new(&path, access) {
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                    fs.remove(&path)?;
-                    fs.create_new(&path, access)
-                }
-                created => created,
+            Staging::open(&staging)
+        };
+        let staging = open().map_err(FileError::of("opened", &staging))?;
+        let at = staging.path().join(name);
+        let create = || match fs.create_new(&at, access) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                fs.remove(&at)?;
+                fs.create_new(&at, access)
             }
+            created => created,
         };
         let file = create().map_err(FileError::of("created", &path))?;
         let buffer = Vec::with_capacity(WRITE);
-        Ok(Self { fs, file, path, target, buffer, unsynced: 0, published: false })
+        Ok(Self { fs, file, staging, path, target, buffer, unsynced: 0, published: false })
     }
 
-    /// Where it is until it is published.
+    /// Where it is until it is published, for people.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same for the kernel.
+    fn at(&self) -> PathBuf {
+        self.staging.path().join(self.target.file_name().unwrap_or_default())
     }
 
     /// Makes all that was written durable, with the mode, group and time of another file where one is given.
@@ -102,7 +143,7 @@ impl<'a> Staged<'a> {
             self.flush()?;
             like.map_or(Ok(()), |like| self.file.make_like(like))?;
             self.file.sync()?;
-            let written = fs::File::open(&self.path)?;
+            let written = open_regular(&self.at())?;
             forget(&written, 0, 0);
             Ok(written)
         };
@@ -111,13 +152,13 @@ impl<'a> Staged<'a> {
 
     /// Gives it its name, durably. Nothing is replaced: that would be [`ErrorKind::AlreadyExists`].
     pub fn publish(self) -> Result<PathBuf, FileError> {
-        let renamed = self.fs.rename_new(&self.path, &self.target);
+        let renamed = self.fs.rename_new(&self.at(), &self.target);
         self.published_if(renamed)
     }
 
     /// Puts it in the place of an older one, durably.
     pub fn replace(self) -> Result<PathBuf, FileError> {
-        let renamed = self.fs.rename(&self.path, &self.target);
+        let renamed = self.fs.rename(&self.at(), &self.target);
         self.published_if(renamed)
     }
 
@@ -158,7 +199,7 @@ impl Drop for Staged<'_> {
     fn drop(&mut self) {
         if !self.published {
             // If even that fails the next run does it.
-            let _it_stays = self.fs.remove(&self.path);
+            let _it_stays = self.fs.remove(&self.at());
         }
     }
 }

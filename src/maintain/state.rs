@@ -1,7 +1,7 @@
 //! What maintenance remembers across restarts: `maintenance.json` in the state directory. Without it nothing is
 //! lost but the memory: it is then as if maintenance never ran.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::believed::Believed;
 use super::boot::Moment;
 use super::forecast::Samples;
+use super::named::Named;
 use super::survey::Memory;
 use crate::fs::{self, Access, Fs, read_small};
 use crate::metrics::History;
@@ -26,22 +27,12 @@ pub struct State {
     pub believed: Option<Believed>,
     /// When the last run began.
     pub began: Option<Moment>,
-    /// Which rules the log says are in force, and since when at least: what they let go by then may be missing in
-    /// the database.
-    pub named: Option<Named>,
+    /// Which rules the log names.
+    pub named: Named,
     /// What there is to tell of the runs.
     pub history: History,
     /// How full the disk was.
     pub samples: Samples,
-}
-
-/// What the newest `maintained` record says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Named {
-    /// [`crate::retention::Rules::definition`].
-    pub retention: String,
-    /// Not after the record's `ts`, nanoseconds since 1970.
-    pub at_ns: i64,
 }
 
 /// The files that it is in: `maintenance.json`, and `segments.json` for what only saves time.
@@ -62,7 +53,6 @@ impl StateFile {
     pub fn read(&self) -> (State, Option<String>) {
         match read(&self.path) {
             Ok(state) => (state, None),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => (State::default(), None),
             Err(e) => {
                 let path = &self.path;
                 let said = format!(
@@ -96,8 +86,7 @@ impl StateFile {
 }
 
 fn read(path: &Path) -> io::Result<State> {
-    let mut text = Vec::new();
-    fs::open_regular(path)?.take(MOST).read_to_end(&mut text)?;
+    let Some(text) = read_small(path, MOST)? else { return Ok(State::default()) };
     let state: State = serde_json::from_slice(&text)?;
     match state.samples.is_sound() {
         true => Ok(state),
@@ -123,10 +112,10 @@ mod tests {
         let mut state = State {
             believed: Some(Believed::next(None, now, &boot)),
             began: Some(boot.moment(now)),
-            named: Some(Named { retention: "r".into(), at_ns: -5 }),
             ..State::default()
         };
         state.samples.add(1, 2, now, &boot);
+        state.named.name("r".into(), -5);
         let run = Maintained { trigger: Trigger::Request, uid: Some(0), ..Maintained::default() };
         state.history.last = Some(Box::new(run));
         let text = |text: &str| text.to_owned();

@@ -58,8 +58,8 @@ pub fn survey(
     memory: &mut Memory,
     give_up: &dyn Fn() -> bool,
 ) -> io::Result<Vec<Segment>> {
-    let mut listed = segment::list(log_dir)?;
-    listed.retain(|found| found.header.log_id == log_id && is_hex(log_id));
+    let mut listed = segment::list_of(log_dir, log_id)?;
+    listed.retain(|_| is_hex(log_id));
     let newest = listed.iter().map(|found| found.header.segment).max();
     let active = active.or(newest).unwrap_or(0);
     let key = Key::of(lens);

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 pub use hold::{Hold, LONGEST_REASON, NewHold, check_reason};
 pub use matching::{Facts, LONGEST_VALUE, MOST_VALUES, Match};
 
+/// The longest [`Rules::definition`], bytes: the daemon's records name those in force and earlier ones, and a line of
+/// the log is short.
+pub const LONGEST_DEFINITION: usize = 8 << 10;
+
 /// Seconds of a day; a step of a leap second does not matter here.
 pub const DAY_SECONDS: u64 = 86_400;
 
@@ -36,6 +40,21 @@ impl Rules {
     /// The same for all events.
     pub fn of_days(keep_days: u64) -> Self {
         Self { keep_days, rules: Vec::new() }
+    }
+
+    /// Whether records can name them; a sentence, if not.
+    pub fn check(&self) -> Result<(), String> {
+        let definition = self.definition();
+        // What JSON escapes counts as it stands in a record.
+        let quoted = serde_json::to_string(&definition).unwrap_or_default();
+        let len = definition.len().max(crate::json::one_line(&quoted).len() / 2);
+        match len > LONGEST_DEFINITION {
+            true => Err(format!(
+                "all rules together have {len} bytes as JSON, and at most {LONGEST_DEFINITION} fit into the log's own \
+                 records; use fewer or shorter values, with `*` in place of several"
+            )),
+            false => Ok(()),
+        }
     }
 
     /// How many seconds an event is kept after it was written.

@@ -133,10 +133,10 @@ fn what_a_required_archive_lacks_is_named_and_counted() {
         auditlogd::config::Archive { required: false, ..directory(&lab.root().join("none")) };
     let all = [other, required.clone()];
     let segments = closed(lab.root());
-    assert_eq!(archives.lacking(&all, &segments[0]), Some(&required.to));
+    assert_eq!(archives.lacking(&all, &segments[0].header).next(), Some(&required.to));
     run_of(&archives, lab.root(), &required);
-    assert_eq!(archives.lacking(&all, &segments[0]), None);
-    assert_eq!(archives.lacking(&all, &segments[1]), None);
+    assert_eq!(archives.lacking(&all, &segments[0].header).next(), None);
+    assert_eq!(archives.lacking(&all, &segments[1].header).next(), None);
     grow(&mut lab, 1);
     let status = archives.status(&all, &closed(lab.root()));
     assert_eq!((status[0].required, status[0].waiting, &status[0].taken), (false, 3, &None));

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use auditlogd::clock::Clock;
 use auditlogd::config::{Archive, ArchiveTo};
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::segment::{self, Found};
@@ -48,7 +49,7 @@ pub fn open(root: &Path) -> Archives {
 }
 
 pub fn open_with(fs: Arc<dyn Fs>, root: &Path) -> Archives {
-    Archives::open(fs, paths(root))
+    Archives::open(fs, paths(root), Clock::System)
 }
 
 /// One run of an archive that knows only what is on disk.

@@ -6,4 +6,5 @@ mod crashes;
 mod directory;
 mod exec;
 mod helpers;
+mod planted;
 mod refusals;

@@ -203,6 +203,7 @@ fn leftovers_are_removed_and_nothing_else() {
     fs::create_dir(&elsewhere).expect("creates");
     fs::write(elsewhere.join("precious"), "").expect("writes");
     symlink(&elsewhere, &staging).expect("links");
-    assert_eq!(clear_leftovers(&Real::default(), &dir).expect("nothing there"), 0);
+    let refused = clear_leftovers(&Real::default(), &dir).expect_err("is said").to_string();
+    assert!(refused.contains(".maintenance") && refused.contains("no directory"), "{refused}");
     assert!(elsewhere.join("precious").exists());
 }

@@ -96,7 +96,7 @@ fn a_hold_that_comes_between_plan_and_deletion_stops_it() {
     assert_eq!(fates(&plan), ["go", "go", "open"]);
     let before = Holds::load(&world.state_dir()).expect("reads");
     world.hold("late", |what| *what = of_type("a"));
-    let done = world.holds.while_they_are(&before, || panic!("others are in force"));
+    let done = world.holds.while_they_are(&before, |_| panic!("others are in force"));
     assert!(done.expect("reads").is_none());
     assert_eq!(fates(&world.plan()), ["held", "held", "open"]);
     assert_eq!(world.run().segments, 0);

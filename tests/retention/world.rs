@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use auditlogd::clock::Now;
 use auditlogd::event::FieldMap;
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::segment;
@@ -45,9 +46,13 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let root = lab::new_root();
+        Self::in_root(lab::new_root(), lab::now(0))
+    }
+
+    /// Goes on with a log, at this time.
+    pub fn in_root(root: TempDir, now: Now) -> Self {
         let disk: Arc<dyn Fs> = Arc::new(Real::default());
-        let running = Running::start_with(disk.clone(), root.path(), 1, lab::now(0), |config| {
+        let running = Running::start_with(disk.clone(), root.path(), 1, now, |config| {
             // Nothing happens but what the test does.
             (config.ledger.rotate_bytes, config.ledger.rotate_seconds) = (0, 0);
             (config.ledger.epoch_seconds, config.ledger.idle_seconds) = (u64::MAX, u64::MAX);

@@ -52,7 +52,7 @@ fn of_archive(archive: &ArchiveStatus, look: &Look) -> String {
         n => format!("{}: lacks {}", archive.archive, count(n, "closed segment")),
     };
     if let Some(taken) = &archive.taken {
-        text.push_str(&format!(", took one last {}", time(taken, look)));
+        text.push_str(&format!(", the last one taken {}", time(taken, look)));
     }
     if let Some(error) = &archive.error {
         let since = time(archive.failing_since.as_deref().unwrap_or_default(), look);

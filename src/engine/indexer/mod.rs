@@ -264,8 +264,8 @@ impl<'a> Follower<'a> {
     }
 
     fn list_segments(&mut self) -> Result<(), FollowError> {
-        let mut found = segment::list(&self.setup.log_dir).map_err(|e| self.segments(e))?;
-        found.retain(|found| found.header.log_id == self.log_id);
+        let found = segment::list_of(&self.setup.log_dir, self.log_id);
+        let found = found.map_err(|e| self.segments(e))?;
         self.database()?;
         let next = self.next;
         let mut batch = self.database()?.begin()?;

@@ -1,5 +1,7 @@
 //! Deleting rows beside following the ledger: a step, a rest in which lines come in, the next step.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,8 @@ const REST: u32 = 2;
 /// What is to be deleted, and who waits for it.
 pub(in crate::engine) struct Job {
     pub what: PruneRows,
+    /// Set by whoever waits once the job is to end after the step that is under way.
+    pub cut_short: Arc<AtomicBool>,
     pub done: SyncSender<Outcome>,
 }
 
@@ -22,7 +26,14 @@ type Outcome = Result<RowsPruned, String>;
 /// The job that is under way and those that wait. Dropped, it ends them all without a word.
 pub(super) struct Jobs {
     queue: Receiver<Job>,
-    current: Option<(Pruning, SyncSender<Outcome>)>,
+    current: Option<Current>,
+}
+
+/// The job that is under way.
+struct Current {
+    pruning: Pruning,
+    cut_short: Arc<AtomicBool>,
+    done: SyncSender<Outcome>,
 }
 
 impl Jobs {
@@ -32,15 +43,18 @@ impl Jobs {
 
     /// Ends all jobs.
     pub(super) fn fail(&mut self, why: &str) {
-        let waiting = self.current.take().map(|(_, done)| done);
+        let waiting = self.current.take().map(|job| job.done);
         for done in waiting.into_iter().chain(self.queue.try_iter().map(|job| job.done)) {
             let _nobody_waits = done.send(Err(why.to_owned()));
         }
     }
 
-    fn take(&mut self) -> Option<(Pruning, SyncSender<Outcome>)> {
-        let current = self.current.take();
-        current.or_else(|| self.queue.try_recv().ok().map(|job| (Pruning::new(job.what), job.done)))
+    fn take(&mut self) -> Option<Current> {
+        let begin = |job: Job| {
+            let Job { what, cut_short, done } = job;
+            Current { pruning: Pruning::new(what), cut_short, done }
+        };
+        self.current.take().or_else(|| self.queue.try_recv().ok().map(begin))
     }
 }
 
@@ -48,20 +62,24 @@ impl Follower<'_> {
     /// Does one step of the job that is under way, or of the next one. An error ends the job; one that passes by
     /// itself concerns nobody else.
     pub(super) fn prune(&mut self, feed: &Feed) -> Result<(), FollowError> {
-        let Some((mut job, done)) = self.jobs.take() else { return Ok(()) };
+        let Some(mut job) = self.jobs.take() else { return Ok(()) };
         let start = Instant::now();
-        let outcome = match self.step(&mut job) {
+        let outcome = match job.cut_short.load(Ordering::Relaxed) {
+            true => Ok(true),
+            false => self.step(&mut job.pruning),
+        };
+        let outcome = match outcome {
             Ok(false) => {
-                self.jobs.current = Some((job, done));
+                self.jobs.current = Some(job);
                 feed.prune_after(start.elapsed() * REST);
                 return Ok(());
             }
-            Ok(true) => Ok(job.done()),
+            Ok(true) => Ok(job.pruning.done()),
             Err(e) => Err(e),
         };
         feed.prune_after(Duration::ZERO);
         let told = outcome.as_ref().map(|done| *done).map_err(ToString::to_string);
-        let _nobody_waits = done.send(told);
+        let _nobody_waits = job.done.send(told);
         match outcome {
             Err(e) if !e.is_temporary() => Err(e),
             _ => Ok(()),

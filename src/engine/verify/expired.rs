@@ -3,7 +3,7 @@
 
 use crate::index::EventRow;
 use crate::ledger::verify::Retention;
-use crate::retention::{Facts, Rules};
+use crate::retention::Rules;
 
 /// The rules that the log names, each with the time of the last record that does, nanoseconds since 1970.
 pub(super) struct Expired {
@@ -28,25 +28,10 @@ impl Expired {
 
     /// Whether some rules have let this row go while they were in force.
     pub fn lets_go(&self, row: &EventRow<'_>) -> bool {
-        let facts = facts(row);
+        let facts = row.facts();
         self.rules.iter().any(|(rules, last)| {
             let keep_ns = i128::from(rules.keep_seconds(&facts)) * 1_000_000_000;
             i128::from(row.ts_ns) + keep_ns <= i128::from(*last)
         })
-    }
-}
-
-/// What rules look at, of an event's row.
-fn facts<'a>(row: &EventRow<'a>) -> Facts<'a> {
-    let fields = row.fields;
-    Facts {
-        event_type: fields.event_type.as_deref(),
-        source: fields.source.as_deref(),
-        actor: fields.actor.as_deref(),
-        target: fields.target.as_deref(),
-        session_id: fields.session_id.as_deref(),
-        correlation_id: fields.correlation_id.as_deref(),
-        unit: row.unit,
-        uid: row.uid,
     }
 }

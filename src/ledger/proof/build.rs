@@ -172,8 +172,7 @@ type Records = BTreeMap<u64, Vec<Pruned>>;
 impl<'d> Leaves<'d> {
     /// At the start of the last segment that does not begin after leaf `seq`.
     fn from_segment_of(log_dir: &'d Path, log_id: &'d str, seq: u64) -> Result<Self, BuildError> {
-        let mut segments = segment::list(log_dir)?;
-        segments.retain(|found| found.header.log_id == log_id);
+        let segments = segment::list_of(log_dir, log_id)?;
         let first = segments.first().ok_or_else(|| BuildError::NoLog(log_id.into()))?;
         let first = first.header.first_seq;
         let found = segments.iter().rfind(|found| found.header.first_seq <= seq);
@@ -211,10 +210,9 @@ impl<'d> Leaves<'d> {
     /// Goes on behind the hole up to leaf `end`; its leaves, if a record has their subtrees. No seal is needed to
     /// believe it: nothing else comes to the tree that the next segment begins with.
     fn cross(&mut self, end: u64) -> io::Result<Option<CompactRange>> {
-        let segments = segment::list(self.log_dir)?;
-        let behind = segments.iter().map(|found| &found.header);
-        let mut behind = behind.filter(|header| header.log_id == self.log_id);
-        let behind = behind.find(|header| header.first_seq == end).and_then(|header| header.tree());
+        let segments = segment::list_of(self.log_dir, self.log_id)?;
+        let behind = segments.iter().find(|found| found.header.first_seq == end);
+        let behind = behind.and_then(|found| found.header.tree());
         let Some(behind) = behind else { return Ok(None) };
         if self.records.is_none() {
             self.records = Some(self.records_from(end)?);

@@ -32,6 +32,13 @@ pub fn list(dir: &Path) -> io::Result<Vec<Found>> {
     Err(io::Error::other("its files are being renamed all the time"))
 }
 
+/// Those of one log, `log_id`.
+pub fn list_of(dir: &Path, log_id: &str) -> io::Result<Vec<Found>> {
+    let mut found = list(dir)?;
+    found.retain(|found| found.header.log_id == log_id);
+    Ok(found)
+}
+
 /// The regular files of a directory: their paths and inodes.
 type Files = BTreeSet<(PathBuf, u64)>;
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::record;
+use crate::record::{self, EarlierRules};
 
 /// One of the daemon's own records.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +31,7 @@ pub struct Data {
     pub keep_seconds: Option<u64>,
     /// Of `maintained`.
     pub retention: Option<String>,
+    pub earlier: Option<Vec<EarlierRules>>,
     /// Of `rejected_summary`.
     pub lines: Option<u64>,
     /// Of `clock_step`.

@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::fs::{self, Access, Fs};
-use crate::ledger::segment::Found;
+use crate::ledger::segment::{Found, Header};
 
 /// The longest file that is read back: nearly a million segments.
 const MOST: u64 = 64 << 20;
@@ -51,8 +51,8 @@ impl Book {
     }
 
     /// Whether this archive has the segment.
-    pub fn has(&self, archive: &str, found: &Found) -> bool {
-        self.entries.get(archive).is_some_and(|entry| entry.segments.contains(&id(found)))
+    pub fn has(&self, archive: &str, segment: &Header) -> bool {
+        self.entries.get(archive).is_some_and(|entry| entry.segments.contains(&id(segment)))
     }
 
     /// Remembers something, durably. A crash before that: it is handed over once more.
@@ -63,7 +63,7 @@ impl Book {
 
     /// Forgets segments that are not in the log any more.
     pub fn keep_only(&mut self, segments: &[Found]) -> Result<(), String> {
-        let there: BTreeSet<String> = segments.iter().map(id).collect();
+        let there: BTreeSet<String> = segments.iter().map(|found| id(&found.header)).collect();
         let count = |book: &Self| book.entries.values().map(|e| e.segments.len()).sum::<usize>();
         let before = count(self);
         self.entries.values_mut().for_each(|entry| entry.segments.retain(|id| there.contains(id)));
@@ -78,8 +78,8 @@ impl Book {
 }
 
 /// A segment's name in the book.
-pub(super) fn id(found: &Found) -> String {
-    HEXLOWER.encode(&found.header.hash())
+pub(super) fn id(segment: &Header) -> String {
+    HEXLOWER.encode(&segment.hash())
 }
 
 fn read(path: &Path) -> io::Result<BTreeMap<String, Entry>> {

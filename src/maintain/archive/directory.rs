@@ -16,9 +16,6 @@ use crate::maintain::staging::{FileError, Staged, clear_leftovers, same};
 
 /// Bytes that are copied between two looks at whether to stop.
 const BLOCK: usize = 256 << 10;
-/// The endings of the three ways in which a segment is stored.
-const ENDINGS: [(Encoding, &str); 3] =
-    [(Encoding::Plain, ""), (Encoding::Zstd, ".zst"), (Encoding::Gzip, ".gz")];
 
 pub(super) struct Directory<'a> {
     pub path: &'a Path,
@@ -59,14 +56,13 @@ impl Directory<'_> {
     pub fn take(&self, found: &Found) -> Result<(), Refusal> {
         let gone = FileError::of("opened", &found.path);
         let (found, mut file) = segment::reopen(found).map_err(gone)?;
-        for (_, ending) in ENDINGS {
-            let path = self.path.join(name(&found, ending));
+        for encoding in Encoding::ALL {
+            let path = self.path.join(name(&found, encoding));
             if fs::symlink_metadata(&path).is_ok() {
                 return self.compare(&found, &path);
             }
         }
-        let ending = ENDINGS.into_iter().find(|(encoding, _)| *encoding == found.encoding);
-        let name = name(&found, ending.map_or("", |(_, ending)| ending));
+        let name = name(&found, found.encoding);
         let mut staged = Staged::create(self.errand.fs, self.path, &name, Access::Private)?;
         self.copy(&mut file, &found.path, &mut staged)?;
         let written = staged.finish(None)?;
@@ -114,9 +110,18 @@ impl Directory<'_> {
         }
     }
 
-    /// What is there already is the segment, however it is stored, or else in its way.
+    /// What is there already is the segment, however it is stored, or else in its way; a link is no copy, since it
+    /// may lead back to the log.
     fn compare(&self, found: &Found, path: &Path) -> Result<(), Refusal> {
         let failed = || FileError::of("compared", path);
+        let other = || {
+            Refusal::Conflict(format!(
+                "{path:?} is there already and holds something else; nothing is overwritten, so look what it is and move it away"
+            ))
+        };
+        if !fs::symlink_metadata(path).map_err(failed())?.is_file() {
+            return Err(other());
+        }
         let open = |file| segment::contents(file).map_err(failed());
         let mut ours = open(segment::open_listed(found).map_err(failed())?)?;
         let mut theirs = open(open_regular(path).map_err(failed())?)?;
@@ -125,9 +130,7 @@ impl Directory<'_> {
             Ok(Some(true)) if theirs.into_inner().is_at_end().map_err(failed())? => Ok(()),
             Ok(None) => Err(Refusal::Stopped),
             Err(e) if e.raw_os_error().is_some() => Err(failed()(e).into()),
-            _ => Err(Refusal::Conflict(format!(
-                "{path:?} is there already and holds something else; nothing is overwritten, so look what it is and move it away"
-            ))),
+            _ => Err(other()),
         }
     }
 
@@ -167,9 +170,9 @@ impl Directory<'_> {
 
 /// A segment's name in the archive. It does not depend on what its file is called, since programs that rotate
 /// give the same names again and again.
-fn name(found: &Found, ending: &str) -> OsString {
-    let id = book::id(found);
-    format!("audit-{:08}-{}.jsonl{ending}", found.header.segment, &id[..12]).into()
+fn name(found: &Found, encoding: Encoding) -> OsString {
+    let (number, id) = (found.header.segment, book::id(&found.header));
+    format!("audit-{number:08}-{}.jsonl{}", &id[..12], encoding.ending()).into()
 }
 
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {

@@ -14,7 +14,7 @@ use crate::clock::{Clock, rfc3339};
 use crate::config::{Archive, ArchiveTo};
 use crate::fs::Fs;
 use crate::ledger::Paths;
-use crate::ledger::segment::Found;
+use crate::ledger::segment::{Found, Header};
 use crate::metrics::ArchiveStatus;
 use book::{Book, id};
 use directory::Directory;
@@ -23,6 +23,7 @@ use directory::Directory;
 pub struct Archives {
     fs: Arc<dyn Fs>,
     paths: Paths,
+    clock: Clock,
     book: Mutex<Book>,
     /// By the name of the archive: what is wrong with it since when.
     failing: Mutex<BTreeMap<String, Failing>>,
@@ -70,9 +71,9 @@ enum Refusal {
 
 impl Archives {
     /// Reads what each archive has.
-    pub fn open(fs: Arc<dyn Fs>, paths: Paths) -> Self {
+    pub fn open(fs: Arc<dyn Fs>, paths: Paths, clock: Clock) -> Self {
         let book = Book::open(fs.clone(), paths.state_dir.join("archives.json"));
-        Self { fs, paths, book: Mutex::new(book), failing: Mutex::default() }
+        Self { fs, paths, clock, book: Mutex::new(book), failing: Mutex::default() }
     }
 
     /// Hands each closed segment over to each archive that does not have it. `segments` are all of this log,
@@ -98,14 +99,18 @@ impl Archives {
     }
 
     /// Whether this archive has the segment.
-    pub fn has(&self, archive: &ArchiveTo, found: &Found) -> bool {
-        lock(&self.book).has(&archive.to_string(), found)
+    pub fn has(&self, archive: &ArchiveTo, segment: &Header) -> bool {
+        lock(&self.book).has(&archive.to_string(), segment)
     }
 
-    /// The first of `archives` that is required and does not have the segment, so that it must not be deleted.
-    pub fn lacking<'a>(&self, archives: &'a [Archive], found: &Found) -> Option<&'a ArchiveTo> {
-        let lacks = |archive: &&Archive| archive.required && !self.has(&archive.to, found);
-        archives.iter().find(lacks).map(|archive| &archive.to)
+    /// Those of `archives` that are required and do not have the segment, so that it must not be deleted.
+    pub fn lacking<'a>(
+        &self,
+        archives: &'a [Archive],
+        segment: &Header,
+    ) -> impl Iterator<Item = &'a ArchiveTo> {
+        let lacks = |archive: &&Archive| archive.required && !self.has(&archive.to, segment);
+        archives.iter().filter(lacks).map(|archive| &archive.to)
     }
 
     /// How each archive is, in the order of the configuration; `closed` are all closed segments.
@@ -113,7 +118,8 @@ impl Archives {
         let status = |archive: &Archive| {
             let name = archive.to.to_string();
             let entry = lock(&self.book).get(&name);
-            let waiting = closed.iter().filter(|found| !entry.segments.contains(&id(found)));
+            let waiting =
+                closed.iter().filter(|found| !entry.segments.contains(&id(&found.header)));
             let failing = lock(&self.failing).get(&name).cloned();
             ArchiveStatus {
                 required: archive.required,
@@ -142,7 +148,7 @@ impl Archives {
         }
         let mut conflict = None;
         for found in segments.iter().filter(|found| found.header.segment < active) {
-            if self.has(archive, found) {
+            if self.has(archive, &found.header) {
                 continue;
             }
             errand.check_stop()?;
@@ -152,7 +158,7 @@ impl Archives {
             }
         }
         if let ArchiveTo::Directory(path) = archive {
-            let has = |found: &Found| self.has(archive, found);
+            let has = |found: &Found| self.has(archive, &found.header);
             // What follows the newest segment that it has begins after that one's last seal.
             let after = segments.iter().rposition(has).and_then(|at| segments.get(at + 1));
             let below = after.map(|found| found.header.first_seq);
@@ -185,14 +191,18 @@ impl Archives {
             }
             other => other,
         })?;
-        let now = rfc3339(Clock::System.now().wall_ns);
+        let now = self.now();
         self.remember(&archive.to_string(), |entry| {
-            entry.segments.insert(id(found));
+            entry.segments.insert(id(&found.header));
             entry.taken = Some(now);
         })?;
         done.segments += 1;
         done.bytes += bytes;
         Ok(())
+    }
+
+    fn now(&self) -> String {
+        rfc3339(self.clock.now().wall_ns)
     }
 
     fn get(&self, name: &str) -> book::Entry {
@@ -221,8 +231,7 @@ impl Archives {
             tracing::warn!("the archive {name} does not have everything: {error}");
         }
         done.errors.push(format!("the archive {name}: {error}"));
-        let now = || rfc3339(Clock::System.now().wall_ns);
-        let since = before.map_or_else(now, |before| before.since);
+        let since = before.map_or_else(|| self.now(), |before| before.since);
         failing.insert(name.to_owned(), Failing { error, since });
     }
 }

@@ -1,5 +1,6 @@
 //! The tasks that delete. When in doubt nothing is deleted, and it is said why.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::tasks::Tasks;
@@ -7,7 +8,6 @@ use crate::engine::PruneRows;
 use crate::maintain::decide::Basis;
 use crate::maintain::plan::Plan;
 use crate::maintain::prune::{PruneError, Pruning, prune};
-use crate::maintain::state::Named;
 use crate::maintain::{holds::Holds, space};
 use crate::record::{Maintained, Record};
 use crate::retention::Hold;
@@ -91,13 +91,15 @@ impl Tasks<'_> {
     fn name_rules(&mut self) -> bool {
         let retention = self.settings.rules.definition();
         // Before the first run's own record no row is old enough for what the log says.
-        if self.named.as_ref().is_none_or(|named| named.retention == retention) {
+        if self.named.is_empty() || self.named.last_ns(&retention).is_some() {
             return true;
         }
+        self.named.change_to(&retention);
         let begins = Maintained {
             trigger: self.tally.done.trigger,
             uid: self.tally.done.uid,
             retention: retention.clone(),
+            earlier: self.named.earlier(),
             field_map: self.settings.fields.hash(),
             ..Maintained::default()
         };
@@ -108,13 +110,14 @@ impl Tasks<'_> {
         }
         // A clock that is set back in between does not count.
         let at_ns = before.min(self.setup.clock.now().wall_ns);
-        *self.named = Some(Named { retention, at_ns });
+        self.named.name(retention, at_ns);
         true
     }
 
     fn rows(&mut self, holds: Vec<Hold>, gone: Vec<Range<u64>>) {
         self.doing("deleting rows of the database");
-        let named_ns = self.named.as_ref().map_or(i64::MIN, |named| named.at_ns);
+        let retention = self.settings.rules.definition();
+        let named_ns = self.named.last_ns(&retention).unwrap_or(i64::MIN);
         let what = PruneRows {
             rules: self.settings.rules.clone(),
             // Not what expired since: the log does not vouch for that yet.
@@ -122,16 +125,23 @@ impl Tasks<'_> {
             holds,
             gone: gone.into_iter().map(|range| range.start..=range.end.saturating_sub(1)).collect(),
         };
-        // Whoever adds a hold meanwhile waits: once it is in force nothing that it matches is deleted any more.
+        // Whoever adds a hold meanwhile waits until a step is over: once it is in force nothing that it matches is
+        // deleted any more.
         let (index, planned_with) = (&self.setup.index, what.holds.clone());
-        let delete = || index.prune_unless(what, self.watcher.stop);
+        let cut_short = Cell::new(false);
+        let delete = |wanted: &dyn Fn() -> bool| {
+            index.prune_until(what, &|| {
+                cut_short.set(wanted());
+                cut_short.get() || (self.watcher.stop)()
+            })
+        };
         let deleted = self.setup.holds.while_they_are(&planned_with, delete);
         let Some(deleted) = self.tally.get(deleted) else { return };
-        let Some(outcome) = deleted.unwrap_or(Some(Err(PruneError::HoldsChanged.to_string())))
-        else {
-            return;
-        };
+        let outcome = deleted.unwrap_or_else(|| Err(PruneError::HoldsChanged.to_string()));
         let Some(rows) = self.tally.get(outcome) else { return };
+        if cut_short.get() {
+            self.tally.note("a hold came or went: the next run deletes the other rows".into());
+        }
         let task = &mut self.tally.done.rows;
         (task.count, task.bytes) = (rows.rows, rows.returned_bytes);
         if rows.kept_by_hold > 0 {

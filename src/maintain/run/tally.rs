@@ -7,6 +7,8 @@ use crate::record::{Maintained, Task};
 
 /// Reasons and errors that a record names; of more, it says how many there are.
 const MOST: usize = 20;
+/// Bytes of one of them as JSON: all together have to fit into a line of the log.
+const LONGEST: usize = 300;
 
 /// The count of one run.
 pub(super) struct Tally<'a> {
@@ -58,7 +60,7 @@ impl<'a> Tally<'a> {
     pub fn note(&mut self, error: String) {
         self.errors += 1;
         if self.done.errors.len() < MOST {
-            self.done.errors.push(error);
+            self.done.errors.push(cut(error));
         }
     }
 
@@ -81,10 +83,26 @@ impl<'a> Tally<'a> {
 fn shortened(mut reasons: Vec<String>) -> Vec<String> {
     let more = reasons.len().saturating_sub(MOST);
     reasons.truncate(MOST);
+    reasons = reasons.into_iter().map(cut).collect();
     if more > 0 {
         reasons.push(format!("and {more} more"));
     }
     reasons
+}
+
+/// A sentence, or its beginning if it is too long.
+fn cut(mut sentence: String) -> String {
+    let mut bytes = 0;
+    let long = sentence.char_indices().find(|(_, c)| {
+        // The most that one character becomes, twice for one beyond 16 bits.
+        bytes += if matches!(c, ' ' | '!' | '#'..='[' | ']'..='~') { 1 } else { 6 * c.len_utf16() };
+        bytes > LONGEST
+    });
+    if let Some((at, _)) = long {
+        sentence.truncate(at);
+        sentence.push('…');
+    }
+    sentence
 }
 
 impl Failed {
@@ -113,6 +131,7 @@ pub(super) fn add(task: &mut Task, bytes: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Record;
 
     fn failing(list: &[Failing]) -> Vec<(&str, &str, &str)> {
         list.iter().map(|f| (&*f.task, &*f.since, &*f.error)).collect()
@@ -140,5 +159,27 @@ mod tests {
         assert_eq!(done.errors.len(), 21);
         assert_eq!((&*done.errors[0], &*done.errors[20]), ("compress: 0", "and 5 more errors"));
         assert_eq!(failed, Failed(vec![("compress", Some("0".into()))]));
+    }
+
+    #[test]
+    fn long_reasons_and_errors_are_cut_so_that_the_record_stays_a_line() {
+        let clock = Clock::System;
+        let mut tally = Tally::new(Cause::default(), &clock);
+        tally.begin("compress");
+        for long in ["x", "\u{1}", "\"", "\u{2028}", "\u{10ffff}"] {
+            (0..25).for_each(|_| tally.error(long.repeat(100_000)));
+            tally.keep_back(vec![long.repeat(100_000); 25]);
+            tally.keep_back(vec!["short".into()]);
+            assert_eq!(tally.done.kept_back.pop().as_deref(), Some("short"));
+            let (errors, kept_back) = (tally.done.errors.clone(), tally.done.kept_back.clone());
+            let record = Record::Maintained(Box::new(Maintained {
+                kept_back: [kept_back.clone(), kept_back].concat(),
+                errors,
+                ..Maintained::default()
+            }));
+            let len = record.to_json().len();
+            assert!(len < 24 << 10, "{len}");
+            (tally.done.errors, tally.done.kept_back) = Default::default();
+        }
     }
 }

@@ -5,8 +5,8 @@ use super::tally::{Tally, add};
 use crate::ledger::segment::{self, Found};
 use crate::maintain::archive::Archives;
 use crate::maintain::compress::{CompressError, compress};
+use crate::maintain::named::Named;
 use crate::maintain::staging::clear_leftovers;
-use crate::maintain::state::Named;
 use crate::maintain::survey::Memory;
 use crate::maintain::{Settings, Setup};
 
@@ -19,7 +19,7 @@ pub(super) struct Tasks<'r> {
     /// What is known of segments.
     pub memory: &'r mut Memory,
     /// What the log says is in force.
-    pub named: &'r mut Option<Named>,
+    pub named: &'r mut Named,
     /// The time to go by, nanoseconds since 1970.
     pub believed_ns: i64,
     pub tally: Tally<'r>,
@@ -101,15 +101,7 @@ impl Tasks<'_> {
     /// All segments of this log, oldest first.
     fn listed(&mut self) -> Option<Vec<Found>> {
         let dir = &self.setup.paths.log_dir;
-        match segment::list(dir) {
-            Ok(mut listed) => {
-                listed.retain(|found| found.header.log_id == self.setup.log_id);
-                Some(listed)
-            }
-            Err(e) => {
-                self.tally.error(format_args!("the log in {dir:?} cannot be listed: {e}"));
-                None
-            }
-        }
+        let listed = segment::list_of(dir, &self.setup.log_id);
+        self.tally.get(listed.map_err(|e| format!("the log in {dir:?} cannot be listed: {e}")))
     }
 }

@@ -108,8 +108,8 @@ impl Check<'_> {
 
     /// The segments that are there; rows of those that retention deleted may be left.
     pub(super) fn segments(&mut self, snapshot: &Snapshot<'_>, end: u64) -> Result<(), Ended> {
-        let Ok(mut listed) = segment::list(self.log_dir) else { return Ok(()) };
-        listed.retain(|found| found.header.log_id == self.report.figures.log_id);
+        let listed = segment::list_of(self.log_dir, &self.report.figures.log_id);
+        let Ok(mut listed) = listed else { return Ok(()) };
         // A copy is no other segment.
         listed.dedup_by(|copy, found| copy.header == found.header);
         // A segment is listed before the first row of it; one that came since is not missed.

@@ -1,9 +1,11 @@
 //! What the daemon's own records mean for the verdict.
 
 use super::Chain;
+use crate::clock::parse_rfc3339;
 use crate::ledger::verify::Finding;
 use crate::ledger::verify::own::{Data, Own};
 use crate::ledger::{FORMAT, hex};
+use crate::record::EarlierRules;
 
 impl Chain<'_> {
     pub(super) fn own_record(&mut self, seq: u64, ts_ns: i64, own: &Own) -> Result<(), Finding> {
@@ -13,6 +15,11 @@ impl Chain<'_> {
             "maintained" => {
                 if let Some(definition) = &own.data.retention {
                     self.report.retention.name(definition, ts_ns);
+                }
+                for EarlierRules { retention, until } in own.data.earlier.iter().flatten() {
+                    if let Some(until_ns) = parse_rfc3339(until) {
+                        self.report.retention.name(retention, until_ns.min(ts_ns));
+                    }
                 }
             }
             "recovered" | "reopened" => {
