@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::{Fate, policy};
+use crate::clock::parse_rfc3339;
+use crate::ledger::segment::Header;
 use crate::ledger::tree::Hash;
 use crate::maintain::scan::Said;
 use crate::maintain::survey::Segment;
@@ -72,7 +74,7 @@ pub(super) fn after(segments: &[(Segment, Fate)], gaps: &[Gap], wall_ns: i64) ->
     for (at, (segment, fate)) in segments.iter().enumerate() {
         if let Some(said) = gaps
             .next_if(|gap| gap.after == at)
-            .and_then(|gap| Some(again(&gap.leaves, gap.said.as_ref()?, wall_ns)))
+            .and_then(|gap| Some(again(&gap.leaves, gap.said.as_ref()?, &segment.header, wall_ns)))
         {
             pieces.push(said);
         }
@@ -96,11 +98,12 @@ pub(super) fn after(segments: &[(Segment, Fate)], gaps: &[Gap], wall_ns: i64) ->
 }
 
 /// A hole that there is already, for its next record. If the clock was set back since the last one, the age
-/// that it stated may not be true any more: then none is.
-fn again(leaves: &Range<u64>, said: &Said, wall_ns: i64) -> Piece {
+/// that it stated may not be true any more: then none is. But it must have been sealed by then, and it was when
+/// the segment `after` it was opened.
+fn again(leaves: &Range<u64>, said: &Said, after: &Header, wall_ns: i64) -> Piece {
     let (keep_seconds, not_before_ns) = match said.ts_ns <= wall_ns {
         true => (said.keep_seconds, said.ts_ns),
-        false => (0, i64::MIN),
+        false => (0, parse_rfc3339(&after.opened).unwrap_or(said.ts_ns)),
     };
     Piece {
         leaves: leaves.clone(),
