@@ -1,5 +1,7 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
+mod done;
+
 use serde::{Deserialize, Serialize};
 
 use crate::retention::Hold;
@@ -121,19 +123,7 @@ pub enum Record {
         field_map: String,
     },
     /// Segments were deleted by retention, or are about to be.
-    Pruned {
-        /// The first leaf that is gone.
-        first_seq: u64,
-        /// The last leaf that is gone.
-        through_seq: u64,
-        /// The tree's root over leaves [0, through_seq + 1), hex.
-        root: String,
-        /// The rule that asked for it, for people.
-        policy: String,
-        /// How long the rule keeps leaves at least: none that is gone was sealed later than this many
-        /// seconds before this record.
-        keep_seconds: u64,
-    },
+    Pruned(Box<Pruned>),
     /// Somebody forbade to delete certain events.
     HoldAdded {
         /// The hold.
@@ -152,6 +142,25 @@ pub enum Record {
     },
     /// Maintenance ran.
     Maintained(Box<Maintained>),
+}
+
+/// Which leaves retention deletes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// The first leaf that is gone.
+    pub first_seq: u64,
+    /// The last leaf that is gone.
+    pub through_seq: u64,
+    /// The tree's root over leaves [0, through_seq + 1), hex.
+    pub root: String,
+    /// The roots of the maximal perfect subtrees over leaves [first_seq, through_seq + 1), hex, in the order of the
+    /// log: with them proofs lead over what is gone.
+    pub subtrees: Vec<String>,
+    /// The rule that asked for it, for people.
+    pub policy: String,
+    /// How long the rule keeps leaves at least, seconds: none that is gone was sealed later than that before this
+    /// record.
+    pub keep_seconds: u64,
 }
 
 /// What a run of maintenance did.
@@ -197,6 +206,8 @@ pub enum Trigger {
     Timer,
     /// Somebody asked for it.
     Request,
+    /// The disk was nearly full.
+    LowSpace,
 }
 
 /// Rules of retention that are not in force any more.
@@ -271,10 +282,13 @@ impl Record {
             Record::ConfigChanged { .. } => {
                 ("auditlogd.config_changed", "notice", "the configuration changed".into())
             }
-            Record::Pruned { first_seq, through_seq, .. } => (
+            Record::Pruned(what) => (
                 "auditlogd.pruned",
                 "notice",
-                format!("lines {first_seq} to {through_seq} are deleted by retention"),
+                format!(
+                    "lines {} to {} are deleted by retention",
+                    what.first_seq, what.through_seq
+                ),
             ),
             Record::HoldAdded { hold } => (
                 "auditlogd.hold_added",
@@ -290,8 +304,8 @@ impl Record {
                 "auditlogd.maintained",
                 if run.errors.is_empty() { "info" } else { "warning" },
                 format!(
-                    "maintenance compressed {} segments, deleted {} and {} rows of the database",
-                    run.compressed.count, run.pruned.count, run.rows.count
+                    "maintenance: {run}{}",
+                    if run.errors.is_empty() { "" } else { "; not all went well" }
                 ),
             ),
         }

@@ -4,18 +4,15 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use auditlogd::clock::{Clock, rfc3339};
+use auditlogd::clock::rfc3339;
 use auditlogd::engine::{Database, Phase, verify_all};
 use auditlogd::event::FieldMap;
-use auditlogd::fs::Real;
-use auditlogd::ledger::open::open;
-use auditlogd::ledger::seal::Reason;
 use auditlogd::ledger::verify::{Options, Report, Verdict};
 use auditlogd::record::{EarlierRules, Maintained, Record};
 use auditlogd::retention::{Match, Rule, Rules};
-use common::lab::{commit, paths, setup};
+use common::lab::paths;
+use common::pruning::record;
 use common::{Daemon, pruning, tool, verify};
 use data_encoding::HEXLOWER;
 use rusqlite::Connection;
@@ -39,15 +36,6 @@ fn log() -> TempDir {
         }
     }
     daemon.stop().daemon.kill()
-}
-
-/// Goes on with a log as its daemon would: these records, and a stop.
-fn record(root: &Path, records: &[Record]) {
-    let now = Clock::System.now();
-    let mut ledger = open(setup(root, Arc::new(Real::default())), now).expect("opens").ledger;
-    let records: Vec<_> = records.iter().map(Record::to_json).collect();
-    commit(&mut ledger, now, &records).expect("stored");
-    ledger.close_epoch(Reason::Stop, now).expect("sealed");
 }
 
 fn maintained(rules: &Rules, field_map: &str) -> Record {
@@ -77,8 +65,8 @@ fn prune(root: &Path) -> (u64, u64) {
     let (said, gone) = pruning::of(&paths(root).log_dir, 1..2, 0);
     record(root, std::slice::from_ref(&said));
     gone.iter().for_each(|path: &PathBuf| fs::remove_file(path).expect("removes"));
-    let Record::Pruned { first_seq, through_seq, .. } = said else { unreachable!() };
-    (first_seq, through_seq)
+    let said = pruning::of_record(&said);
+    (said.first_seq, said.through_seq)
 }
 
 #[test]
@@ -198,7 +186,7 @@ fn a_run_of_maintenance_names_the_field_map_too() {
     record(root.path(), &[said]);
     gone.iter().for_each(|path| fs::remove_file(path).expect("removes"));
     let first = pruning::of(&paths(root.path()).log_dir, 0..0, 0).0;
-    let Record::Pruned { first_seq, .. } = first else { unreachable!() };
+    let first_seq = pruning::of_record(&first).first_seq;
     for table in ["events", "seals"] {
         change(root.path(), &format!("DELETE FROM {table} WHERE seq < {first_seq}"));
     }

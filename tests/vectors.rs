@@ -10,6 +10,7 @@ use std::sync::Once;
 
 use flate2::read::GzDecoder;
 
+mod common;
 #[path = "vectors/life.rs"]
 mod life;
 #[path = "vectors/steps.rs"]

@@ -18,6 +18,7 @@ mod log;
 pub mod note;
 pub mod open;
 pub mod proof;
+mod pruned;
 pub mod reader;
 mod recovery;
 mod rescue;

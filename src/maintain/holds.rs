@@ -22,11 +22,21 @@ const MOST: usize = 256;
 const LONGEST_FILE: u64 = 16 << 20;
 const VERSION: u32 = 1;
 
+/// Whoever asks may not be allowed to read what the daemon reads.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "root may, and the group that was given the log; while the daemon cannot either, nothing is deleted"
+        }
+        _ => "nothing is deleted until they can",
+    }
+}
+
 /// Why holds cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldsError {
     /// The disk refused to read.
-    #[error("the holds in {path:?} cannot be read: {source}; nothing is deleted until they can")]
+    #[error("the holds in {path:?} cannot be read: {source}; {}", advice(source))]
     Read {
         /// The file.
         path: PathBuf,

@@ -8,10 +8,11 @@ mod policy;
 use std::ops::Range;
 
 use super::survey::Segment;
+use crate::record::Pruned;
 use draft::Draft;
+use holes::Holes;
 
 pub use fate::{Fate, Going, Why};
-pub use holes::Hole;
 
 /// What decides besides the segments.
 pub struct Terms<'t> {
@@ -33,21 +34,23 @@ pub struct Plan {
     /// All segments, oldest first, with what becomes of each.
     pub segments: Vec<(Segment, Fate)>,
     /// All holes of the log after it, for which there was a reason.
-    pub holes: Vec<Hole>,
+    pub holes: Vec<Range<u64>>,
+    /// What the log has to say before: of the holes that are new or larger, or whose records go.
+    pub records: Vec<Pruned>,
     /// Leaves that are missing without a record that says why.
     pub missing: Vec<Range<u64>>,
-    /// The records of the holes are wrong before this time, nanoseconds since 1970.
+    /// The records are wrong before this time, nanoseconds since 1970.
     pub not_before_ns: i64,
 }
 
 /// Decides over all segments of a log, oldest first.
 pub fn plan(segments: Vec<Segment>, terms: &Terms<'_>) -> Plan {
     let gaps = holes::gaps(&segments);
-    let segments = Draft::new(segments, terms).settle(&gaps);
-    let missing =
-        gaps.iter().filter(|gap| gap.said.is_none()).map(|gap| gap.leaves.clone()).collect();
-    let (holes, not_before_ns) = holes::after(&segments, &gaps, terms.wall_ns);
-    Plan { segments, holes, missing, not_before_ns }
+    let (segments, holes) = Draft::new(segments, terms).settle(&gaps);
+    let unexplained = gaps.iter().filter(|gap| !gap.is_explained());
+    let missing = unexplained.map(|gap| gap.leaves.clone()).collect();
+    let Holes { all: holes, records, not_before_ns } = holes;
+    Plan { segments, holes, records, missing, not_before_ns }
 }
 
 impl Plan {

@@ -8,8 +8,6 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use data_encoding::HEXLOWER;
-
 use super::holds::{Holds, HoldsError};
 use super::plan::Plan;
 use crate::engine::{Pruned, WriterHandle};
@@ -83,20 +81,13 @@ pub fn prune(plan: &Plan, with: &Pruning<'_>) -> Result<Deleted, PruneError> {
         let done = with.holds.while_they_are(with.planned_with, delete)?;
         done.unwrap_or(Err(PruneError::HoldsChanged))?;
     }
-    let holes = plan.holes.iter().map(|hole| hole.leaves.clone());
-    deleted.gone = holes.flat_map(|hole| without(hole, &left)).collect();
+    deleted.gone = plan.holes.iter().flat_map(|hole| without(hole.clone(), &left)).collect();
     Ok(deleted)
 }
 
-/// Has the log say what is gone: each hole that there will be, whole. Once this returns, a seal covers it.
+/// Has the log say what is gone. Once this returns, a sealed record covers each hole that there will be, whole.
 fn record(plan: &Plan, with: &Pruning<'_>) -> Result<(), PruneError> {
-    let records = plan.holes.iter().map(|hole| Record::Pruned {
-        first_seq: hole.leaves.start,
-        through_seq: hole.leaves.end.saturating_sub(1),
-        root: HEXLOWER.encode(&hole.root),
-        policy: hole.policy.clone(),
-        keep_seconds: hole.keep_seconds,
-    });
+    let records = plan.records.iter().map(|what| Record::Pruned(Box::new(what.clone())));
     match with.writer.prune(records.collect(), plan.not_before_ns) {
         Pruned::Done => Ok(()),
         Pruned::TooEarly => Err(PruneError::TooEarly),

@@ -12,7 +12,8 @@ use crate::event::FieldMap;
 use crate::ledger::line::{self, Body};
 use crate::ledger::seal::{self, Hex, Seal};
 use crate::ledger::segment::{self, Found};
-use crate::ledger::tree::{Tree, leaf_hash};
+use crate::ledger::tree::{CompactRange, Tree, leaf_hash};
+use crate::record::Pruned;
 use crate::retention::{Hold, Rules};
 use seen::Seen;
 
@@ -41,6 +42,8 @@ pub struct Scan {
     pub end: u64,
     /// The tree's root over all leaves before `end`.
     pub root: Hex,
+    /// The roots of the maximal perfect subtrees over its leaves, in their order.
+    pub subtrees: Vec<Hex>,
     /// When its oldest line was written, nanoseconds since 1970; of an empty one when it was opened.
     pub oldest_ns: i64,
     /// When its newest line was written.
@@ -79,17 +82,17 @@ pub struct Said {
     pub ts_ns: i64,
     /// Whether a seal follows it.
     pub sealed: bool,
-    /// The first leaf that is gone.
-    pub first_seq: u64,
-    /// The last one.
-    pub through_seq: u64,
-    /// Why.
-    pub policy: String,
-    /// How long everything in it was kept at least.
-    pub keep_seconds: u64,
+    /// What it says.
+    pub what: Pruned,
 }
 
 impl Scan {
+    /// Its leaves as a part of the tree; `None` if it is not from a scan.
+    pub fn range(&self) -> Option<CompactRange> {
+        let roots: Vec<_> = self.subtrees.iter().map(|root| root.0).collect();
+        CompactRange::from_roots(self.first_seq..self.end, &roots)
+    }
+
     /// Before this time it is kept, whatever the holds say.
     pub fn not_before_ns(&self) -> i64 {
         self.kept_early.map_or(self.kept.until_ns, |early| early.until_ns.min(self.kept.until_ns))
@@ -148,8 +151,9 @@ struct Pass<'l> {
     /// Whole lines that were not looked at yet, and how many.
     lines: Vec<u8>,
     count: u64,
-    /// The tree after the last line.
+    /// The tree after the last line, and what of it are lines of this segment.
     tree: Tree,
+    range: CompactRange,
     last_seal: Option<u64>,
     seen: Seen<'l>,
     scan: Scan,
@@ -166,6 +170,7 @@ impl<'l> Pass<'l> {
             first_seq: header.first_seq,
             end: header.first_seq,
             root: Hex(tree.root()),
+            subtrees: Vec::new(),
             oldest_ns: opened_ns,
             newest_ns: opened_ns,
             sealed_ns: None,
@@ -180,6 +185,7 @@ impl<'l> Pass<'l> {
             log_id: header.log_id.clone(),
             lines: Vec::new(),
             count: 0,
+            range: CompactRange::new(tree.size()),
             tree,
             last_seal: None,
             seen: Seen::new(lens),
@@ -231,7 +237,9 @@ impl<'l> Pass<'l> {
         let first = seq == self.scan.first_seq;
         self.scan.oldest_ns = if first { line.ts_ns } else { self.scan.oldest_ns.min(line.ts_ns) };
         self.scan.newest_ns = if first { line.ts_ns } else { self.scan.newest_ns.max(line.ts_ns) };
-        self.tree.push(leaf_hash(text));
+        let leaf = leaf_hash(text);
+        self.tree.push(leaf);
+        self.range.push(leaf);
         self.count += 1;
         Ok(())
     }
@@ -251,8 +259,9 @@ impl<'l> Pass<'l> {
     }
 
     fn finish(self) -> Scan {
-        let Self { tree, last_seal, seen, mut scan, lens, .. } = self;
+        let Self { tree, range, last_seal, seen, mut scan, lens, .. } = self;
         (scan.end, scan.root) = (tree.size(), Hex(tree.root()));
+        scan.subtrees = range.roots().map(Hex).collect();
         scan.kept = seen.kept.of(&lens.rules, &scan);
         scan.kept_early = lens.early.as_ref().map(|rules| seen.kept_early.of(rules, &scan));
         let holds = lens.holds.iter().zip(&seen.held);
@@ -261,6 +270,18 @@ impl<'l> Pass<'l> {
         for said in &mut scan.pruned {
             said.sealed = last_seal.is_some_and(|seal| seal > said.seq);
         }
+        keep_newest(&mut scan.pruned);
         scan
     }
+}
+
+/// Of sealed records that begin with the same leaf the newest is all that is needed, if it says as much as the others.
+fn keep_newest(records: &mut Vec<Said>) {
+    let sealed: Vec<_> = records.iter().filter(|said| said.sealed).cloned().collect();
+    let newer = |old: &Said, new: &Said| {
+        new.seq > old.seq
+            && new.what.first_seq == old.what.first_seq
+            && new.what.through_seq >= old.what.through_seq
+    };
+    records.retain(|old| !sealed.iter().any(|new| newer(old, new)));
 }

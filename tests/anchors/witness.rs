@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use auditlogd::ledger::checkpoint::Checkpoint;
 use auditlogd::ledger::note::{Note, Signed, VerifierKey};
 use serde_json::Value;
 
-use super::common::{Daemon, eventually};
-use super::cosigner::{Asked, Witness, config, vkey};
+use super::common::{Daemon, eventually, pruning};
+use super::cosigner::{Asked, State, Witness, config, vkey};
 use super::helpers::*;
 
 /// A witness that knows the log of a daemon that knows it.
@@ -99,6 +100,40 @@ fn a_witness_that_was_away_gets_what_it_missed_in_one_step() {
     let last = asked(&again).pop().expect("asked");
     assert_eq!((last.old, last.size, last.status), (size(&first), size(&missed), 200));
     assert!(last.proof_lines > 0);
+}
+
+#[test]
+fn a_witness_that_was_away_while_retention_deleted_what_it_missed_goes_on() {
+    let (witness, daemon) = pair();
+    let first = seal(&daemon);
+    delivered(&daemon, &first);
+    let segments = daemon.segment().parent().expect("a directory").to_owned();
+    for name in ["1", "2", "3"] {
+        daemon.greeted().store("{}", 1);
+        fs::rename(daemon.segment(), segments.join(name)).expect("renames");
+        daemon.reload();
+    }
+    let root = daemon.stop().daemon.kill();
+    // As if it had not been there since.
+    let known = size(&first);
+    let state = std::mem::take(&mut *witness.state());
+    let old = Note::parse(&first).expect("a note");
+    let old = Checkpoint::parse(old.text()).expect("a checkpoint");
+    let origin = state.logs.keys().next().expect("a log").clone();
+    *witness.state() = State { latest: [(origin, (known, old.root))].into(), ..state };
+    asked(&witness);
+    fs::remove_file(root.path().join("var/lib/auditlogd/anchors.json")).expect("removes");
+    let (record, gone) = pruning::of(&segments, 1..3, 0);
+    pruning::record(root.path(), &[record]);
+    gone.iter().for_each(|path| fs::remove_file(path).expect("removes"));
+    let daemon = Daemon::start_in(root, &witness.config());
+    let last = seal(&daemon);
+    delivered(&daemon, &last);
+    let (hole, asked) = (pruning::of(&segments, 1..1, 0).0, asked(&witness));
+    assert!(known < pruning::of_record(&hole).first_seq);
+    let over = asked.iter().find(|asked| asked.old == known).expect("asked");
+    assert_eq!(over.status, 200, "{asked:?}");
+    assert!(over.proof_lines > 0);
 }
 
 #[test]

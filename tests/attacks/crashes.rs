@@ -13,10 +13,10 @@ use auditlogd::ledger::open::open;
 use auditlogd::ledger::seal::Reason;
 use auditlogd::ledger::verify::Verdict;
 use auditlogd::ledger::{Ledger, LedgerError};
-use auditlogd::record::Record;
 
 use crate::common::auditor::{Auditor, Macs};
 use crate::common::lab::{commit, event, new_root, now, paths, setup};
+use crate::common::pruning;
 use crate::common::running::Running;
 
 const FAULTS: [(Fault, ErrorKind); 4] = [
@@ -141,14 +141,9 @@ fn prune(root: &Path, fs: Arc<dyn Fs>, acked: &mut Vec<String>) -> Result<(), Le
     std::fs::rename(&active, &old).expect("renames");
     ledger.close_epoch(Reason::Rotate, now(103))?;
     ledger.open_segment(now(103))?;
-    let header = auditlogd::ledger::segment::read_header(&active).expect("reads");
-    let tree = header.and_then(|found| found.header.tree()).expect("a frontier");
+    let (record, _) = pruning::of(&paths(root).log_dir, 0..1, 60);
     commit(&mut ledger, now(200), &[event("new")])?;
     acked.push(event("new"));
-    let root = data_encoding::HEXLOWER.encode(&tree.root());
-    let policy = "keep 60 seconds".into();
-    let through_seq = tree.size() - 1;
-    let record = Record::Pruned { first_seq: 0, through_seq, root, policy, keep_seconds: 60 };
     commit(&mut ledger, now(200), &[record.to_json()])?;
     std::fs::remove_file(old).expect("deletes");
     commit(&mut ledger, now(201), &[event("newer")])?;

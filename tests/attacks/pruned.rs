@@ -5,7 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 
 use auditlogd::ledger::seal::Reason;
-use auditlogd::record::Record;
+use auditlogd::record::{Pruned, Record};
 
 use crate::common::auditor::{Auditor, Macs, Said};
 use crate::common::lab::Lab;
@@ -14,23 +14,18 @@ use crate::common::pruning;
 const DAY: u64 = 86_400;
 
 /// A log of which the first segment was deleted `age` seconds after its last seal, and a record that says that
-/// retention keeps everything for a week. The root that the record names may be another.
-fn pruned(age: u64, forge: impl FnOnce(&mut u64, &mut String)) -> (Lab, Auditor) {
+/// retention keeps everything for a week. The record may say something else.
+fn pruned(age: u64, forge: impl FnOnce(&mut Pruned)) -> (Lab, Auditor) {
     let mut lab = Lab::new();
     let auditor = Auditor::of(lab.root());
     lab.store(["a", "b"]);
     lab.rotate();
-    let segments = auditlogd::ledger::segment::list(&lab.paths().log_dir).expect("lists");
-    let tree = segments[1].header.tree().expect("a frontier");
+    let (record, gone) = pruning::of(&lab.paths().log_dir, 0..1, 7 * DAY);
     lab.store(["c"]);
     lab.seal(Reason::Time);
     lab.pass(age);
-    let mut through_seq = tree.size() - 1;
-    let mut root = data_encoding::HEXLOWER.encode(&tree.root());
-    forge(&mut through_seq, &mut root);
-    let policy = "keep 7 days".into();
-    lab.record(&Record::Pruned { first_seq: 0, through_seq, root, policy, keep_seconds: 7 * DAY });
-    fs::remove_file(&segments[0].path).expect("deletes");
+    lab.record(&pruning::forged(&record, forge));
+    fs::remove_file(&gone[0]).expect("deletes");
     lab.store(["d"]);
     lab.stop();
     (lab, auditor)
@@ -39,7 +34,7 @@ fn pruned(age: u64, forge: impl FnOnce(&mut u64, &mut String)) -> (Lab, Auditor)
 #[test]
 fn row_22_a_record_for_data_younger_than_the_policy_allows() {
     for age in [0, DAY, 7 * DAY - 60] {
-        let (lab, auditor) = pruned(age, |_, _| {});
+        let (lab, auditor) = pruned(age, |_| {});
         for macs in [Macs::Checked, Macs::Unchecked] {
             let said = auditor.verify(lab.root(), macs, &[]);
             said.caught(&["audit.jsonl line "]);
@@ -50,7 +45,7 @@ fn row_22_a_record_for_data_younger_than_the_policy_allows() {
 #[test]
 fn row_22_data_as_old_as_the_policy_says_is_no_finding() {
     for age in [7 * DAY, 70 * DAY] {
-        let (lab, auditor) = pruned(age, |_, _| {});
+        let (lab, auditor) = pruned(age, |_| {});
         for macs in [Macs::Checked, Macs::Unchecked] {
             auditor.verify(lab.root(), macs, &[]).clean();
         }
@@ -59,17 +54,17 @@ fn row_22_data_as_old_as_the_policy_says_is_no_finding() {
 
 #[test]
 fn row_22_a_record_that_names_another_root_or_fewer_leaves() {
-    let (lab, auditor) = pruned(70 * DAY, |_, root| *root = "0".repeat(64));
+    let (lab, auditor) = pruned(70 * DAY, |what| what.root = "0".repeat(64));
     auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&[]);
-    let (lab, auditor) = pruned(70 * DAY, |through_seq, _| *through_seq -= 1);
+    let (lab, auditor) = pruned(70 * DAY, |what| what.through_seq -= 1);
     auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&[]);
-    let (lab, auditor) = pruned(70 * DAY, |through_seq, _| *through_seq += 1_000);
+    let (lab, auditor) = pruned(70 * DAY, |what| what.through_seq += 1_000);
     auditor.verify(lab.root(), Macs::Unchecked, &[]).caught(&[]);
 }
 
 #[test]
 fn row_22_a_first_segment_that_is_gone_without_a_record() {
-    let (lab, auditor) = pruned(70 * DAY, |_, _| {});
+    let (lab, auditor) = pruned(70 * DAY, |_| {});
     let mut bare = Lab::new();
     let of_bare = Auditor::of(bare.root());
     bare.store(["a"]);
@@ -145,20 +140,18 @@ fn row_22_a_hole_in_the_middle_that_no_one_record_covers() {
 
 #[test]
 fn row_22_a_hole_in_the_middle_of_what_is_too_young_or_of_another_root() {
-    let forge = |forge: fn(&mut u64, &mut String)| {
+    let forge = |forge: fn(&mut Pruned)| {
         let (mut lab, auditor) = six_segments();
-        let mut record = of(&lab, 2..3);
-        if let Record::Pruned { keep_seconds, root, .. } = &mut record {
-            forge(keep_seconds, root);
-        }
-        lab.record(&record);
+        lab.record(&pruning::forged(&of(&lab, 2..3), forge));
         lab.stop();
         delete(&lab, 2..3);
         auditor.verify(lab.root(), Macs::Unchecked, &[])
     };
-    forge(|_, _| {}).clean();
-    forge(|keep, _| *keep = 11 * DAY).caught(&["keeps them for 950400 seconds"]);
-    forge(|_, root| *root = "0".repeat(64)).caught(&["names another root"]);
+    forge(|_| {}).clean();
+    forge(|what| what.keep_seconds = 11 * DAY).caught(&["keeps them for 950400 seconds"]);
+    forge(|what| what.root = "0".repeat(64)).caught(&["names another root"]);
+    forge(|what| what.subtrees[0] = "0".repeat(64)).caught(&["or other subtrees"]);
+    forge(|what| drop(what.subtrees.pop())).caught(&["one hash for each of their subtrees"]);
 }
 
 /// Whoever has no key can write what looks like a record, and wait for nobody to seal it.

@@ -21,7 +21,7 @@ import ed25519
 import notes
 from ledger import Given, Verification
 from notes import Note, VerifierKey, check_proof, read_anchors
-from tree import Keys, Tree, consistent, included, leaf_hash, mac, node_hash
+from tree import Keys, Tree, consistent, included, leaf_hash, levels, mac, node_hash
 from verify import read_key, read_vkey, report
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
@@ -247,6 +247,8 @@ class Writer:
         assert self.v.last and self.v.last.next_pub == public_key(self.seed).hex() and self.v.keys
         self.boot, self.boottime, self.keys, self.epoch = self.v.last.boot_id.strip('"'), self.v.last.boottime_ns, self.v.keys, self.v.epoch
         self.time = 19 * 60
+        found = [raw for path in sorted(d.glob("audit.jsonl*")) for raw in path.read_bytes().splitlines() if raw.startswith(b'{"seq":')]
+        self.leaves = [leaf_hash(raw) for raw in sorted(found, key=lambda raw: json.loads(raw)["seq"])]
 
     def start(self) -> bytes:
         clock = f"2026-11-{21 + self.time // 86400}T{self.time // 3600 % 24:02}:{self.time // 60 % 60:02}:{self.time % 60:02}.000000000Z"
@@ -260,11 +262,25 @@ class Writer:
             with (self.d / name).open("ab") as f:
                 f.write(raw + b"\n")
         self.v.tree.add(leaf_hash(raw))
+        self.leaves.append(leaf_hash(raw))
         return raw
 
     def record(self, kind: str, data: str) -> None:
         event = f'{{"event_type":"auditlogd.{kind}","priority":"notice","source":"auditlogd","action":"x","data":{data}}}'
         self.line(f'"peer":{{}},"event":{event}'.encode())
+
+    def letting_go(self, first: int, end: int, keep: int = 60) -> dict[str, Any]:
+        """The data of a record of pruning."""
+        tree, subtrees, at = Tree(), list[str](), first
+        for leaf in self.leaves[:end]:
+            tree.add(leaf)
+        for level in levels(first, end):
+            part = Tree()
+            for leaf in self.leaves[at:at + (1 << level)]:
+                part.add(leaf)
+            subtrees.append(part.root().hex())
+            at += 1 << level
+        return {"first_seq": first, "through_seq": end - 1, "root": tree.root().hex(), "subtrees": subtrees, "policy": "x", "keep_seconds": keep}
 
     def segment(self, number: int = 9, keep: str = "") -> None:
         """Begins a new segment. Those before it are deleted, or the last one gets the name `keep`."""
@@ -338,10 +354,10 @@ def pruned(scratch: Path) -> None:
         w = Writer(copy_of("clean", scratch))
         for reason in reasons:
             w.seal(reason)
-        first, root = w.v.tree.size, w.v.tree.root().hex()
+        first = w.v.tree.size
         w.segment()
         w.time = 86400
-        w.record("pruned", f'{{"first_seq":0,"through_seq":{first - 1 + through},"root":"{root}","policy":"x","keep_seconds":60}}')
+        w.record("pruned", json.dumps(w.letting_go(0, first + through)))
         if sealed:
             w.seal(sealed)
         if lost:
@@ -366,7 +382,7 @@ def pruned(scratch: Path) -> None:
 def holes(scratch: Path) -> None:
     """A log of three segments and two more, of which those in the middle are deleted."""
     def case(name: str, code: int, *records: tuple[int, int], gone: str = "ab", sealed: bool = True, key: bool = True, lost: str = "",
-             keep: int = 60, receipt: bool = False) -> None:
+             keep: int = 60, receipt: bool = False, forge: dict[str, Any] | None = None) -> None:
         w = Writer(copy_of("clean", scratch))
         begins = []
         for number, (letter, reason) in enumerate([("x", "rotate"), ("a", "rotate"), ("b", "rotate"), ("c", "rotate")], 9):
@@ -374,11 +390,12 @@ def holes(scratch: Path) -> None:
             w.seal("time")
             w.record("x", "{}")
             w.seal(reason)
-            begins.append((w.v.tree.size, w.v.tree.root().hex()))
+            begins.append(w.v.tree.size)
             w.segment(number, f"audit.jsonl-{letter}")
         w.time = 86400
         for first, after in records:
-            w.record("pruned", f'{{"first_seq":{begins[first][0]},"through_seq":{begins[after][0] - 1},"root":"{begins[after][1]}","policy":"x","keep_seconds":{keep}}}')
+            data = w.letting_go(begins[first], begins[after], keep)
+            w.record("pruned", json.dumps(data | {k: change(data[k]) for k, change in (forge or {}).items()}))
         if sealed:
             w.seal("time")
         for letter in gone:
@@ -387,7 +404,7 @@ def holes(scratch: Path) -> None:
             (w.d / lost).unlink()
         anchor = ""
         if receipt:
-            seq = begins[0][0] + 1
+            seq = begins[0] + 1
             anchor = f'{{"auditlog_receipt":1,"log_id":"{w.v.log_id}","seq":{seq},"mac":"{"00" * 32}","received":"2026-11-21T00:00:00.000000000Z"}}\n'
         check(f"a hole, {name}", code, verify(w.d, key, anchor))
 
@@ -405,17 +422,29 @@ def holes(scratch: Path) -> None:
     case("without seals.jsonl", 6, (0, 2), lost="seals.jsonl")
     case("without seals.jsonl and a record", 4, lost="seals.jsonl")
     case("a receipt in it", 0, (0, 2), receipt=True)
+    case("another subtree", 4, (0, 2), forge={"subtrees": lambda h: ["00" * 32, *h[1:]]})
+    case("the last subtree is another", 4, (0, 2), forge={"subtrees": lambda h: [*h[:-1], "00" * 32]})
+    case("a subtree is missing", 4, (0, 2), forge={"subtrees": lambda h: h[1:]})
+    case("a subtree too many", 4, (0, 2), forge={"subtrees": lambda h: [*h, h[0]]})
+    case("subtrees in another order", 4, (0, 2), forge={"subtrees": lambda h: h[::-1]})
+    case("a subtree that is no hash", 4, (0, 2), forge={"subtrees": lambda h: ["00", *h[1:]]})
+    case("another root", 4, (0, 2), forge={"root": lambda h: "00" * 32})
+    case("subtrees that are none", 4, (0, 2), forge={"subtrees": lambda h: [1]})
+    case("another subtree of what is there", 4, (0, 2), gone="", forge={"subtrees": lambda h: ["00" * 32, *h[1:]]})
 
 
 def records(scratch: Path) -> None:
-    whole = '{"first_seq":0,"through_seq":3,"root":"00","policy":"x","keep_seconds":60}'
+    data = Writer(copy_of("clean", scratch)).letting_go(0, 4)
+    whole = json.dumps(data, separators=(",", ":"))
+    unknown = json.dumps(data | {"first_seq": 2, "subtrees": ["00" * 32]}, separators=(",", ":"))
     for kind, code, data in [
             ("recovered", 5, '{"damage":"x"}'), ("recovered", 0, '{"damage":null}'), ("recovered", 0, '{"damage":1}'), ("recovered", 0, "{}"),
             ("recovered", 5, '{"damage":"x","lines":18446744073709551615,"epoch":null}'), ("recovered", 5, '{"damage":"x","rebooted":"no"}'),
             ("recovered", 0, '{"damage":"x","lines":18446744073709551616}'), ("recovered", 5, '{"damage":"x","epoch":-1}'),
             ("recovered", 5, '{"damage":"x","cut_bytes":20}'), ("reopened", 5, '{"damage":"x","segment":3}'), ("recovers", 0, '{"damage":"x"}'),
             ("reopened", 5, '{"damage":"x","reason":1}'), ("reopened", 0, '"damage"'), ("pruned", 0, whole),
-            ("pruned", 4, whole.replace('"x"', "null")), ("pruned", 0, whole.replace('"x"', "1")), ("pruned", 4, whole.replace(":3,", ":18,")),
+            ("pruned", 4, whole.replace('"x"', "null")), ("pruned", 4, whole.replace('"subtrees"', '"subtree"')), ("pruned", 0, unknown),
+            ("pruned", 4, unknown.replace(":2,", ":1,")), ("pruned", 4, whole.replace('"root":"', '"root":"00')), ("pruned", 0, whole.replace('"x"', "1")), ("pruned", 4, whole.replace(":3,", ":18,")),
             ("pruned", 4, whole.replace(":3,", ":8,")), ("pruned", 4, whole.replace(":60", ":86400")), ("pruned", 4, whole.replace('"first_seq":0,', "")),
             ("pruned", 0, whole.replace(":0,", ":3,")), ("pruned", 4, whole.replace(":0,", ":4,"))]:
         w = Writer(copy_of("clean", scratch))

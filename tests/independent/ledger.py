@@ -6,6 +6,7 @@ Written from docs/ledger-format.md alone ("Verifying").
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,11 @@ import ed25519
 from lines import MAX_LINE, SIG_TAIL, TYPES, Line, Seal, parse_line
 from notes import Anchors, Note, VerifierKey, read_anchors
 from segments import Segment, lines, snapshot, without_copies
-from tree import TAIL, Keys, Tree, leaf_hash
+from tree import TAIL, Keys, Tree, leaf_hash, levels
 
 OK, TAMPERED, INCOMPLETE, UNVERIFIABLE = 0, 4, 5, 6
 DAY = 24 * 3600 * 10**9
+HASH = re.compile("[0-9a-f]{64}")
 BY_HAND = ("start", "recovered")  # seals that a start writes
 
 
@@ -65,7 +67,7 @@ class Verification:
         self.prev, self.place, self.after_seal = "0" * 64, "", True
         self.last: Seal | None = None
         self.last_time: int | None = None
-        self.seal_times, self.pruned, self.segment_roots = list[tuple[int, int]](), list[Pruned](), dict[int, str]()
+        self.seal_times, self.pruned, self.trees = list[tuple[int, int]](), list[Pruned](), dict[int, Tree]()
         try:
             self._read(directory)
             self._holes()
@@ -167,6 +169,7 @@ class Verification:
             self.keys.begin(self.epoch)
             if self.last.reason in BY_HAND:
                 self.keys.ratchet()
+        self._keep_tree()
         self.tree = Tree(end, list(after.header.frontier))
         if len(self.tree.frontier) != end.bit_count():
             self.stop("the header's frontier has not one root for each bit of first_seq", place)
@@ -204,7 +207,7 @@ class Verification:
         self.begins_with_seal = not self.after_seal
         if self.begins_with_seal:
             self.find(INCOMPLETE, "the segment before does not end with a seal", place)
-        self.segment_roots[self.tree.size] = self.tree.root().hex()
+        self._keep_tree()
         self.header_hash = hashlib.sha256(h.raw).hexdigest()
         reader = lines(s.file, s.length, MAX_LINE)
         next(reader)
@@ -287,6 +290,9 @@ class Verification:
             self.genesis = self.public = bytes.fromhex(line.data["genesis_pub"])
         except (KeyError, ValueError):
             pass
+
+    def _keep_tree(self) -> None:
+        self.trees[self.tree.size] = Tree(self.tree.size, list(self.tree.frontier))
 
     def _grew(self) -> None:
         if self.tree.size in self.wanted:
@@ -409,7 +415,17 @@ class Verification:
         data = line.data
         if any(data.get(k) is None for k in TYPES["pruned"]) or not data["first_seq"] <= data["through_seq"] < line.seq:
             self.stop("this is no record of pruning", place)
-        if self.segment_roots.get(data["through_seq"] + 1, data["root"]) != data["root"]:
+        begin, end = data["first_seq"], data["through_seq"] + 1
+        shape = levels(begin, end)
+        if end > 1 << 62 or len(shape) != len(data["subtrees"]) or not all(HASH.fullmatch(h) for h in data["subtrees"]):
+            self.stop("the record of pruning has not one hash for each subtree", place)
+        if begin in self.trees:
+            led_to = Tree(begin, list(self.trees[begin].frontier))
+            for level, node in zip(shape, data["subtrees"]):
+                led_to.add_subtree(level, bytes.fromhex(node))
+            if led_to.root().hex() != data["root"]:
+                self.stop("the subtrees in the record of pruning do not lead to its root", place)
+        if end in self.trees and self.trees[end].root().hex() != data["root"]:
             self.stop("the record of pruning has another root", place)
         return Pruned(line, place, self.keys is not None)
 

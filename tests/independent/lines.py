@@ -39,7 +39,7 @@ TYPES: dict[str, dict[str, type]] = {
     "recovered": {"lines": int, "damage": str},
     "reopened": {"damage": str},
     "clock_step": {"step_ns": int},
-    "pruned": {"first_seq": int, "through_seq": int, "root": str, "policy": str, "keep_seconds": int},
+    "pruned": {"first_seq": int, "through_seq": int, "root": str, "subtrees": list, "policy": str, "keep_seconds": int},
 }
 
 
@@ -134,7 +134,8 @@ def parse_header(raw: bytes) -> Header | None:
 
 def of_type(value: Any, name: str, wanted: type) -> bool:
     least, end = (-(1 << 63), 1 << 63) if name == "step_ns" else (0, 1 << 64)
-    return type(value) is wanted and (wanted is not int or least <= value < end)
+    return type(value) is wanted and (wanted is not int or least <= value < end) \
+        and (wanted is not list or all(type(v) is str for v in value))
 
 
 def own_record(event: str) -> tuple[str, dict[str, Any]]:

@@ -27,11 +27,15 @@ class Tree:
     frontier: list[bytes] = field(default_factory=list)
 
     def add(self, node: bytes) -> None:
-        n = self.size
+        self.add_subtree(0, node)
+
+    def add_subtree(self, level: int, node: bytes) -> None:
+        """Adds 2^level leaves; the size is a multiple of that."""
+        n = self.size >> level
         while n & 1:
             node, n = node_hash(self.frontier.pop(), node), n >> 1
         self.frontier.append(node)
-        self.size += 1
+        self.size += 1 << level
 
     def root(self) -> bytes:
         if not self.frontier:
@@ -40,6 +44,18 @@ class Tree:
         for left in reversed(self.frontier[:-1]):
             node = node_hash(left, node)
         return node
+
+
+def levels(begin: int, end: int) -> list[int]:
+    """Those of the maximal perfect subtrees over leaves [begin, end)."""
+    found = []
+    while begin < end:
+        level = (end - begin).bit_length() - 1
+        if begin:
+            level = min(level, (begin & -begin).bit_length() - 1)
+        found.append(level)
+        begin += 1 << level
+    return found
 
 
 def included(index: int, size: int, leaf: bytes, path: Sequence[bytes], root: bytes) -> bool:

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod foreign;
+mod holes;
 mod log;
 mod properties;
 mod vectors;

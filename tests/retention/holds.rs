@@ -33,7 +33,7 @@ impl World {
         self.holds.add(new, 0, self.running.now().wall_ns, &self.running.writer())
     }
 
-    fn release(&self, id: &str) -> Result<Hold, HoldsError> {
+    pub fn release(&self, id: &str) -> Result<Hold, HoldsError> {
         self.holds.remove(id, "closed", 0, &self.running.writer())
     }
 

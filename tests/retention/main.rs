@@ -7,6 +7,7 @@ mod common;
 mod crashes;
 mod damage;
 mod holds;
+mod holes;
 mod hostile;
 mod low_space;
 mod rules;

@@ -10,13 +10,12 @@ use auditlogd::fs::Real;
 use auditlogd::ledger::keys::Entropy;
 use auditlogd::ledger::open::{Setup, open};
 use auditlogd::ledger::seal::Reason;
-use auditlogd::ledger::segment;
 use auditlogd::ledger::{Host, Ledger, LedgerError, Paths};
-use auditlogd::record::Record;
-use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
+
+use crate::common::pruning;
 
 const BOOTS: [&str; 2] =
     ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"];
@@ -144,7 +143,7 @@ fn crashed(dir: &Path) -> Result<(), LedgerError> {
 }
 
 /// Five segments, of which the second is compressed with zstd and the fourth with gzip. Retention deleted the first, and in a
-/// later run the third, with a record for each hole each time; a record names the rules in force.
+/// later run the third, with a record before each; another names the rules in force.
 fn pruned(dir: &Path) -> Result<(), LedgerError> {
     let mut ledger = start(dir, 4, 0, 0)?;
     let names: Vec<_> =
@@ -157,27 +156,12 @@ fn pruned(dir: &Path) -> Result<(), LedgerError> {
         commit(&mut ledger, begun + 50, &[(b"", CLIENT, r#"{"event_type":"order.shipped"}"#)])?;
         rotate(&mut ledger, dir, begun + 60, name)?;
     }
-    let hole = |through: usize, first: usize| {
-        let segments = segment::list(dir).expect("lists");
-        let header = |n: usize| {
-            segments.iter().map(|found| &found.header).find(|header| header.segment == n as u64)
-        };
-        let after = header(through + 1).expect("a segment after it");
-        let first_seq = header(first).map_or(0, |header| header.first_seq);
-        let root = HEXLOWER.encode(&after.tree().expect("a frontier").root());
-        let (through_seq, policy) = (after.first_seq - 1, "keep everything for 10 minutes".into());
-        Record::Pruned { first_seq, through_seq, root, policy, keep_seconds: 600 }.to_json()
-    };
-    let beginning = hole(0, 0);
-    let middle = hole(2, 2);
-    for (seconds, records, gone) in
-        [(1000, vec![&beginning], &names[0]), (2000, vec![&beginning, &middle], &names[2])]
-    {
-        let records: Vec<Event<'_>> =
-            records.into_iter().map(|record| (&b""[..], DAEMON, &record[..])).collect();
-        commit(&mut ledger, seconds, &records)?;
+    for (seconds, at, name) in [(1000, 0, &names[0]), (2000, 1, &names[2])] {
+        let (record, gone) = pruning::of(dir, at..at + 1, 600);
+        assert_eq!(gone, [dir.join(name)]);
+        commit(&mut ledger, seconds, &[(b"", DAEMON, &record.to_json())])?;
         ledger.close_epoch(Reason::Time, now(seconds + 1))?;
-        fs::remove_file(dir.join(gone)).expect("removes");
+        fs::remove_file(dir.join(name)).expect("removes");
     }
     compress(&dir.join(&names[1]), "zst", |bytes| zstd::encode_all(bytes, 3).expect("zstd"));
     compress(&dir.join(&names[3]), "gz", |bytes| {

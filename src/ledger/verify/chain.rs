@@ -37,8 +37,8 @@ pub(super) struct Chain<'o> {
     seals_len: Option<u64>,
     log_id: Option<LogId>,
     tree: Tree,
-    /// Size and root of the tree where segments begin, which is where a prune can end.
-    segment_roots: Vec<(u64, Hash)>,
+    /// The tree where segments and holes begin, which is where a prune can begin and end.
+    trees: BTreeMap<u64, Tree>,
     segment: Option<u64>,
     /// The hash of its header, which its seals repeat.
     header: Hash,
@@ -88,7 +88,7 @@ impl<'o> Chain<'o> {
             seals_len: None,
             log_id: None,
             tree: Tree::default(),
-            segment_roots: Vec::new(),
+            trees: BTreeMap::new(),
             segment: None,
             header: [0; 32],
             born: false,
@@ -223,6 +223,11 @@ impl<'o> Chain<'o> {
         self.after_seal = false;
         self.read(lines, run.bytes, run.first_ts_ns, run.last_ts_ns);
         Ok(())
+    }
+
+    /// Remembers the tree as it is now.
+    fn keep_tree(&mut self) {
+        self.trees.insert(self.tree.size(), self.tree.clone());
     }
 
     /// Counts lines that were joined.

@@ -26,6 +26,7 @@ pub struct Data {
     pub first_seq: Option<u64>,
     pub through_seq: Option<u64>,
     pub root: Option<String>,
+    pub subtrees: Option<Vec<String>>,
     pub policy: Option<String>,
     pub keep_seconds: Option<u64>,
     /// Of `maintained`.

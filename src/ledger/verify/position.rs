@@ -15,7 +15,7 @@ use crate::ledger::segment;
 use crate::ledger::tree::{Hash, Tree};
 
 /// The version of this form.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Everything that the line after a seal must continue. Whoever can write to where it is kept can make a
 /// later run skip what it should have read.
@@ -74,7 +74,9 @@ impl Position {
     /// Reads what [`Position::to_json`] wrote; `None` if it is something else, or of another version.
     pub fn from_json(text: &[u8]) -> Option<Self> {
         let position: Self = serde_json::from_slice(text).ok()?;
-        let fits = position.version == VERSION && position.tree().is_some();
+        let fits = position.version == VERSION
+            && position.tree().is_some()
+            && position.holes.iter().all(|hole| hole.tree().is_some());
         (fits && position.seal_len <= position.offset).then_some(position)
     }
 

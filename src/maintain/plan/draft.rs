@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::fate::{Fate, Going, Why};
-use super::holes::Gap;
+use super::holes::{self, Gap, Holes};
 use super::{Terms, policy};
 use crate::maintain::scan::{Kept, Said};
 use crate::maintain::survey::Segment;
@@ -23,16 +23,31 @@ impl<'t> Draft<'t> {
         Self { segments, fates, terms }
     }
 
-    /// What becomes of each with the others beside it, and with the space that is needed.
-    pub fn settle(mut self, gaps: &[Gap]) -> Vec<(Segment, Fate)> {
+    /// What becomes of each with the others beside it, and with the space that is needed; and of the holes.
+    pub fn settle(mut self, gaps: &[Gap]) -> (Vec<(Segment, Fate)>, Holes) {
         self.keep_what_does_not_continue();
         self.keep_what_may_explain();
-        for gap in gaps.iter().filter(|gap| gap.said.is_none()) {
+        for gap in gaps.iter().filter(|gap| !gap.is_explained()) {
             self.keep_beside(gap);
         }
         self.make_space();
         self.keep_joined();
-        self.segments.into_iter().zip(self.fates).collect()
+        let holes = self.holes(gaps);
+        (self.segments.into_iter().zip(self.fates).collect(), holes)
+    }
+
+    /// What the holes will be. What no record can be made of stays.
+    fn holes(&mut self, gaps: &[Gap]) -> Holes {
+        loop {
+            match holes::after(&self.segments, &self.fates, gaps, self.terms.wall_ns) {
+                Ok(holes) => return holes,
+                Err(unfit) => {
+                    let why = "its hashes do not lead to what follows; run `auditlog verify`";
+                    let why = Fate::Keep(Why::Unreadable(why.into()));
+                    unfit.into_iter().for_each(|at| self.fates[at] = why.clone());
+                }
+            }
+        }
     }
 
     fn keep(&mut self, at: usize, why: Why) {
@@ -64,7 +79,7 @@ impl<'t> Draft<'t> {
         let after = self.segments.windows(2).filter(unreadable).map(|pair| &pair[1].header);
         let before: Vec<u64> = after.filter_map(|header| header.first_seq.checked_sub(1)).collect();
         let covers = |said: &Said| {
-            before.iter().any(|leaf| (said.first_seq..=said.through_seq).contains(leaf))
+            before.iter().any(|leaf| (said.what.first_seq..=said.what.through_seq).contains(leaf))
         };
         let explains = |segment: &Segment| {
             segment.scan.as_ref().is_ok_and(|scan| scan.pruned.iter().any(covers))

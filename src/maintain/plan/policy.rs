@@ -28,10 +28,10 @@ fn days(n: u64) -> String {
 }
 
 /// Several as one, each once.
-pub(super) fn together<'s>(sentences: impl Iterator<Item = &'s String>) -> String {
+pub(super) fn together<'s>(sentences: impl Iterator<Item = &'s str>) -> String {
     let mut different: Vec<&str> = Vec::new();
     for sentence in sentences {
-        if !different.contains(&sentence.as_str()) {
+        if !different.contains(&sentence) {
             different.push(sentence);
         }
     }
@@ -75,9 +75,8 @@ mod tests {
 
     #[test]
     fn several_rules_are_told_once_each() {
-        let rules: Vec<String> = ["a", "b", "a"].map(String::from).into();
-        assert_eq!(together(rules.iter()), "a; b");
+        assert_eq!(together(["a", "b", "a"].into_iter()), "a; b");
         let many: Vec<String> = (0..9).map(|n| n.to_string()).collect();
-        assert_eq!(together(many.iter()), "0; 1; 2; 3; and by other rules");
+        assert_eq!(together(many.iter().map(String::as_str)), "0; 1; 2; 3; and by other rules");
     }
 }

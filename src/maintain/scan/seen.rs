@@ -1,13 +1,10 @@
 //! What the events of a segment come to.
 
-use serde::Deserialize;
-
 use super::{Kept, Lens, Said, Scan};
 use crate::engine::Sink;
 use crate::index::{EventRow, IndexError, SealRow};
-use crate::retention::{Facts, Rules};
-
-const SECOND_NS: i64 = 1_000_000_000;
+use crate::record::Pruned;
+use crate::retention::{Facts, Rules, expires_ns};
 
 /// What was seen so far.
 pub(super) struct Seen<'l> {
@@ -28,7 +25,7 @@ pub(super) struct Tally(Option<Kept>);
 impl Tally {
     fn add(&mut self, rules: &Rules, facts: &Facts<'_>, ts_ns: i64) {
         let seconds = rules.keep_seconds(facts);
-        let until_ns = after(ts_ns, seconds);
+        let until_ns = expires_ns(ts_ns, seconds);
         let one = Kept { until_ns, shortest_seconds: seconds, longest_seconds: seconds };
         let all = self.0.get_or_insert(one);
         all.until_ns = all.until_ns.max(until_ns);
@@ -46,15 +43,9 @@ impl Tally {
                 Kept { until_ns: 0, shortest_seconds: seconds, longest_seconds: seconds }
             }
         };
-        kept.until_ns = kept.until_ns.max(after(scan.newest_ns, kept.shortest_seconds));
+        kept.until_ns = kept.until_ns.max(expires_ns(scan.newest_ns, kept.shortest_seconds));
         kept
     }
-}
-
-/// So many seconds later; the end of time, if that is beyond it.
-fn after(ts_ns: i64, seconds: u64) -> i64 {
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    ts_ns.saturating_add(seconds.saturating_mul(SECOND_NS))
 }
 
 impl<'l> Seen<'l> {
@@ -79,11 +70,10 @@ impl<'l> Seen<'l> {
             *held = *held || hold.holds(&facts, row.ts_ns);
         }
         if let Some(said) = said(row) {
-            // A later one that covers an earlier one is all that is needed, and each is read once with each map.
-            let covers =
-                |old: &Said| said.first_seq <= old.first_seq && said.through_seq >= old.through_seq;
-            self.pruned.retain(|old| !covers(old));
-            self.pruned.push(said);
+            // Each is read once with each map.
+            if !self.pruned.iter().any(|known| known.seq == said.seq) {
+                self.pruned.push(said);
+            }
         }
     }
 }
@@ -103,34 +93,7 @@ impl Sink for Seen<'_> {
 
 /// What a `pruned` record says.
 fn said(row: &EventRow<'_>) -> Option<Said> {
-    #[derive(Deserialize)]
-    struct Event {
-        data: Data,
-    }
-    #[derive(Deserialize)]
-    struct Data {
-        first_seq: u64,
-        through_seq: u64,
-        policy: String,
-        keep_seconds: u64,
-    }
-    if !row.event.starts_with(PRUNED) {
-        return None;
-    }
-    let Event { data } = serde_json::from_str(row.event).ok()?;
-    let Data { first_seq, through_seq, policy, keep_seconds } = data;
-    let (seq, ts_ns) = (row.seq, row.ts_ns);
-    let possible = first_seq <= through_seq && through_seq < seq;
-    possible.then_some(Said {
-        seq,
-        ts_ns,
-        sealed: false,
-        first_seq,
-        through_seq,
-        policy,
-        keep_seconds,
-    })
+    let what = Pruned::parse(row.event)?;
+    let possible = what.first_seq <= what.through_seq && what.through_seq < row.seq;
+    possible.then_some(Said { seq: row.seq, ts_ns: row.ts_ns, sealed: false, what })
 }
-
-/// What the text of such a record starts with, as no client's event can.
-const PRUNED: &str = r#"{"event_type":"auditlogd.pruned","#;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 
-use super::Chain;
+use super::{Chain, Missing};
 use crate::ledger::hex;
 use crate::ledger::keys::LogId;
 use crate::ledger::segment::{Found, Header};
@@ -46,6 +46,8 @@ impl Chain<'_> {
         self.last_reason = Some(position.reason);
         self.last_ts_ns = Some(position.ts_ns);
         self.holes = position.holes.clone();
+        let trees = self.holes.iter().filter_map(Missing::tree);
+        self.trees = trees.map(|tree| (tree.size(), tree)).collect();
         self.places.key = position.checkpoint_key.as_ref().and_then(|key| key.parse().ok());
         self.report.anchored.covered = position.covered.clone();
         for finding in &position.findings {
@@ -117,7 +119,7 @@ impl Chain<'_> {
         }
         self.continue_with(found)?;
         self.segment = Some(header.segment);
-        self.segment_roots.push((self.tree.size(), self.tree.root()));
+        self.keep_tree();
         self.place.line = 2;
         self.place.offset = header.to_line().len() as u64;
         Ok(())

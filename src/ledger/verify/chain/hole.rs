@@ -5,16 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::prune::Prune;
 use super::{Chain, Sealed};
-use crate::ledger::line::{self, Body};
-use crate::ledger::reader::Reader;
+use crate::ledger::pruned;
+use crate::ledger::seal::Hex;
 use crate::ledger::segment::Found;
+use crate::ledger::tree::Tree;
 use crate::ledger::verify::own::Own;
 use crate::ledger::verify::seals::Seals;
 use crate::ledger::verify::{Finding, Place, Verdict, unreadable};
-use crate::record;
-
-/// Bytes of lines that are searched for a record at a time.
-const READ_BYTES: usize = 1 << 20;
 
 /// Lines that are not in the log any more, and that a sealed record lets go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +36,8 @@ impl Hole {
 pub struct Missing {
     pub first: u64,
     pub end: u64,
+    /// The frontier of the tree before them.
+    pub before: Vec<Hex>,
     /// The header of the segment after them.
     pub place: Place,
     /// A record that accounts for them, which the next seal has yet to confirm.
@@ -53,6 +52,11 @@ pub struct Missing {
 }
 
 impl Missing {
+    /// The tree before them.
+    pub fn tree(&self) -> Option<Tree> {
+        Tree::from_frontier(self.first, self.before.iter().map(|hash| hash.0).collect())
+    }
+
     /// With the record that accounts for it, if there is one.
     pub fn explained(&self) -> Option<Hole> {
         let record = self.record.clone()?;
@@ -78,11 +82,13 @@ impl Chain<'_> {
         if self.epoch_first != end {
             return Err(self.no_way_across(first, end));
         }
+        self.keep_tree();
+        let before = self.tree.frontier().iter().map(|hash| Hex(*hash)).collect();
         self.tree = found.header.tree().unwrap_or_default();
         self.places.pass(&self.tree, self.last_ts_ns);
         let place = self.place.clone();
         let (said, record, sealed) = (None, None, false);
-        self.holes.push(Missing { first, end, place, said, record, sealed });
+        self.holes.push(Missing { first, end, before, place, said, record, sealed });
         Ok(())
     }
 
@@ -142,31 +148,14 @@ impl Chain<'_> {
 
     /// Whether any record behind the hole says that retention made it. Nothing vouches for that record.
     fn is_recorded_behind(&self, first: u64, end: u64) -> std::io::Result<bool> {
-        let finder = memchr::memmem::Finder::new(record::PREFIX);
-        let log_id = &self.report.figures.log_id;
-        let mut reader = Reader::new(&self.options.paths.log_dir, log_id);
-        let covers = |text: &[u8]| {
-            let Ok(line::Line { body: Body::Event { event, .. }, .. }) = line::parse(text) else {
-                return false;
-            };
-            Own::parse(event).filter(|own| own.kind() == "pruned").is_some_and(|own| {
+        let covers = |event: &str| {
+            Own::parse(event).is_some_and(|own| {
                 let (from, through) = (own.data.first_seq, own.data.through_seq);
                 from.is_some_and(|from| from <= first)
                     && through.is_some_and(|through| through >= end - 1)
             })
         };
-        let mut next = end;
-        loop {
-            let lines = reader.read(next, u64::MAX, READ_BYTES)?;
-            if lines.next == next {
-                return Ok(false);
-            }
-            let mut texts = lines.bytes.split(|b| *b == b'\n');
-            if texts.any(|text| finder.find(text).is_some() && covers(text)) {
-                return Ok(true);
-            }
-            next = lines.next;
-        }
+        pruned::search(&self.options.paths.log_dir, &self.report.figures.log_id, end, covers)
     }
 
     /// A record that accounts for holes counts once nobody can have added it.

@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::Chain;
 use crate::clock::rfc3339;
-use crate::ledger::hex;
+use crate::ledger::tree::Tree;
 use crate::ledger::verify::own::Data;
 use crate::ledger::verify::seals::Seals;
 use crate::ledger::verify::{Finding, Place, Verdict};
+use crate::ledger::{hex, pruned};
 
 /// Ends of prunes that are checked: a segment an hour over ten years.
 const MOST_CHECKED: usize = 100_000;
@@ -42,24 +43,34 @@ impl Prune {
 impl Chain<'_> {
     /// A `pruned` record: it must be whole, and of leaves before it with the root that they had.
     pub(super) fn pruned(&mut self, seq: u64, ts_ns: i64, data: &Data) -> Result<(), Finding> {
-        let (Some(first_seq), Some(through_seq), Some(root), Some(policy), Some(keep_seconds)) =
-            (data.first_seq, data.through_seq, &data.root, &data.policy, data.keep_seconds)
+        let Data { first_seq, through_seq, root, subtrees, policy, keep_seconds, .. } = data;
+        let (Some(first_seq), Some(through_seq), Some(root), Some(subtrees), Some(policy)) =
+            (*first_seq, *through_seq, root, subtrees, policy)
         else {
-            return Err(
-                self.tampered("the record of a prune does not say what was deleted and why")
-            );
+            return Err(self.incomplete_record());
         };
+        let keep_seconds = keep_seconds.ok_or_else(|| self.incomplete_record())?;
         if through_seq >= seq || first_seq > through_seq {
             let message = format!(
                 "the record says that leaves {first_seq} to {through_seq} were pruned, which are no leaves before itself"
             );
             return Err(self.tampered(message));
         }
-        let size = through_seq + 1;
-        let known = self.segment_roots.binary_search_by_key(&size, |(at, _)| *at);
-        if known.is_ok_and(|at| hex::decode(root) != Some(self.segment_roots[at].1)) {
+        let Some(range) = pruned::range(first_seq, through_seq, subtrees) else {
             return Err(self.tampered(format!(
-                "the record of the prune up to seq {through_seq} names another root than those leaves had"
+                "the record of the prune of leaves {first_seq} to {through_seq} does not hold one hash for each of their subtrees"
+            )));
+        };
+        let size = through_seq + 1;
+        let led_to = self.trees.get(&first_seq).map(|tree| {
+            let mut tree = tree.clone();
+            range.append_to(&mut tree);
+            tree.root()
+        });
+        let known = self.trees.get(&size).map(Tree::root);
+        if known.into_iter().chain(led_to).any(|found| hex::decode(root) != Some(found)) {
+            return Err(self.tampered(format!(
+                "the record of the prune up to seq {through_seq} names another root than those leaves had, or other subtrees"
             )));
         }
         let policy = policy.chars().take(MOST_POLICY).collect();
@@ -70,6 +81,10 @@ impl Chain<'_> {
             self.holes_said = true;
         }
         self.note_age(prune)
+    }
+
+    fn incomplete_record(&self) -> Finding {
+        self.tampered("the record of a prune does not say what was deleted and why")
     }
 
     /// Later runs of retention say of the same leaves again that they are gone: the record that asks for the most
