@@ -176,8 +176,8 @@ fn holds_that_are_lost_stop_all_deletion_until_somebody_says_what_is_held() {
     fs::remove_file(&holds).expect("removed");
     // A restart knows it, too.
     let daemon = Daemon::start_in(daemon.stop().daemon.kill(), NEVER);
-    for _ in 0..2 {
-        let (code, said) = maintain(daemon.root());
+    for args in [&["maintain"][..], &["maintain", "--dry-run"], &["maintain"]] {
+        let (code, said) = text(&daemon.tool(args));
         assert_eq!(code, Some(3), "{said}");
         assert!(said.contains("holds.json\" are missing, though there were 1"), "{said}");
         assert!(old_is_there(daemon.root()));
