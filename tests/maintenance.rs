@@ -218,7 +218,9 @@ fn a_disk_that_is_nearly_full_does_not_wait_for_the_next_run() {
     let daemon = Daemon::start_in(old_log(20), &low);
     let run = eventually("the disk calls for a run", || daemon.records("maintained").pop());
     let data = &run["event"]["data"];
-    assert_eq!((&data["trigger"], &data["compressed"]["count"]), (&"low_space".into(), &1.into()));
+    // The start may have closed the second segment, which is old, too.
+    let compressed = data["compressed"]["count"].as_u64();
+    assert_eq!((&data["trigger"], compressed.is_some_and(|n| n > 0)), (&"low_space".into(), true));
 }
 
 #[test]
