@@ -32,7 +32,7 @@ pub struct Program<'a> {
     /// The program and its first arguments; not empty.
     pub command: &'a [String],
     /// Its last arguments.
-    pub more: &'a [&'a OsStr],
+    pub args: &'a [&'a OsStr],
     /// Its environment besides `PATH`.
     pub env: &'a [(&'a str, String)],
     /// Its standard input; it must fit into a pipe.
@@ -41,23 +41,23 @@ pub struct Program<'a> {
 
 /// Why a program gets no more time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
+pub enum Interrupt {
     /// It had all this time.
-    TooLong(Duration),
+    TimedOut(Duration),
     /// The daemon is about to end.
-    Ending,
+    Stopping,
 }
 
 impl Program<'_> {
-    /// Runs it until it ends, or until `over` says that it has to: then it is killed with all it started.
+    /// Runs it until it ends, or until `interrupt` says that it has to: then it is killed with all it started.
     ///
     /// # Errors
     /// Unless it ended with status 0: why, to be read after its name.
-    pub fn run(&self, over: &dyn Fn() -> Option<Over>) -> Result<(), String> {
+    pub fn run(&self, interrupt: &dyn Fn() -> Option<Interrupt>) -> Result<(), String> {
         let mut running = self.start().map_err(|e| format!("it could not be started: {e}"))?;
-        let over = loop {
-            if let Some(over) = over() {
-                break over;
+        let why = loop {
+            if let Some(why) = interrupt() {
+                break why;
             }
             running.listen();
             match running.child.try_wait() {
@@ -66,12 +66,12 @@ impl Program<'_> {
                 Err(e) => return Err(format!("it was lost sight of: {e}")),
             }
         };
-        match over {
-            Over::Ending => {
+        match why {
+            Interrupt::Stopping => {
                 running.kill(SHORT_GRACE);
                 Err("it did not end before the daemon and was killed".into())
             }
-            Over::TooLong(limit) => {
+            Interrupt::TimedOut(limit) => {
                 running.kill(GRACE);
                 Err(format!("it took longer than {limit:?} and was killed"))
             }
@@ -85,7 +85,7 @@ impl Program<'_> {
         let (program, args) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut child = Command::new(program)
             .args(args)
-            .args(self.more)
+            .args(self.args)
             .env_clear()
             .env("PATH", PATH)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
@@ -97,7 +97,7 @@ impl Program<'_> {
             .spawn()?;
         // A program that does not want it may end well all the same.
         let _it_may_not_read = child.stdin.take().map(|mut input| input.write_all(self.input));
-        Ok(Running { child, output: Some(output), words: Vec::new() })
+        Ok(Running { child, output: Some(output), said: Vec::new() })
     }
 }
 
@@ -106,7 +106,7 @@ struct Running {
     child: Child,
     /// None once everybody who could write has closed it.
     output: Option<PipeReader>,
-    words: Vec<u8>,
+    said: Vec<u8>,
 }
 
 impl Running {
@@ -124,9 +124,9 @@ impl Running {
         match output.read(&mut chunk) {
             Ok(0) => self.output = None,
             Ok(n) => {
-                self.words.extend_from_slice(&chunk[..n]);
-                let surplus = self.words.len().saturating_sub(MAX_OUTPUT);
-                self.words.drain(..surplus);
+                self.said.extend_from_slice(&chunk[..n]);
+                let surplus = self.said.len().saturating_sub(MAX_OUTPUT);
+                self.said.drain(..surplus);
             }
             Err(_nothing_now) => {}
         }
@@ -138,9 +138,8 @@ impl Running {
         }
         // A pipe holds no more than these.
         (0..16).for_each(|_| self.take());
-        let words = String::from_utf8_lossy(&self.words);
-        let words: Vec<&str> = words.split_whitespace().collect();
-        let words = words.join(" ");
+        let words = String::from_utf8_lossy(&self.said);
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
         let from = words.char_indices().rev().nth(SHOWN).map_or(0, |(at, _)| at);
         Err(match &words[from..] {
             "" => format!("it ended with {status}"),

@@ -1,5 +1,7 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
+mod done;
+
 use serde::{Deserialize, Serialize};
 
 use crate::retention::Hold;
@@ -204,6 +206,8 @@ pub enum Trigger {
     Timer,
     /// Somebody asked for it.
     Request,
+    /// The disk was nearly full.
+    LowSpace,
 }
 
 /// Rules of retention that are not in force any more.
@@ -300,8 +304,8 @@ impl Record {
                 "auditlogd.maintained",
                 if run.errors.is_empty() { "info" } else { "warning" },
                 format!(
-                    "maintenance compressed {} segments, deleted {} and {} rows of the database",
-                    run.compressed.count, run.pruned.count, run.rows.count
+                    "maintenance: {run}{}",
+                    if run.errors.is_empty() { "" } else { "; not all went well" }
                 ),
             ),
         }

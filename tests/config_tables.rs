@@ -201,6 +201,14 @@ fn mistakes_in_anchors_are_told_with_their_line() {
     refused(beside, &["`file /srv/log/a/b` is with the log itself", "name a file elsewhere"]);
 }
 
+#[test]
+fn a_rule_about_a_unit_that_there_cannot_be_is_refused() {
+    let rule = |unit: &str| format!("[[retention]]\nunit = {unit}\nkeep_days = 5");
+    refused(&rule("\"ssh\""), &["line 2", "`retention.unit`", "write \"ssh.service\""]);
+    refused(&rule("[\"a.socket\", \"b\"]"), &["write \"b.service\""]);
+    Tree::with(&rule("[\"ssh*\", \"user@1000.service\"]")).load();
+}
+
 /// The file as it is shipped.
 const SHIPPED: &str = include_str!("../config/auditlogd.toml");
 

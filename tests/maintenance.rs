@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use auditlogd::clock::{Clock, Now, parse_rfc3339};
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 
 const DAY_NS: i64 = 86_400_000_000_000;
 /// No run but those that are asked for.
-const NEVER: &str = "[maintenance]\ninterval_seconds = 604800\n";
+const NEVER: &str = "[maintenance]\ninterval_seconds = 604800\nmin_free_bytes = 0\n";
 
 /// A log whose first segment was closed so many days ago.
 fn old_log(days: i64) -> TempDir {
@@ -62,12 +63,20 @@ fn maintain(root: &Path) -> (Option<i32>, String) {
     text(&tool(root, &["maintain"]))
 }
 
-/// A program that takes nothing and does not end; it makes the file `mark`.
-fn stuck_archive(mark: &Path) -> String {
-    format!(
-        "{NEVER}\n[[archive]]\ntype = \"exec\"\ncommand = [\"/bin/sh\", \"-c\", \"touch {}; exec sleep 600\", \"sh\"]\n",
-        mark.display()
-    )
+/// A daemon whose run has come to an archive that takes nothing and does not end; and what whoever asked for that
+/// run gets.
+fn stuck_at_an_archive() -> (Daemon, JoinHandle<(Option<i32>, String)>) {
+    let root = old_log(200);
+    let mark = root.path().join("mark");
+    let script = format!("touch {}; exec sleep 600", mark.display());
+    let config = format!(
+        "{NEVER}\n[[archive]]\ntype = \"exec\"\ncommand = [\"/bin/sh\", \"-c\", \"{script}\", \"sh\"]\n"
+    );
+    let daemon = Daemon::start_in(root, &config);
+    let dir = daemon.root().to_owned();
+    let asked = std::thread::spawn(move || maintain(&dir));
+    eventually("the run is at the archive", || mark.exists().then_some(()));
+    (daemon, asked)
 }
 
 #[test]
@@ -156,13 +165,33 @@ fn with_holds_that_cannot_be_read_nothing_is_deleted_and_that_is_said() {
 }
 
 #[test]
+fn holds_that_are_lost_stop_all_deletion_until_somebody_says_what_is_held() {
+    let daemon = Daemon::start_in(old_log(200), NEVER);
+    daemon.settle();
+    let add = |reason| text(&daemon.tool(&["hold", "add", "--all", "--reason", reason]));
+    let (code, said) = add("a case");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(maintain(daemon.root()).0, Some(0));
+    let holds = daemon.root().join("var/lib/auditlogd/holds.json");
+    fs::remove_file(&holds).expect("removed");
+    // A restart knows it, too.
+    let daemon = Daemon::start_in(daemon.stop().daemon.kill(), NEVER);
+    for _ in 0..2 {
+        let (code, said) = maintain(daemon.root());
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("holds.json\" are missing, though there were 1"), "{said}");
+        assert!(old_is_there(daemon.root()));
+    }
+    let add = |what: &str| daemon.tool(&["hold", "add", "--type", what, "--reason", "another"]);
+    let (code, said) = text(&add("something.else"));
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(maintain(daemon.root()).0, Some(0));
+    assert!(!old_is_there(daemon.root()));
+}
+
+#[test]
 fn a_stop_ends_a_run_at_once_and_the_log_says_so() {
-    let root = old_log(200);
-    let mark = root.path().join("mark");
-    let daemon = Daemon::start_in(root, &stuck_archive(&mark));
-    let dir = daemon.root().to_owned();
-    let asked = std::thread::spawn(move || maintain(&dir));
-    eventually("the run is at the archive", || mark.exists().then_some(()));
+    let (daemon, asked) = stuck_at_an_archive();
     let (_, said) = text(&daemon.tool(&["status"]));
     assert!(said.contains("next run    now: handing segments to archives"), "{said}");
     let start = Instant::now();
@@ -174,16 +203,27 @@ fn a_stop_ends_a_run_at_once_and_the_log_says_so() {
     assert!(errors.contains("the daemon stopped before everything was done"), "{errors}");
     assert!(old_is_there(stopped.daemon.root()), "the archive does not have it");
     assert_eq!(asked.join().expect("it ends").0, Some(3));
+
+    // What is left is not for the time of the next run, in a week: the start makes it soon.
+    let daemon = Daemon::start_in(stopped.daemon.kill(), NEVER);
+    let next = status(daemon.root())["maintenance"]["next"].clone();
+    let next = next.as_str().and_then(parse_rfc3339).expect("a time");
+    assert!(next - Clock::System.now().wall_ns < DAY_NS, "{next}");
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_does_not_wait_for_the_next_run() {
+    let everything = 1_u64 << 50;
+    let low = NEVER.replace("min_free_bytes = 0", &format!("min_free_bytes = {everything}"));
+    let daemon = Daemon::start_in(old_log(20), &low);
+    let run = eventually("the disk calls for a run", || daemon.records("maintained").pop());
+    let data = &run["event"]["data"];
+    assert_eq!((&data["trigger"], &data["compressed"]["count"]), (&"low_space".into(), &1.into()));
 }
 
 #[test]
 fn after_a_kill_in_the_middle_the_next_run_does_the_rest() {
-    let root = old_log(200);
-    let mark = root.path().join("mark");
-    let daemon = Daemon::start_in(root, &stuck_archive(&mark));
-    let dir = daemon.root().to_owned();
-    let asked = std::thread::spawn(move || maintain(&dir));
-    eventually("the run is at the archive", || mark.exists().then_some(()));
+    let (daemon, asked) = stuck_at_an_archive();
     let root = daemon.kill();
     assert_eq!(asked.join().expect("it ends").0, Some(3));
     assert!(old_is_there(root.path()));

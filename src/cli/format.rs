@@ -10,8 +10,6 @@ use super::output::Look;
 use super::record::{self, CSV_COLUMNS};
 use super::table::{Column, Field, Table};
 use super::text::{visible, visible_json};
-use super::time;
-use crate::clock::rfc3339;
 use crate::index::Row;
 
 /// Rows that are laid out together.
@@ -130,12 +128,10 @@ impl Printer {
 
 fn fields(row: &Row, look: &Look) -> Vec<Field> {
     let text = |value: &Option<String>| Field::new(value.as_deref().unwrap_or_default());
-    let when = match look.terminal {
-        true if look.width.is_some_and(|width| width < WIDE) => {
-            time::local(row.ts_ns, &look.zone).get(5..).unwrap_or_default().to_owned()
-        }
-        true => time::local(row.ts_ns, &look.zone),
-        false => rfc3339(row.ts_ns),
+    let when = match look.terminal && look.width.is_some_and(|width| width < WIDE) {
+        // Without the year.
+        true => look.time(row.ts_ns).get(5..).unwrap_or_default().to_owned(),
+        false => look.time(row.ts_ns),
     };
     let mut priority = Field::new(row.priority.map(priority_name).unwrap_or_default());
     (priority.color, priority.attribute) = match row.priority {

@@ -6,6 +6,9 @@ use anstyle::Style;
 use jiff::tz::TimeZone;
 
 use super::error::Error;
+use super::table::{Column, Field, Table};
+use super::time;
+use crate::clock::{parse_rfc3339, rfc3339};
 
 /// In which form one answer is printed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -43,6 +46,16 @@ impl Look {
         }
     }
 
+    /// A point in time, nanoseconds since 1970: on a terminal in its zone, elsewhere as it stands in the ledger.
+    pub(super) fn time(&self, ns: i64) -> String {
+        if self.terminal { time::local(ns, &self.zone) } else { rfc3339(ns) }
+    }
+
+    /// The same of one that is given as it stands in the ledger.
+    pub(super) fn time_of(&self, text: &str) -> String {
+        parse_rfc3339(text).map_or_else(|| text.to_owned(), |ns| self.time(ns))
+    }
+
     #[cfg(test)]
     pub(super) fn plain() -> Self {
         Self { terminal: false, color: false, width: None, zone: TimeZone::UTC }
@@ -67,6 +80,15 @@ impl Out {
         f: impl FnOnce(&mut dyn Write, &Look) -> io::Result<()>,
     ) -> Result<(), Error> {
         f(&mut self.writer, &self.look).map_err(Error::Output)
+    }
+
+    /// Writes a table that is whole.
+    pub(super) fn table(
+        &mut self,
+        columns: &'static [Column],
+        rows: &[Vec<Field>],
+    ) -> Result<(), Error> {
+        self.with(|writer, look| Table::new(columns, false).write(rows, writer, look))
     }
 
     /// Writes a value as JSON on a line.

@@ -42,6 +42,10 @@ pub(super) fn parse(table: &Table<'_>) -> Result<Rule, Problem> {
         );
         return Err(Problem::Whole(problem));
     }
+    if let Some(name) = what.unit.iter().find(|name| !name.contains(['.', '*'])) {
+        let problem = format!("has {name:?}, which no unit is called; write \"{name}.service\"");
+        return Err(Problem::Value { key: "unit", problem });
+    }
     what.check().map_err(|(key, problem)| Problem::Value { key, problem })?;
     let days = |given: &Given| number(given, KEEP_DAYS.0, KEEP_DAYS.1);
     Ok(Rule { what, keep_days: table.needed("keep_days", days)? })

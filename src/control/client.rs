@@ -16,9 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Nobody listens.
-    #[error(
-        "the daemon does not answer on {path:?}: {source}; is it running? `systemctl status auditlogd` tells"
-    )]
+    #[error("the daemon does not answer on {path:?}: {source}; {}", advice(source))]
     Unreachable {
         /// The control socket.
         path: PathBuf,
@@ -35,6 +33,13 @@ pub enum ControlError {
         /// What is wrong with it.
         message: String,
     },
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => "root may ask, and the group that was given the log",
+        _ => "is it running? `systemctl status auditlogd` tells",
+    }
 }
 
 /// Asks the daemon whose control socket is at `path`.

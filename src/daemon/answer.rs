@@ -44,10 +44,10 @@ pub fn answer(
         Request::Rotate => rotate(&writer, uid),
         Request::HoldAdd(new) => {
             let now_ns = Clock::System.now().wall_ns;
-            held("holds", uid, holds.add(*new, uid, now_ns, &writer))
+            held("added", uid, holds.add(*new, uid, now_ns, &writer))
         }
         Request::HoldRemove { id, reason } => {
-            held("releases", uid, holds.remove(&id, &reason, uid, &writer))
+            held("released", uid, holds.remove(&id, &reason, uid, &writer))
         }
         Request::Maintain => Reply::Run(maintenance.request(uid)),
         Request::Maintaining(run) => match maintenance.progress(run) {
@@ -72,7 +72,7 @@ fn reindex(index: &IndexHandle, uid: u32) -> Reply {
 fn rotate(writer: &WriterHandle, uid: u32) -> Reply {
     match writer.rotate(format!("uid {uid} asked for it")) {
         Ok(rotated) => {
-            tracing::info!(uid, segment = ?rotated.path, "rotated");
+            tracing::info!("{:?} is closed: uid {uid} asked for it", rotated.path);
             Reply::Rotated { path: rotated.path, bytes: rotated.bytes }
         }
         Err(e) => Reply::Refused(e.to_string()),
@@ -82,7 +82,7 @@ fn rotate(writer: &WriterHandle, uid: u32) -> Reply {
 fn held(did: &str, uid: u32, outcome: Result<Hold, HoldsError>) -> Reply {
     match outcome {
         Ok(hold) => {
-            tracing::info!(uid, "{} {did} {hold}", hold.id);
+            tracing::info!("uid {uid} {did} the hold {}: {hold}", hold.id);
             Reply::Held(Box::new(hold))
         }
         Err(e) => Reply::Refused(e.to_string()),

@@ -1,7 +1,8 @@
 //! The engine: the only place that joins ledger and index, and the only writer.
 //!
 //! [`Submitter`] is how events come in; `writer` commits them; `feed` hands what was committed to the
-//! `indexer`, which follows the ledger from wherever it stopped.
+//! `indexer`, which follows the ledger from wherever it stopped. Whoever wants something else of the two asks by
+//! their handles: [`WriterHandle`] for records, rotation and what is to be deleted, [`IndexHandle`] for rows.
 
 mod feed;
 mod handle;

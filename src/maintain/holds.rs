@@ -22,16 +22,38 @@ const MOST: usize = 256;
 const LONGEST_FILE: u64 = 16 << 20;
 const VERSION: u32 = 1;
 
+/// Whoever asks may not be allowed to read what the daemon reads.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "root may, and the group that was given the log; while the daemon cannot either, nothing is deleted"
+        }
+        _ => "nothing is deleted until they can",
+    }
+}
+
 /// Why holds cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldsError {
     /// The disk refused to read.
-    #[error("the holds in {path:?} cannot be read: {source}; nothing is deleted until they can")]
+    #[error("the holds in {path:?} cannot be read: {source}; {}", advice(source))]
     Read {
         /// The file.
         path: PathBuf,
         /// What the kernel said.
         source: io::Error,
+    },
+    /// It is gone, and with it what is held.
+    #[error(
+        "the holds in {path:?} are missing, though there were {known}; nothing is deleted until the file is there: put \
+         it back, or add what is still to be held again, by the `hold_added` records (`auditlog query --type \
+         'auditlogd.hold_*'`)"
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// How many holds there were.
+        known: usize,
     },
     /// What was read is no list of holds.
     #[error(
@@ -114,6 +136,19 @@ impl Holds {
     /// A file that cannot be read or understood: then nothing may be deleted.
     pub fn load(state_dir: &Path) -> Result<Vec<Hold>, HoldsError> {
         Ok(read(state_dir)?.holds.into_iter().map(|entry| entry.hold).collect())
+    }
+
+    /// The same for whoever knows how many there were: a file that was there is never taken away by the daemon.
+    ///
+    /// # Errors
+    /// Also a missing file, if there were any.
+    pub fn load_known(state_dir: &Path, known: usize) -> Result<Vec<Hold>, HoldsError> {
+        let holds = Self::load(state_dir)?;
+        let path = Self::path(state_dir);
+        match known > 0 && holds.is_empty() && !path.exists() {
+            true => Err(HoldsError::Missing { path, known }),
+            false => Ok(holds),
+        }
     }
 
     /// Puts a hold in force. Nothing that it matches is deleted once this has returned, and nothing is being.

@@ -7,10 +7,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::archive::Archives;
-use super::desk::{Desk, Progress};
 use super::holds::Holds;
 use super::run::{Runner, Watcher};
+use super::shared::{Progress, Shared};
 use super::timer::{self, Schedule};
+use super::watch::{self, Watch};
 use super::{quiet, status};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -75,7 +76,7 @@ pub struct Maintainer {
 /// What everybody else has of it.
 #[derive(Clone)]
 pub struct MaintainHandle {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     clock: Clock,
     log_dir: PathBuf,
     log_id: String,
@@ -94,11 +95,11 @@ impl Maintainer {
         let metrics = setup.metrics.clone();
         let runner = Runner::new(setup);
         let archives = runner.archives();
-        let desk = Arc::new(Desk::new(settings, runner.state().clone())?);
-        let (shared, time) = (desk.clone(), clock.clone());
+        let shared = Arc::new(Shared::new(settings, runner.state().clone())?);
+        let (theirs, time) = (shared.clone(), clock.clone());
         let handle =
-            MaintainHandle { desk: shared, clock: time, log_dir, log_id, archives, metrics };
-        let work = move || work(&desk, runner, &clock);
+            MaintainHandle { shared: theirs, clock: time, log_dir, log_id, archives, metrics };
+        let work = move || work(&shared, runner, &clock);
         let thread = std::thread::Builder::new().name("maintain".into()).spawn(work)?;
         Ok(Self { handle, thread })
     }
@@ -111,7 +112,7 @@ impl Maintainer {
     /// Ends the run that is under way at the next point where it can be left, and the thread. The writer and the
     /// index must still be there: what was done is recorded.
     pub fn stop(self) {
-        self.handle.desk.stop();
+        self.handle.shared.stop();
         if self.thread.join().is_err() {
             tracing::error!("the maintenance thread panicked; the next start goes on with it");
         }
@@ -122,23 +123,23 @@ impl MaintainHandle {
     /// Asks for a run; its number. A run that is under way may be past what the caller cares about, so the next
     /// one is meant; all who wait for it share it.
     pub fn request(&self, uid: u32) -> u64 {
-        self.desk.ask(uid)
+        self.shared.ask(uid)
     }
 
     /// How far that run is.
     pub fn progress(&self, run: u64) -> Progress {
-        self.desk.progress(run)
+        self.shared.progress(run)
     }
 
     /// Uses these settings from the next run on.
     pub fn configure(&self, settings: Settings) {
-        self.desk.configure(settings);
+        self.shared.configure(settings);
     }
 
     /// How it is.
     pub fn status(&self) -> MaintenanceStatus {
-        let mut status = status::status(&self.desk, self.clock.now(), &self.log_dir);
-        let wanted = self.desk.lock().settings.archives.clone();
+        let mut status = status::status(&self.shared, self.clock.now(), &self.log_dir);
+        let wanted = self.shared.lock().settings.archives.clone();
         if !wanted.is_empty() {
             let active = self.metrics.segment.get();
             let mut closed = segment::list_of(&self.log_dir, &self.log_id).unwrap_or_default();
@@ -150,9 +151,9 @@ impl MaintainHandle {
 }
 
 /// Whoever waits for a run must not wait for ever if a defect ends the thread.
-struct Farewell<'a>(&'a Desk);
+struct OnPanic<'a>(&'a Shared);
 
-impl Drop for Farewell<'_> {
+impl Drop for OnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.doing("nothing any more: a defect ended maintenance; restart auditlogd".into());
@@ -161,28 +162,32 @@ impl Drop for Farewell<'_> {
     }
 }
 
-fn work(desk: &Desk, mut runner: Runner, clock: &Clock) {
-    let _whatever_happens = Farewell(desk);
+fn work(shared: &Shared, mut runner: Runner, clock: &Clock) {
+    let _whatever_happens = OnPanic(shared);
     if let Err(e) = quiet::lower_priority() {
         tracing::warn!("maintenance runs with the priority of everything else: {e}");
     }
     let mut interval = 0;
     let mut due = 0;
-    while !desk.is_stopping() {
-        let wanted = desk.lock().settings.config.interval_seconds;
+    let mut watch = Watch::default();
+    while !shared.is_stopping() {
+        let config::Maintenance { interval_seconds: wanted, min_free_bytes, .. } =
+            shared.lock().settings.config;
         let now = clock.now();
         if wanted != interval {
             interval = wanted;
             due = next(&runner, interval, clock);
         }
-        desk.lock().due = Some(due);
-        if let Some((cause, settings)) = desk.begin(now.boot_ns >= due) {
-            let stop = || desk.is_stopping();
-            let doing = |what| desk.doing(what);
+        shared.lock().due = Some(due);
+        let is_called = runner.is_called(&watch, min_free_bytes);
+        if let Some((cause, settings)) = shared.begin(now.boot_ns >= due, is_called) {
+            watch.runs(runner.active());
+            let stop = || shared.is_stopping();
+            let doing = |what| shared.doing(what);
             runner.run(cause, &settings, &Watcher { stop: &stop, doing: &doing });
             due = next(&runner, interval, clock);
-            desk.end(runner.state().clone());
-        } else if let Err(e) = desk.sleep_until(due) {
+            shared.end(runner.state().clone());
+        } else if let Err(e) = shared.sleep_until(due.min(now.boot_ns + watch::EVERY_NS)) {
             tracing::warn!(
                 "the timer of maintenance failed and is looked at again in a second: {e}"
             );
@@ -194,6 +199,6 @@ fn work(desk: &Desk, mut runner: Runner, clock: &Clock) {
 /// CLOCK_BOOTTIME of the next run.
 fn next(runner: &Runner, interval_seconds: u64, clock: &Clock) -> u64 {
     let interval_ns = interval_seconds.saturating_mul(1_000_000_000);
-    let schedule = Schedule { interval_ns, dice: timer::roll() };
+    let schedule = Schedule { interval_ns, random: timer::random() };
     schedule.due(runner.state().began.as_ref(), clock.now(), runner.boot())
 }

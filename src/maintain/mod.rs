@@ -1,8 +1,8 @@
 //! Maintenance: what happens to the log once its segments are closed. A thread of the daemon compresses them,
 //! hands them to archives and deletes what nobody has to keep any more, in that order and one run at a time.
 //!
-//! 1. [`Maintainer`] is the thread. It sleeps until the `timer` says that a run is due, or until somebody asks for
-//!    one at the `desk`, and has a low priority (`quiet`).
+//! 1. [`Maintainer`] is the thread. It sleeps until the `timer` says that a run is due, or until somebody asks
+//!    for one by its [`MaintainHandle`] (`shared` is where the two meet), and has a low priority (`quiet`).
 //! 2. `run` ([`Runner`]) makes a run. `state` is what it remembers from the last one; `believed` the time that
 //!    retention goes by, over `boot`s.
 //! 3. [`compress`] and [`archive`] take one closed segment after the other; both write by way of [`staging`].
@@ -19,8 +19,8 @@ pub mod archive;
 mod believed;
 mod boot;
 pub mod compress;
+mod copies;
 pub mod decide;
-mod desk;
 mod forecast;
 pub mod holds;
 mod maintainer;
@@ -31,14 +31,16 @@ pub mod prune;
 pub mod quiet;
 mod run;
 pub mod scan;
+mod shared;
 mod space;
 pub mod staging;
 mod state;
 mod status;
 pub mod survey;
 mod timer;
+mod watch;
 
-pub use desk::{Cause, Progress};
 pub use maintainer::{MaintainHandle, Maintainer, Settings, Setup};
 pub use run::{Runner, Watcher};
+pub use shared::{Cause, Progress};
 pub use status::remembered;

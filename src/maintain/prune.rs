@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::holds::{Holds, HoldsError};
 use super::plan::Plan;
@@ -98,8 +98,9 @@ fn record(plan: &Plan, with: &Pruning<'_>) -> Result<(), PruneError> {
 /// Deletes the files, oldest first; the leaves that are still there.
 fn delete(plan: &Plan, with: &Pruning<'_>, deleted: &mut Deleted) -> Vec<Range<u64>> {
     let going: Vec<_> = plan.going().map(|(segment, _)| &segment.header).collect();
-    let mut gone: Vec<&Header> = Vec::new();
+    let (mut gone, mut in_the_way): (Vec<&Header>, _) = (Vec::new(), Vec::new());
     for _ in 0..TRIES {
+        in_the_way.clear();
         let listed = match segment::list(with.log_dir) {
             Ok(listed) => listed,
             Err(e) => {
@@ -121,8 +122,14 @@ fn delete(plan: &Plan, with: &Pruning<'_>, deleted: &mut Deleted) -> Vec<Range<u
                         gone.extend(going.iter().find(|header| **header == &found.header));
                     }
                 }
-                // It was renamed meanwhile, or a crash left another copy: the next look finds it.
-                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {}
+                // It was renamed meanwhile: the next look finds it.
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                // So it does if what a crash left there is another copy.
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => in_the_way.push(format!(
+                    "{:?} could not be deleted: {:?} is in its way; look what that is, and move it away",
+                    found.path,
+                    apart(found, with)
+                )),
                 Err(e) => {
                     deleted.errors.push(format!("{:?} could not be deleted: {e}", found.path));
                 }
@@ -132,6 +139,7 @@ fn delete(plan: &Plan, with: &Pruning<'_>, deleted: &mut Deleted) -> Vec<Range<u
             break;
         }
     }
+    deleted.errors.append(&mut in_the_way);
     if let Err(e) = with.fs.sync_dir(with.log_dir) {
         deleted.errors.push(format!("{:?} could not be synced: {e}", with.log_dir));
     }
@@ -148,7 +156,7 @@ fn delete(plan: &Plan, with: &Pruning<'_>, deleted: &mut Deleted) -> Vec<Range<u
 /// Deletes one file of a segment; its bytes. It gets a name that nobody else uses first: logrotate may put
 /// another segment at its old one at any moment. A crash in between leaves a segment like any other.
 fn remove(found: &Found, with: &Pruning<'_>) -> io::Result<u64> {
-    let apart = with.log_dir.join(format!("audit-expired-{}.jsonl", found.header.segment));
+    let apart = apart(found, with);
     if found.path != apart {
         with.fs.rename_new(&found.path, &apart)?;
     }
@@ -160,6 +168,11 @@ fn remove(found: &Found, with: &Pruning<'_>) -> io::Result<u64> {
     let bytes = std::fs::metadata(&apart)?.len();
     with.fs.remove(&apart)?;
     Ok(bytes)
+}
+
+/// The name that a segment gets before it goes.
+fn apart(found: &Found, with: &Pruning<'_>) -> PathBuf {
+    with.log_dir.join(format!("audit-expired-{}.jsonl", found.header.segment))
 }
 
 /// A range without the parts that are in `parts`, which are in order.

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use super::archive::Archives;
 use super::believed::Believed;
 use super::boot::Boot;
-use super::desk::Cause;
+use super::shared::Cause;
 use super::state::{State, StateFile};
 use super::survey::Memory;
+use super::watch::Watch;
 use super::{Settings, Setup, space};
 use crate::clock::{Now, rfc3339};
 use crate::record::{Maintained, Record};
@@ -64,6 +65,17 @@ impl Runner {
         &self.boot
     }
 
+    /// Whether the disk is so full that a run has to be made before it is due.
+    pub(super) fn is_called(&self, watch: &Watch, min_free_bytes: u64) -> bool {
+        let free = space::free(&self.setup.paths.log_dir).unwrap_or(u64::MAX);
+        watch.calls(free, min_free_bytes, self.active())
+    }
+
+    /// The number of the segment that is written.
+    pub(super) fn active(&self) -> u64 {
+        self.setup.metrics.segment.get()
+    }
+
     /// What each archive has.
     pub(super) fn archives(&self) -> Arc<Archives> {
         self.archives.clone()
@@ -80,6 +92,7 @@ impl Runner {
             archives: &self.archives,
             memory: &mut self.memory,
             named: &mut self.state.named,
+            known_holds: &mut self.state.holds,
             believed_ns: believed.for_retention(begun),
             tally: Tally::new(cause, &self.setup.clock),
         };
@@ -91,7 +104,7 @@ impl Runner {
         (watcher.doing)("writing the record of it".into());
         self.record(begun, &done);
         self.state.believed = Some(believed);
-        self.remember(begun, &done, failed);
+        self.remember(begun, &done, failed, (watcher.stop)());
         done
     }
 
@@ -121,20 +134,15 @@ impl Runner {
         self.state.named.name(done.retention.clone(), at_ns);
         let Maintained { compressed, archived, pruned, rows, duration_ms, .. } = done;
         if [compressed, archived, pruned, rows].iter().any(|task| task.count > 0) {
-            tracing::info!(
-                compressed = compressed.count,
-                archived = archived.count,
-                deleted = pruned.count,
-                rows = rows.count,
-                ms = duration_ms,
-                "maintained"
-            );
+            tracing::info!(ms = duration_ms, "maintenance: {done}");
         }
     }
 
-    /// A crash before this: the next start makes the run again.
-    fn remember(&mut self, begun: Now, done: &Maintained, failed: Failed) {
-        self.state.began = Some(self.boot.moment(begun));
+    /// A crash before this: the next start makes the run again, as after a stop.
+    fn remember(&mut self, begun: Now, done: &Maintained, failed: Failed, stopped: bool) {
+        if !stopped {
+            self.state.began = Some(self.boot.moment(begun));
+        }
         let history = &mut self.state.history;
         let began = rfc3339(begun.wall_ns);
         failed.merge_into(&mut history.failing, &began);

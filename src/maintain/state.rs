@@ -29,6 +29,9 @@ pub struct State {
     pub began: Option<Moment>,
     /// Which rules the log names.
     pub named: Named,
+    /// How many holds were in force when a run last looked.
+    #[serde(default)]
+    pub holds: usize,
     /// What there is to tell of the runs.
     pub history: History,
     /// How full the disk was.

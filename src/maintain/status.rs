@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::desk::Desk;
 use super::run::LAG_NS;
+use super::shared::Shared;
 use super::space;
 use super::state::{State, StateFile};
 use crate::clock::{Now, rfc3339};
@@ -13,15 +13,15 @@ use crate::fs::Real;
 use crate::ledger::Paths;
 use crate::metrics::MaintenanceStatus;
 
-pub(super) fn status(desk: &Desk, now: Now, log_dir: &Path) -> MaintenanceStatus {
-    let board = desk.lock();
+pub(super) fn status(shared: &Shared, now: Now, log_dir: &Path) -> MaintenanceStatus {
+    let inner = shared.lock();
     // The wall clock may step until then; the run does not mind.
-    let next = board.due.map(|due| {
+    let next = inner.due.map(|due| {
         let wait = due.saturating_sub(now.boot_ns);
         rfc3339(now.wall_ns.saturating_add_unsigned(wait))
     });
-    let known = of(&board.state, &board.settings.config, log_dir);
-    MaintenanceStatus { doing: board.doing.clone(), next, ..known }
+    let known = of(&inner.state, &inner.settings.config, log_dir);
+    MaintenanceStatus { doing: inner.doing.clone(), next, ..known }
 }
 
 /// What is remembered of maintenance while no daemon runs; none if it never ran, or the state directory cannot be

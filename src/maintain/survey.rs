@@ -10,9 +10,9 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::copies::{of_each, whole};
 use super::scan::{Lens, Scan, ScanError, scan};
 use crate::ledger::segment::{self, Found, Header};
-use crate::ledger::verify::is_copy;
 
 /// The most segments that are remembered.
 const MOST: usize = 16_384;
@@ -65,7 +65,7 @@ pub fn survey(
     let key = Key::of(lens);
     let mut seen = Memory::default();
     let mut segments = Vec::new();
-    for copies in listed.chunk_by(|a, b| a.header == b.header) {
+    for copies in of_each(&listed) {
         let header = copies[0].header.clone();
         let closed = header.segment < active;
         let files = copies.iter().map(|found| found.path.clone()).collect();
@@ -163,8 +163,10 @@ impl Look<'_> {
         let mut parts = vec![self.key.rules.clone().into_bytes()];
         for meta in copies.iter().filter_map(|found| std::fs::metadata(&found.path).ok()) {
             bytes += meta.len();
-            let file = [meta.len() as i64, meta.mtime(), meta.mtime_nsec(), meta.ino() as i64];
-            parts.extend(file.map(|n| n.to_be_bytes().to_vec()));
+            let file = [meta.len(), meta.ino(), meta.dev()].map(|n| n as i64);
+            // Anybody who may write a file can set its mtime as it was, but not its ctime.
+            let times = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+            parts.extend(file.into_iter().chain(times).map(|n| n.to_be_bytes().to_vec()));
         }
         (bytes, hash(parts.iter().map(Vec::as_slice)))
     }
@@ -172,22 +174,12 @@ impl Look<'_> {
     /// Of several files the one counts that holds all of the others; if none does, nobody knows which is right.
     fn read(&self, copies: &[Found], closed: bool) -> Result<Scan, ScanError> {
         let unreadable = |e: io::Error| ScanError::Broken(format!("it cannot be read: {e}"));
-        for whole in copies {
-            if holds_all(whole, copies).map_err(unreadable)? {
-                return scan(whole, self.lens, !closed, self.give_up);
+        match whole(copies).map_err(unreadable)? {
+            Some(whole) => scan(whole, self.lens, !closed, self.give_up),
+            None => {
+                let what = "several files have its header, and none holds all of the others";
+                Err(ScanError::Broken(format!("{what}; run `auditlog verify`")))
             }
         }
-        let what = "several files have its header, and none holds all of the others";
-        Err(ScanError::Broken(format!("{what}; run `auditlog verify`")))
     }
-}
-
-/// Whether a file holds all that is in the others.
-fn holds_all(whole: &Found, copies: &[Found]) -> io::Result<bool> {
-    for copy in copies {
-        if copy != whole && !is_copy(whole, copy)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -26,12 +26,12 @@ pub struct Schedule {
     /// Between two runs, nanoseconds.
     pub interval_ns: u64,
     /// Which wait of those that the jitter allows: 0 the shortest, [`u32::MAX`] the longest.
-    pub dice: u32,
+    pub random: u32,
 }
 
 impl Schedule {
-    /// CLOCK_BOOTTIME of the next run; `last` is the beginning of the last one, if there was one. It is in the past never,
-    /// and never farther away than an interval and its jitter.
+    /// CLOCK_BOOTTIME of the next run; `last` is the beginning of the last one, if there was one. It is never in the
+    /// past, and never farther away than an interval and its jitter.
     pub fn due(&self, last: Option<&Moment>, now: Now, boot: &Boot) -> u64 {
         let soon = self.spread(self.interval_ns / REST);
         let wait = match last {
@@ -43,24 +43,24 @@ impl Schedule {
         now.boot_ns.saturating_add(wait)
     }
 
-    /// A time near `ns`, as the dice fell.
+    /// A time near `ns`, as the random bits say.
     fn spread(&self, ns: u64) -> u64 {
         let least = ns - ns / JITTER;
-        let room = u128::from(ns / JITTER * 2) * u128::from(self.dice) / u128::from(u32::MAX);
+        let room = u128::from(ns / JITTER * 2) * u128::from(self.random) / u128::from(u32::MAX);
         least.saturating_add(room as u64)
     }
 }
 
-/// Random bits for [`Schedule::dice`]; without any, the wait is the longest.
-pub fn roll() -> u32 {
+/// Random bits for [`Schedule::random`]; without any, the wait is the longest.
+pub fn random() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX)
 }
 
-/// Sleeps until a time of CLOCK_BOOTTIME, suspend included, or until somebody calls. Between the two it never
-/// wakes.
+/// Sleeps until a time of CLOCK_BOOTTIME, suspend included, or until somebody wakes the sleeper; it never
+/// wakes in between.
 pub struct Alarm {
     timer: TimerFd,
-    bell: EventFd,
+    wakeup: EventFd,
 }
 
 impl Alarm {
@@ -69,29 +69,29 @@ impl Alarm {
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_CLOEXEC)?;
         let flags =
             nix::sys::eventfd::EfdFlags::EFD_CLOEXEC | nix::sys::eventfd::EfdFlags::EFD_NONBLOCK;
-        Ok(Self { timer, bell: EventFd::from_flags(flags)? })
+        Ok(Self { timer, wakeup: EventFd::from_flags(flags)? })
     }
 
     /// Wakes the sleeper, or whoever sleeps next.
-    pub fn call(&self) {
-        // It fails only if so many calls wait already that the counter is full.
-        let _already_called = self.bell.write(1);
+    pub fn wake(&self) {
+        // It fails only if so many wait already that the counter is full.
+        let _already_woken = self.wakeup.write(1);
     }
 
-    /// Returns at that time of CLOCK_BOOTTIME or at a call. May return early; the caller looks at the clock.
+    /// Returns at that time of CLOCK_BOOTTIME or when woken. May return early; the caller looks at the clock.
     pub fn sleep_until(&self, boot_ns: u64) -> io::Result<()> {
         // A timer that is set to zero would never ring.
         let at = std::time::Duration::from_nanos(boot_ns.max(1));
         let once = Expiration::OneShot(TimeSpec::from_duration(at));
         self.timer.set(once, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
         let mut both =
-            [self.timer.as_fd(), self.bell.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            [self.timer.as_fd(), self.wakeup.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         match poll(&mut both, PollTimeout::NONE) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(e.into()),
         }
         // Setting a timer again forgets that it rang.
-        let _nobody_called = self.bell.read();
+        let _nobody_woke_it = self.wakeup.read();
         Ok(())
     }
 }
@@ -113,15 +113,15 @@ mod tests {
         Moment { wall_ns, boot_ns, boot_id: "a".into() }
     }
 
-    fn hourly(dice: u32) -> Schedule {
-        Schedule { interval_ns: HOUR, dice }
+    fn hourly(random: u32) -> Schedule {
+        Schedule { interval_ns: HOUR, random }
     }
 
     #[test]
     fn the_first_run_ever_comes_a_minute_after_the_start() {
         let now = Now { wall_ns: 0, boot_ns: 7 * HOUR };
-        for (dice, seconds) in [(0, 54), (u32::MAX, 66)] {
-            assert_eq!(hourly(dice).due(None, now, &boot("a")), now.boot_ns + seconds * SECOND);
+        for (random, seconds) in [(0, 54), (u32::MAX, 66)] {
+            assert_eq!(hourly(random).due(None, now, &boot("a")), now.boot_ns + seconds * SECOND);
         }
     }
 
@@ -146,21 +146,21 @@ mod tests {
     proptest! {
         #[test]
         fn no_wall_clock_triggers_or_delays_a_run(
-            wall: i64, then: i64, up in 0..1_000 * HOUR, passed in 0..1_000 * HOUR, dice: u32,
+            wall: i64, then: i64, up in 0..1_000 * HOUR, passed in 0..1_000 * HOUR, random: u32,
         ) {
             let before = last(then, up);
             let at = |wall_ns| {
-                hourly(dice).due(Some(&before), Now { wall_ns, boot_ns: up + passed }, &boot("a"))
+                hourly(random).due(Some(&before), Now { wall_ns, boot_ns: up + passed }, &boot("a"))
             };
             prop_assert_eq!(at(wall), at(then));
         }
 
         #[test]
         fn a_run_is_never_due_at_once_and_never_later_than_the_interval_and_its_jitter(
-            wall: i64, then: i64, up in 0..1_000 * HOUR, now in 0..1_000 * HOUR, dice: u32,
+            wall: i64, then: i64, up in 0..1_000 * HOUR, now in 0..1_000 * HOUR, random: u32,
             same_boot: bool, ran: bool, seconds in 60..=604_800_u64,
         ) {
-            let schedule = Schedule { interval_ns: seconds * SECOND, dice };
+            let schedule = Schedule { interval_ns: seconds * SECOND, random };
             let before = last(then, up);
             let id = if same_boot { "a" } else { "b" };
             let due = schedule.due(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Context, Delivered, Failure, Target};
 use crate::engine::Sealed;
-use crate::program::{Over, Program};
+use crate::program::{Interrupt, Program};
 
 pub(super) struct ExecAnchor {
     /// The program and its arguments; not empty.
@@ -19,16 +19,16 @@ impl Target for ExecAnchor {
             ("AUDITLOGD_SIZE", sealed.size.to_string()),
         ];
         let input = sealed.checkpoint.as_bytes();
-        let program = Program { command: &self.command, more: &[], env: &env, input };
+        let program = Program { command: &self.command, args: &[], env: &env, input };
         let patience = context.slot.patience(self.timeout);
-        let over = || {
-            let over = match patience.is_short() {
-                true => Over::Ending,
-                false => Over::TooLong(self.timeout),
+        let interrupt = || {
+            let interrupt = match patience.is_short() {
+                true => Interrupt::Stopping,
+                false => Interrupt::TimedOut(self.timeout),
             };
-            patience.left().is_zero().then_some(over)
+            patience.left().is_zero().then_some(interrupt)
         };
-        program.run(&over).map_err(Failure::Failed)?;
+        program.run(&interrupt).map_err(Failure::Failed)?;
         Ok(Delivered::default())
     }
 }

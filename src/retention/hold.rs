@@ -104,7 +104,9 @@ impl fmt::Display for Hold {
         write!(f, "{}", self.what)?;
         for (word, time) in [("since", self.since_ns), ("until", self.until_ns)] {
             if let Some(ns) = time {
-                write!(f, " {word} {}", rfc3339(ns))?;
+                let time = rfc3339(ns);
+                let whole = time.strip_suffix(".000000000Z").map(|seconds| format!("{seconds}Z"));
+                write!(f, " {word} {}", whole.unwrap_or(time))?;
             }
         }
         Ok(())

@@ -16,6 +16,13 @@ pub const LONGEST_DEFINITION: usize = 8 << 10;
 /// Seconds of a day; a step of a leap second does not matter here.
 pub const DAY_SECONDS: u64 = 86_400;
 
+/// When what was written at `ts_ns` and is kept for so many seconds expires, nanoseconds since 1970: from then on,
+/// that moment included, it may go. The end of time, if it is beyond that.
+pub fn expires_ns(ts_ns: i64, keep_seconds: u64) -> i64 {
+    let keep_ns = i64::try_from(keep_seconds.saturating_mul(1_000_000_000)).unwrap_or(i64::MAX);
+    ts_ns.saturating_add(keep_ns)
+}
+
 /// Keeps what it matches for so long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
@@ -111,6 +118,14 @@ mod tests {
         assert_eq!(days(of_type("trades")), 90);
         assert_eq!(days(Facts::default()), 90);
         assert_eq!(rules().shortest_seconds(), DAY_SECONDS);
+    }
+
+    #[test]
+    fn what_would_expire_after_the_end_of_time_never_does() {
+        assert_eq!(expires_ns(5, 2), 2_000_000_005);
+        for (ts_ns, seconds) in [(i64::MAX, 1), (0, u64::MAX), (0, 10_000_000_000)] {
+            assert_eq!(expires_ns(ts_ns, seconds), i64::MAX);
+        }
     }
 
     #[test]

@@ -96,11 +96,9 @@ fn without_its_memory_it_sees_what_is_there_in_whatever_form() {
             Some(text) => fs::write(&memory, text).expect("writes"),
         }
         // Until it has looked, nothing may be deleted.
-        let to = directory(&path);
-        assert_eq!(
-            open(lab.root()).lacking(&[to], &closed(lab.root())[0]),
-            Some(&directory(&path).to)
-        );
+        let to = [directory(&path)];
+        let oldest = &closed(lab.root())[0].header;
+        assert_eq!(open(lab.root()).lacking(&to, oldest).next(), Some(&to[0].to));
         hands_over(lab.root(), &directory(&path), 2);
         assert!(files(&path) == before);
     }
@@ -142,4 +140,38 @@ fn what_a_required_archive_lacks_is_named_and_counted() {
     assert_eq!((status[0].required, status[0].waiting, &status[0].taken), (false, 3, &None));
     assert_eq!((status[1].required, status[1].waiting), (true, 1));
     assert!(status[1].taken.is_some() && status[1].error.is_none());
+}
+
+#[test]
+fn of_a_segment_and_a_copy_that_lacks_lines_the_whole_one_is_taken() {
+    let (lab, auditor) = log();
+    let path = place(lab.root());
+    let whole = closed(lab.root())[0].path.clone();
+    let text = fs::read_to_string(&whole).expect("reads");
+    let cut = text.trim_end().rfind('\n').expect("lines");
+    let dir = lab.paths().log_dir;
+    fs::write(dir.join("a-copy-that-is-listed-first"), &text[..=cut]).expect("writes");
+    let to = directory(&path);
+    assert_eq!(
+        open(lab.root()).status(std::slice::from_ref(&to), &closed(lab.root()))[0].waiting,
+        2
+    );
+    hands_over(lab.root(), &to, 2);
+    let taken = files(&path).into_iter().find(|(name, _)| name.starts_with("audit-00000000-"));
+    assert!(taken.expect("taken").1 == text.as_bytes());
+    verify(&auditor, &path).clean();
+    assert_eq!(open(lab.root()).status(&[to], &closed(lab.root()))[0].waiting, 0);
+}
+
+#[test]
+fn of_files_that_contradict_each_other_none_is_taken() {
+    let (lab, _) = log();
+    let path = place(lab.root());
+    let text = fs::read_to_string(&closed(lab.root())[0].path).expect("reads");
+    let cut = text.trim_end().rfind('\n').expect("lines");
+    let other = format!("{}other\n", &text[..=cut]);
+    fs::write(lab.paths().log_dir.join("other"), other).expect("writes");
+    let done = run(lab.root(), &directory(&path));
+    assert_eq!(done.segments, 1, "the other segment is fine");
+    assert!(done.errors[0].contains("none holds all of the others"), "{:?}", done.errors);
 }

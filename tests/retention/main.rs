@@ -8,6 +8,7 @@ mod crashes;
 mod damage;
 mod holds;
 mod holes;
+mod hostile;
 mod low_space;
 mod rules;
 mod shifting;

@@ -6,9 +6,7 @@ use comfy_table::Attribute;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Exit};
 use crate::cli::output::{Form, Look, Out, note};
-use crate::cli::table::{Column, Field, Table};
-use crate::cli::time;
-use crate::clock::parse_rfc3339;
+use crate::cli::table::{Column, Field};
 use crate::maintain::holds::Holds;
 use crate::retention::Hold;
 
@@ -47,8 +45,7 @@ impl List {
             Form::Text if holds.is_empty() => note("nothing is held"),
             Form::Text => {
                 let rows: Vec<_> = holds.iter().map(|hold| row(hold, &out.look)).collect();
-                let mut table = Table::new(&COLUMNS, false);
-                out.with(|writer, look| table.write(&rows, writer, look))?;
+                out.table(&COLUMNS, &rows)?;
             }
         }
         out.flush()?;
@@ -57,15 +54,11 @@ impl List {
 }
 
 fn row(hold: &Hold, look: &Look) -> Vec<Field> {
-    let added = match parse_rfc3339(&hold.added) {
-        Some(ns) if look.terminal => time::local(ns, &look.zone),
-        _ => hold.added.clone(),
-    };
     vec![
         Field { attribute: Some(Attribute::Bold), ..Field::new(&hold.id) },
         Field::new(&hold.to_string()),
         Field::new(&hold.reason),
         Field::new(&format!("uid {}", hold.by_uid)),
-        Field::new(&added),
+        Field::new(&look.time_of(&hold.added)),
     ]
 }

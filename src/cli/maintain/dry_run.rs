@@ -9,9 +9,8 @@ use serde::Serialize;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::output::{Form, Look, Out, note};
-use crate::cli::table::{Column, Field, Table};
+use crate::cli::table::{Column, Field};
 use crate::cli::text::count;
-use crate::cli::time;
 use crate::clock::{Clock, rfc3339};
 use crate::maintain::outlook::{Outlook, outlook};
 use crate::maintain::plan::{Fate, Why};
@@ -88,19 +87,18 @@ impl Entry {
     }
 
     fn row(&self, look: &Look) -> Vec<Field> {
-        let when = |ns| if look.terminal { time::local(ns, &look.zone) } else { rfc3339(ns) };
         let lines = match self.through_seq {
             Some(last) => format!("{} to {last}", self.first_seq),
             None => format!("from {}", self.first_seq),
         };
         let why = match self.expires_ns {
-            Some(ns) => format!("expires {}", when(ns)),
+            Some(ns) => format!("expires {}", look.time(ns)),
             None => self.why.clone(),
         };
         vec![
             Field::new(&self.segment.to_string()),
             Field::new(&lines),
-            Field::new(&self.newest_ns.map(when).unwrap_or_default()),
+            Field::new(&self.newest_ns.map(|ns| look.time(ns)).unwrap_or_default()),
             Field::new(&BinaryBytes(self.bytes).to_string()),
             Field::new(&why),
         ]
@@ -168,6 +166,5 @@ fn table(entries: &[Entry], out: &mut Out) -> Result<(), Error> {
         return Ok(());
     }
     let rows: Vec<_> = entries.iter().map(|entry| entry.row(&out.look)).collect();
-    let mut table = Table::new(&COLUMNS, false);
-    out.with(|writer, look| table.write(&rows, writer, look))
+    out.table(&COLUMNS, &rows)
 }

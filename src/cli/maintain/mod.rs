@@ -1,6 +1,5 @@
 //! `auditlog maintain`: a run of maintenance, now, by the daemon.
 
-mod done;
 mod dry_run;
 
 use std::path::Path;
@@ -8,7 +7,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-pub(super) use self::done::done;
 use super::context::Context;
 use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
@@ -62,7 +60,7 @@ impl Maintain {
         }
         let run = run_and_wait(&context.config()?.control_socket())?;
         if !self.quiet {
-            out.line(visible(&done(&run)))?;
+            out.line(visible(&run.to_string()))?;
             for reason in &run.kept_back {
                 out.line(format_args!("kept back: {}", visible(reason)))?;
             }

@@ -1,10 +1,7 @@
 //! How the anchors are, for people.
 
-use jiff::Timestamp;
-
 use super::super::output::Look;
 use super::super::text::count;
-use super::when;
 use crate::control;
 use crate::metrics::AnchorStatus;
 
@@ -17,7 +14,7 @@ pub(super) fn lines(daemon: &control::Status, look: &Look, line: &mut dyn FnMut(
         let mut text = format!("{}: {}", anchor.anchor, delivered(anchor, look));
         if let Some(error) = &anchor.error {
             let since = anchor.failing_since.as_deref().unwrap_or_default();
-            text.push_str(&format!("; failing since {}: {error}", time(since, look)));
+            text.push_str(&format!("; failing since {}: {error}", look.time_of(since)));
         }
         line("anchor", text);
     }
@@ -26,17 +23,10 @@ pub(super) fn lines(daemon: &control::Status, look: &Look, line: &mut dyn FnMut(
 fn delivered(anchor: &AnchorStatus, look: &Look) -> String {
     match (anchor.size, &anchor.delivered) {
         (Some(size), Some(at)) => {
-            format!("has the first {}, since {}", count(size, "line"), time(at, look))
+            format!("has the first {}, since {}", count(size, "line"), look.time_of(at))
         }
         _ => "has no checkpoint yet".into(),
     }
-}
-
-/// A time as the daemon gave it, as it is shown.
-pub(super) fn time(text: &str, look: &Look) -> String {
-    let parsed: Result<Timestamp, _> = text.parse();
-    let ns = parsed.ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok());
-    ns.map_or_else(|| text.to_owned(), |ns| when(ns, look))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::super::output::Look;
 use super::super::text::count;
-use super::{anchors, when};
+use super::anchors;
 use crate::control;
 
 /// The lines about the daemon and its anchors.
@@ -21,7 +21,7 @@ pub(super) fn lines(
         Some(started) => {
             let up = std::time::Duration::try_from(now.duration_since(started)).unwrap_or_default();
             let ns = i64::try_from(started.as_nanosecond()).unwrap_or_default();
-            format!("{} ({})", when(ns, look), HumanDuration(up))
+            format!("{} ({})", look.time(ns), HumanDuration(up))
         }
         None => daemon.started.clone(),
     };

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::output::Look;
 use super::super::text::count;
-use super::{readers, when};
+use super::readers;
 use crate::clock::{parse_rfc3339, rfc3339};
 use crate::index::{IndexError, Reader};
 use crate::ledger::segment::{self, Encoding, Found};
@@ -45,11 +45,12 @@ pub(super) struct Segments {
 }
 
 impl Database {
-    pub(super) fn of(path: &Path) -> Self {
+    /// `daemon` is its process, which is no reader to complain of.
+    pub(super) fn of(path: &Path, daemon: Option<u32>) -> Self {
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
         let wal_bytes = len(Path::new(&wal));
-        let (bytes, readers) = (len(path) + wal_bytes, readers::of(path));
+        let (bytes, readers) = (len(path) + wal_bytes, readers::of(path, daemon));
         let mut database = Self { path: path.into(), bytes, wal_bytes, readers, ..Self::default() };
         if let Err(error) = database.read() {
             database.error = Some(error.to_string());
@@ -73,11 +74,14 @@ impl Database {
             (Some(error), ..) => return error.clone(),
             (None, Some(seq), Some(ts)) => {
                 let ns = parse_rfc3339(ts).unwrap_or_default();
-                format!("last event seq {seq} of {}", when(ns, look))
+                format!("last event seq {seq} of {}", look.time(ns))
             }
             _ => "no events".into(),
         };
         let mut text = format!("{path}, {}", BinaryBytes(self.bytes));
+        if self.wal_bytes > MUCH {
+            text.push_str(&format!(", {} of it write-ahead log", BinaryBytes(self.wal_bytes)));
+        }
         if let Some(free) = self.free_bytes.filter(|free| *free > MUCH) {
             text.push_str(&format!(", {} of it free for new rows", BinaryBytes(free)));
         }
@@ -134,7 +138,7 @@ impl Segments {
             text.push_str(&format!(", expired ones deleted in {}", count(self.holes, "place")));
         }
         if let Some(oldest) = self.oldest.as_deref().and_then(parse_rfc3339) {
-            text.push_str(&format!(", since {}", when(oldest, look)));
+            text.push_str(&format!(", since {}", look.time(oldest)));
         }
         text
     }

@@ -2,10 +2,8 @@
 
 use indicatif::BinaryBytes;
 
-use super::super::maintain::done;
 use super::super::output::Look;
 use super::super::text::count;
-use super::anchors::time;
 use crate::metrics::{ArchiveStatus, Forecast, MaintenanceStatus};
 
 const DAY: u64 = 86_400;
@@ -21,12 +19,12 @@ pub(super) fn lines(status: &MaintenanceStatus, look: &Look, line: &mut dyn FnMu
     }
     match (&status.doing, &status.next) {
         (Some(doing), _) => line("next run", format!("now: {doing}")),
-        (None, Some(next)) => line("next run", time(next, look)),
+        (None, Some(next)) => line("next run", look.time_of(next)),
         (None, None) => {}
     }
     let history = &status.history;
     if let (Some(began), Some(last)) = (&history.began, &history.last) {
-        line("last run", format!("{}: {}", time(began, look), done(last)));
+        line("last run", format!("{}: {}", look.time_of(began), last));
         for reason in last.kept_back.iter().take(SHOWN) {
             line("kept back", reason.clone());
         }
@@ -38,7 +36,7 @@ pub(super) fn lines(status: &MaintenanceStatus, look: &Look, line: &mut dyn FnMu
         line("archive", of_archive(archive, look));
     }
     for failing in &history.failing {
-        let since = time(&failing.since, look);
+        let since = look.time_of(&failing.since);
         line("failing", format!("to {} since {since}: {}", failing.task, failing.error));
     }
     if let Some(seconds) = status.behind_seconds {
@@ -52,24 +50,27 @@ fn of_archive(archive: &ArchiveStatus, look: &Look) -> String {
         n => format!("{}: lacks {}", archive.archive, count(n, "closed segment")),
     };
     if let Some(taken) = &archive.taken {
-        text.push_str(&format!(", the last one taken {}", time(taken, look)));
+        text.push_str(&format!(", the last one taken {}", look.time_of(taken)));
     }
     if let Some(error) = &archive.error {
-        let since = time(archive.failing_since.as_deref().unwrap_or_default(), look);
+        let since = look.time_of(archive.failing_since.as_deref().unwrap_or_default());
         text.push_str(&format!("; failing since {since}: {error}"));
     }
     text
 }
 
 fn disk(free: u64, status: &MaintenanceStatus) -> String {
-    let mut text = format!("{} free", BinaryBytes(free));
+    let mut text = match free {
+        0 => "full".to_owned(),
+        _ => format!("{} free", BinaryBytes(free)),
+    };
     if free < status.min_free_bytes {
         text.push_str(&format!(
             ", less than min_free_bytes ({})",
             BinaryBytes(status.min_free_bytes)
         ));
     }
-    if let Some(forecast) = &status.forecast {
+    if let Some(forecast) = status.forecast.as_ref().filter(|_| free > 0) {
         text.push_str("; ");
         text.push_str(&until_full(forecast));
     }
@@ -140,6 +141,9 @@ mod tests {
         let status = MaintenanceStatus { min_free_bytes: GIB, ..MaintenanceStatus::default() };
         assert_eq!(disk(GIB / 2, &status), "512.00 MiB free, less than min_free_bytes (1.00 GiB)");
         assert_eq!(disk(2 * GIB, &status), "2.00 GiB free");
+        let forecast = Some(Forecast::NotKnown { in_seconds: 5 });
+        let status = MaintenanceStatus { forecast, ..status };
+        assert_eq!(disk(0, &status), "full, less than min_free_bytes (1.00 GiB)");
     }
 
     #[test]

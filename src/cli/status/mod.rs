@@ -16,8 +16,6 @@ use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
 use super::output::{Form, Look, Out};
 use super::text::visible;
-use super::time;
-use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::control::{self, Reply, Request};
 use crate::ledger::auditor::Whereabouts;
@@ -89,8 +87,9 @@ impl Report {
         let told = daemon.as_mut().and_then(|daemon| daemon.maintenance.take());
         let maintenance =
             told.or_else(|| maintain::remembered(&paths(config), &config.maintenance));
+        let pid = daemon.as_ref().map(|daemon| daemon.pid);
         let (database, segments) =
-            (Database::of(&config.database()), Segments::of(&config.log_dir));
+            (Database::of(&config.database(), pid), Segments::of(&config.log_dir));
         let auditor_key = Whereabouts::of(&paths(config)).ok();
         let (holds, holds_error) = match Holds::load(&config.state_dir) {
             Ok(holds) => (Some(holds.len() as u64), None),
@@ -130,11 +129,6 @@ impl Report {
         }
         lines.join("\n")
     }
-}
-
-/// On a terminal in its own zone.
-fn when(ns: i64, look: &Look) -> String {
-    if look.terminal { time::local(ns, &look.zone) } else { rfc3339(ns) }
 }
 
 #[cfg(test)]

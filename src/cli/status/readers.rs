@@ -7,14 +7,14 @@ use std::path::Path;
 /// The bytes of the `-shm` file that readers lock (SQLite, "WAL-mode file format", section 2.3).
 const READ_LOCKS: std::ops::RangeInclusive<u64> = 123..=127;
 
-/// The processes that read the database at `path`, `1234 (sqlite3)`, without this one.
-pub(super) fn of(path: &Path) -> Vec<String> {
+/// The processes that read the database at `path`, `1234 (sqlite3)`, without this one and the daemon.
+pub(super) fn of(path: &Path, daemon: Option<u32>) -> Vec<String> {
     let mut shm = path.as_os_str().to_owned();
     shm.push("-shm");
     let Ok(meta) = fs::metadata(shm) else { return Vec::new() };
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
     let mut pids = pids(&locks, meta.ino());
-    pids.retain(|pid| *pid != std::process::id());
+    pids.retain(|pid| *pid != std::process::id() && Some(*pid) != daemon);
     pids.into_iter().map(named).collect()
 }
 

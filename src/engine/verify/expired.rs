@@ -3,7 +3,7 @@
 
 use crate::index::EventRow;
 use crate::ledger::verify::Retention;
-use crate::retention::Rules;
+use crate::retention::{Rules, expires_ns};
 
 /// The rules that the log names, each with the time of the last record that does, nanoseconds since 1970.
 pub(super) struct Expired {
@@ -29,9 +29,8 @@ impl Expired {
     /// Whether some rules have let this row go while they were in force.
     pub fn lets_go(&self, row: &EventRow<'_>) -> bool {
         let facts = row.facts();
-        self.rules.iter().any(|(rules, last)| {
-            let keep_ns = i128::from(rules.keep_seconds(&facts)) * 1_000_000_000;
-            i128::from(row.ts_ns) + keep_ns <= i128::from(*last)
-        })
+        self.rules
+            .iter()
+            .any(|(rules, last)| expires_ns(row.ts_ns, rules.keep_seconds(&facts)) <= *last)
     }
 }

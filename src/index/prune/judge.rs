@@ -4,9 +4,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::index::row::sql_int;
-use crate::retention::{DAY_SECONDS, Facts, Hold, Rules};
-
-const SECOND_NS: i128 = 1_000_000_000;
+use crate::retention::{DAY_SECONDS, Facts, Hold, Rules, expires_ns};
 
 /// The rules and the time of a job.
 pub(super) struct Judge {
@@ -81,7 +79,7 @@ impl Judge {
     }
 
     fn is_over(&self, ts_ns: i64, keep_seconds: i64) -> bool {
-        i128::from(ts_ns) + i128::from(keep_seconds) * SECOND_NS <= i128::from(self.believed_ns)
+        expires_ns(ts_ns, keep_seconds.unsigned_abs()) <= self.believed_ns
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::book;
-use super::{Errand, Refusal};
+use super::{Context, Refusal};
 use crate::fs::{Access, open_regular};
 use crate::ledger::segment::{self, Encoding, Found};
 use crate::ledger::{line, seal};
@@ -19,12 +19,18 @@ const BLOCK: usize = 256 << 10;
 
 pub(super) struct Directory<'a> {
     pub path: &'a Path,
-    pub errand: &'a Errand<'a>,
+    pub context: &'a Context<'a>,
 }
 
 impl From<FileError> for Refusal {
     fn from(e: FileError) -> Self {
-        Refusal::Failed(e.to_string())
+        let advice = match e.source.kind() {
+            ErrorKind::ReadOnlyFilesystem => {
+                "; under systemd the directory has to be in ReadWritePaths= of a drop-in"
+            }
+            _ => "",
+        };
+        Refusal::Failed(format!("{e}{advice}"))
     }
 }
 
@@ -37,7 +43,7 @@ impl Directory<'_> {
         if !found.is_dir() {
             return Err(Refusal::Failed(format!("{path:?} is no directory")));
         }
-        let paths = self.errand.paths;
+        let paths = self.context.paths;
         let inside = |dir: &Path| fs::canonicalize(dir).is_ok_and(|dir| found.starts_with(dir));
         if inside(&paths.log_dir) || inside(&paths.state_dir) {
             let text = "is with the log itself, where it would go with the log";
@@ -48,7 +54,7 @@ impl Directory<'_> {
             let text = "holds the archive of another log; give each log a directory of its own";
             return Err(Refusal::Failed(format!("{path:?} {text}")));
         }
-        clear_leftovers(self.errand.fs, path)?;
+        clear_leftovers(self.context.fs, path)?;
         Ok(())
     }
 
@@ -63,7 +69,7 @@ impl Directory<'_> {
             }
         }
         let name = name(&found, found.encoding);
-        let mut staged = Staged::create(self.errand.fs, self.path, &name, Access::Private)?;
+        let mut staged = Staged::create(self.context.fs, self.path, &name, Access::Private)?;
         self.copy(&mut file, &found.path, &mut staged)?;
         let written = staged.finish(None)?;
         self.read_back(&mut file, &found.path, &written)?;
@@ -82,7 +88,7 @@ impl Directory<'_> {
         let mut block = vec![0; BLOCK];
         let mut done = 0;
         loop {
-            self.errand.check_stop()?;
+            self.context.check_stop()?;
             let read = file.read(&mut block).map_err(FileError::of("read", from))?;
             if read == 0 {
                 return Ok(());
@@ -97,7 +103,7 @@ impl Directory<'_> {
         file.rewind().map_err(FileError::of("read", from))?;
         let mut original = BufReader::with_capacity(BLOCK, &*file);
         let mut copy = BufReader::with_capacity(BLOCK, to);
-        let same = same(&mut original, &mut copy, &mut |_| !(self.errand.stop)());
+        let same = same(&mut original, &mut copy, &mut |_| !(self.context.stop)());
         forget(file, 0, 0);
         forget(to, 0, 0);
         match same.map_err(FileError::of("read back", self.path))? {
@@ -125,7 +131,7 @@ impl Directory<'_> {
         let open = |file| segment::contents(file).map_err(failed());
         let mut ours = open(segment::open_listed(found).map_err(failed())?)?;
         let mut theirs = open(open_regular(path).map_err(failed())?)?;
-        let same = same(&mut ours, &mut theirs, &mut |_| !(self.errand.stop)());
+        let same = same(&mut ours, &mut theirs, &mut |_| !(self.context.stop)());
         match same {
             Ok(Some(true)) if theirs.into_inner().is_at_end().map_err(failed())? => Ok(()),
             Ok(None) => Err(Refusal::Stopped),
@@ -137,7 +143,7 @@ impl Directory<'_> {
     /// Brings its copy of seals.jsonl up to the seals of leaves below `below`. Those of segments that it does
     /// not have would look as if its end had been cut.
     pub fn take_seals(&self, below: u64) -> Result<(), Refusal> {
-        let from = self.errand.paths.seals();
+        let from = self.context.paths.seals();
         let failed = || FileError::of("read", &from);
         let file = match fs::File::open(&from) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -145,12 +151,12 @@ impl Directory<'_> {
         };
         let name = self.seals();
         let name = name.file_name().unwrap_or_default();
-        let mut staged = Staged::create(self.errand.fs, self.path, name, Access::Private)?;
+        let mut staged = Staged::create(self.context.fs, self.path, name, Access::Private)?;
         let path = staged.path().to_owned();
         let mut reader = BufReader::with_capacity(BLOCK, file);
         let mut seal = Vec::new();
         loop {
-            self.errand.check_stop()?;
+            self.context.check_stop()?;
             seal.clear();
             read_line(&mut reader, &mut seal).map_err(failed())?;
             if size(&seal).is_none_or(|size| size >= below) {

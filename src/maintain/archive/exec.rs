@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Errand, Refusal};
+use super::{Context, Refusal};
 use crate::ledger::segment::{self, Found};
-use crate::program::{Over, Program};
+use crate::program::{Interrupt, Program};
 
 /// Runs the program for one segment.
 pub(super) fn take(
     command: &[String],
     limit: Duration,
-    errand: &Errand<'_>,
+    context: &Context<'_>,
     found: &Found,
 ) -> Result<(), Refusal> {
     let (found, _) = segment::reopen(found)
@@ -19,11 +19,11 @@ pub(super) fn take(
         ("AUDITLOGD_LOG_ID", found.header.log_id.clone()),
         ("AUDITLOGD_SEGMENT", found.header.segment.to_string()),
     ];
-    let program = Program { command, more: &[found.path.as_os_str()], env: &env, input: b"" };
+    let program = Program { command, args: &[found.path.as_os_str()], env: &env, input: b"" };
     let begun = Instant::now();
-    let over = || match (errand.stop)() {
-        true => Some(Over::Ending),
-        false => (begun.elapsed() >= limit).then_some(Over::TooLong(limit)),
+    let interrupt = || match (context.stop)() {
+        true => Some(Interrupt::Stopping),
+        false => (begun.elapsed() >= limit).then_some(Interrupt::TimedOut(limit)),
     };
-    program.run(&over).map_err(Refusal::Failed)
+    program.run(&interrupt).map_err(Refusal::Failed)
 }

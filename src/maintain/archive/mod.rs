@@ -15,6 +15,7 @@ use crate::config::{Archive, ArchiveTo};
 use crate::fs::Fs;
 use crate::ledger::Paths;
 use crate::ledger::segment::{Found, Header};
+use crate::maintain::copies::{of_each, whole};
 use crate::metrics::ArchiveStatus;
 use book::{Book, id};
 use directory::Directory;
@@ -47,13 +48,13 @@ pub struct HandedOver {
 }
 
 /// What one run is about.
-struct Errand<'a> {
+struct Context<'a> {
     fs: &'a dyn Fs,
     paths: &'a Paths,
     stop: &'a dyn Fn() -> bool,
 }
 
-impl Errand<'_> {
+impl Context<'_> {
     fn check_stop(&self) -> Result<(), Refusal> {
         if (self.stop)() { Err(Refusal::Stopped) } else { Ok(()) }
     }
@@ -90,9 +91,9 @@ impl Archives {
         if let Err(e) = lock(&self.book).keep_only(segments) {
             done.errors.push(e);
         }
-        let errand = Errand { fs: &*self.fs, paths: &self.paths, stop };
+        let context = Context { fs: &*self.fs, paths: &self.paths, stop };
         for archive in archives {
-            let outcome = self.serve(&archive.to, segments, active, &errand, &mut done);
+            let outcome = self.serve(&archive.to, segments, active, &context, &mut done);
             self.note(&archive.to.to_string(), outcome, &mut done);
         }
         done
@@ -118,8 +119,8 @@ impl Archives {
         let status = |archive: &Archive| {
             let name = archive.to.to_string();
             let entry = lock(&self.book).get(&name);
-            let waiting =
-                closed.iter().filter(|found| !entry.segments.contains(&id(&found.header)));
+            let lacks = |files: &&[Found]| !entry.segments.contains(&id(&files[0].header));
+            let waiting = of_each(closed).filter(lacks);
             let failing = lock(&self.failing).get(&name).cloned();
             ArchiveStatus {
                 required: archive.required,
@@ -139,20 +140,21 @@ impl Archives {
         archive: &ArchiveTo,
         segments: &[Found],
         active: u64,
-        errand: &Errand<'_>,
+        context: &Context<'_>,
         done: &mut HandedOver,
     ) -> Result<(), Refusal> {
         let name = archive.to_string();
         if let ArchiveTo::Directory(path) = archive {
-            Directory { path, errand }.begin()?;
+            Directory { path, context }.begin()?;
         }
         let mut conflict = None;
-        for found in segments.iter().filter(|found| found.header.segment < active) {
-            if self.has(archive, &found.header) {
+        for files in of_each(segments).filter(|files| files[0].header.segment < active) {
+            if self.has(archive, &files[0].header) {
                 continue;
             }
-            errand.check_stop()?;
-            match self.take(archive, errand, found, done) {
+            context.check_stop()?;
+            let taken = the_one(files).and_then(|found| self.take(archive, context, found, done));
+            match taken {
                 Err(Refusal::Conflict(text)) => conflict = conflict.or(Some(text)),
                 taken => taken?,
             }
@@ -163,7 +165,7 @@ impl Archives {
             let after = segments.iter().rposition(has).and_then(|at| segments.get(at + 1));
             let below = after.map(|found| found.header.first_seq);
             if let Some(below) = below.filter(|below| *below != self.get(&name).seals_below) {
-                Directory { path, errand }.take_seals(below)?;
+                Directory { path, context }.take_seals(below)?;
                 self.remember(&name, |entry| entry.seals_below = below)?;
             }
         }
@@ -173,15 +175,15 @@ impl Archives {
     fn take(
         &self,
         archive: &ArchiveTo,
-        errand: &Errand<'_>,
+        context: &Context<'_>,
         found: &Found,
         done: &mut HandedOver,
     ) -> Result<(), Refusal> {
         let bytes = std::fs::metadata(&found.path).map_or(0, |meta| meta.len());
         let taken = match archive {
-            ArchiveTo::Directory(path) => Directory { path, errand }.take(found),
+            ArchiveTo::Directory(path) => Directory { path, context }.take(found),
             ArchiveTo::Exec { command, timeout_seconds } => {
-                exec::take(command, Duration::from_secs(*timeout_seconds), errand, found)
+                exec::take(command, Duration::from_secs(*timeout_seconds), context, found)
             }
         };
         taken.map_err(|refusal| match refusal {
@@ -233,6 +235,21 @@ impl Archives {
         done.errors.push(format!("the archive {name}: {error}"));
         let since = before.map_or_else(|| self.now(), |before| before.since);
         failing.insert(name.to_owned(), Failing { error, since });
+    }
+}
+
+/// Of several files that begin alike the one that holds all: a copy may lack lines, and what the archive does
+/// not have is deleted one day.
+fn the_one(files: &[Found]) -> Result<&Found, Refusal> {
+    let number = files[0].header.segment;
+    match whole(files) {
+        Ok(Some(whole)) => Ok(whole),
+        Ok(None) => Err(Refusal::Conflict(format!(
+            "several files have the header of segment {number}, and none holds all of the others; run `auditlog verify`"
+        ))),
+        Err(e) => {
+            Err(Refusal::Failed(format!("the files of segment {number} cannot be read: {e}")))
+        }
     }
 }
 

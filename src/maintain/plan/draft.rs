@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::fate::{Fate, Going, Why};
 use super::holes::{self, Gap, Holes};
 use super::{Terms, policy};
-use crate::maintain::scan::Kept;
+use crate::maintain::scan::{Kept, Said};
 use crate::maintain::survey::Segment;
 
 /// A fate for each segment, until they go together.
@@ -26,6 +26,7 @@ impl<'t> Draft<'t> {
     /// What becomes of each with the others beside it, and with the space that is needed; and of the holes.
     pub fn settle(mut self, gaps: &[Gap]) -> (Vec<(Segment, Fate)>, Holes) {
         self.keep_what_does_not_continue();
+        self.keep_what_may_explain();
         for gap in gaps.iter().filter(|gap| !gap.is_explained()) {
             self.keep_beside(gap);
         }
@@ -66,6 +67,27 @@ impl<'t> Draft<'t> {
                 let what = "the next segment does not go on from it; run `auditlog verify`";
                 self.keep(at - 1, Why::Unreadable(what.into()));
                 let what = "it does not go on from the segment before; run `auditlog verify`";
+                self.keep(at, Why::Unreadable(what.into()));
+            }
+        }
+    }
+
+    /// Where a segment ends that cannot be read is not known, so that a hole after it is not seen, and not told of
+    /// again. Once the segment can be read, that hole needs the record that it has now.
+    fn keep_what_may_explain(&mut self) {
+        let unreadable = |pair: &&[Segment]| pair[0].closed && pair[0].scan.is_err();
+        let after = self.segments.windows(2).filter(unreadable).map(|pair| &pair[1].header);
+        let before: Vec<u64> = after.filter_map(|header| header.first_seq.checked_sub(1)).collect();
+        let covers = |said: &Said| {
+            before.iter().any(|leaf| (said.what.first_seq..=said.what.through_seq).contains(leaf))
+        };
+        let explains = |segment: &Segment| {
+            segment.scan.as_ref().is_ok_and(|scan| scan.pruned.iter().any(covers))
+        };
+        for at in 0..self.segments.len() {
+            if explains(&self.segments[at]) {
+                let what =
+                    "its records may say what was deleted beside a segment that cannot be read";
                 self.keep(at, Why::Unreadable(what.into()));
             }
         }

@@ -30,9 +30,13 @@ impl Tasks<'_> {
     }
 
     fn holds(&mut self) -> Option<Vec<Hold>> {
-        let Self { setup, tally, .. } = self;
+        let Self { setup, tally, known_holds, .. } = self;
+        let state_dir = &setup.paths.state_dir;
         let told = setup.holds.mend(&setup.writer);
-        tally.get(told.and_then(|()| Holds::load(&setup.paths.state_dir)))
+        let known = || Holds::load_known(state_dir, **known_holds);
+        let holds = tally.get(told.and_then(|()| known()))?;
+        **known_holds = holds.len();
+        Some(holds)
     }
 
     /// Deletes the segments whose time is over; the leaves that are in no file any more.

@@ -1,7 +1,7 @@
 //! What a run has done so far, and what failed.
 
 use crate::clock::Clock;
-use crate::maintain::desk::Cause;
+use crate::maintain::shared::Cause;
 use crate::metrics::Failing;
 use crate::record::{Maintained, Task};
 

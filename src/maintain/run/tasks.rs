@@ -20,6 +20,8 @@ pub(super) struct Tasks<'r> {
     pub memory: &'r mut Memory,
     /// What the log says is in force.
     pub named: &'r mut Named,
+    /// How many holds the run before found.
+    pub known_holds: &'r mut usize,
     /// The time to go by, nanoseconds since 1970.
     pub believed_ns: i64,
     pub tally: Tally<'r>,

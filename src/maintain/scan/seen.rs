@@ -4,9 +4,7 @@ use super::{Kept, Lens, Said, Scan};
 use crate::engine::Sink;
 use crate::index::{EventRow, IndexError, SealRow};
 use crate::record::Pruned;
-use crate::retention::{Facts, Rules};
-
-const SECOND_NS: i64 = 1_000_000_000;
+use crate::retention::{Facts, Rules, expires_ns};
 
 /// What was seen so far.
 pub(super) struct Seen<'l> {
@@ -27,7 +25,7 @@ pub(super) struct Tally(Option<Kept>);
 impl Tally {
     fn add(&mut self, rules: &Rules, facts: &Facts<'_>, ts_ns: i64) {
         let seconds = rules.keep_seconds(facts);
-        let until_ns = after(ts_ns, seconds);
+        let until_ns = expires_ns(ts_ns, seconds);
         let one = Kept { until_ns, shortest_seconds: seconds, longest_seconds: seconds };
         let all = self.0.get_or_insert(one);
         all.until_ns = all.until_ns.max(until_ns);
@@ -45,15 +43,9 @@ impl Tally {
                 Kept { until_ns: 0, shortest_seconds: seconds, longest_seconds: seconds }
             }
         };
-        kept.until_ns = kept.until_ns.max(after(scan.newest_ns, kept.shortest_seconds));
+        kept.until_ns = kept.until_ns.max(expires_ns(scan.newest_ns, kept.shortest_seconds));
         kept
     }
-}
-
-/// So many seconds later; the end of time, if that is beyond it.
-fn after(ts_ns: i64, seconds: u64) -> i64 {
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    ts_ns.saturating_add(seconds.saturating_mul(SECOND_NS))
 }
 
 impl<'l> Seen<'l> {

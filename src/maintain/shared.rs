@@ -29,12 +29,12 @@ pub enum Progress {
     Stopping,
 }
 
-pub(super) struct Desk {
-    board: Mutex<Board>,
+pub(super) struct Shared {
+    inner: Mutex<Inner>,
     alarm: Alarm,
 }
 
-pub(super) struct Board {
+pub(super) struct Inner {
     pub settings: Arc<Settings>,
     /// Who asked for a run that has not begun.
     asked: Option<u32>,
@@ -51,9 +51,9 @@ pub(super) struct Board {
     pub state: State,
 }
 
-impl Desk {
+impl Shared {
     pub fn new(settings: Settings, state: State) -> io::Result<Self> {
-        let board = Board {
+        let inner = Inner {
             settings: Arc::new(settings),
             asked: None,
             begun: 0,
@@ -63,44 +63,44 @@ impl Desk {
             due: None,
             state,
         };
-        Ok(Self { board: Mutex::new(board), alarm: Alarm::new()? })
+        Ok(Self { inner: Mutex::new(inner), alarm: Alarm::new()? })
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(|e| e.into_inner())
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Asks for a run; the number of the one that will have begun after this. Whoever asks while one is under way
     /// gets another after it, since that one may be past what they care about; those who wait share it.
     pub fn ask(&self, uid: u32) -> u64 {
-        let mut board = self.lock();
-        board.asked.get_or_insert(uid);
-        let run = board.begun + 1;
-        drop(board);
-        self.alarm.call();
+        let mut inner = self.lock();
+        inner.asked.get_or_insert(uid);
+        let run = inner.begun + 1;
+        drop(inner);
+        self.alarm.wake();
         run
     }
 
     /// How far that run is.
     pub fn progress(&self, run: u64) -> Progress {
-        let board = self.lock();
-        match &board.state.history.last {
-            Some(last) if board.ended >= run => Progress::Ended(last.clone()),
-            _ if board.stopping => Progress::Stopping,
-            _ => Progress::Doing(board.doing.clone().unwrap_or_default()),
+        let inner = self.lock();
+        match &inner.state.history.last {
+            Some(last) if inner.ended >= run => Progress::Ended(last.clone()),
+            _ if inner.stopping => Progress::Stopping,
+            _ => Progress::Doing(inner.doing.clone().unwrap_or_default()),
         }
     }
 
     /// Uses these settings from the next run on.
     pub fn configure(&self, settings: Settings) {
         self.lock().settings = Arc::new(settings);
-        self.alarm.call();
+        self.alarm.wake();
     }
 
     /// Ends the run that is under way as soon as it can, and the thread with it.
     pub fn stop(&self) {
         self.lock().stopping = true;
-        self.alarm.call();
+        self.alarm.wake();
     }
 
     pub fn is_stopping(&self) -> bool {
@@ -111,24 +111,25 @@ impl Desk {
         self.lock().doing = Some(what);
     }
 
-    /// The run that has to begin now, if one has to: somebody asked, or it is due.
-    pub fn begin(&self, is_due: bool) -> Option<(Cause, Arc<Settings>)> {
-        let mut board = self.lock();
-        let cause = match board.asked.take() {
+    /// The run that has to begin now, if one has to: somebody asked, or it is due, or the disk calls for it.
+    pub fn begin(&self, is_due: bool, is_called: bool) -> Option<(Cause, Arc<Settings>)> {
+        let mut inner = self.lock();
+        let cause = match inner.asked.take() {
             Some(uid) => Cause { trigger: Trigger::Request, uid: Some(uid) },
             None if is_due => Cause::default(),
+            None if is_called => Cause { trigger: Trigger::LowSpace, uid: None },
             None => return None,
         };
-        board.begun += 1;
-        Some((cause, board.settings.clone()))
+        inner.begun += 1;
+        Some((cause, inner.settings.clone()))
     }
 
     /// The run that began last has ended, and this is remembered.
     pub fn end(&self, state: State) {
-        let mut board = self.lock();
-        board.ended = board.begun;
-        board.doing = None;
-        board.state = state;
+        let mut inner = self.lock();
+        inner.ended = inner.begun;
+        inner.doing = None;
+        inner.state = state;
     }
 
     /// Sleeps until that time of CLOCK_BOOTTIME, or until something changes here.
