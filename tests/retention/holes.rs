@@ -10,8 +10,8 @@ use auditlogd::fs::{Access, File, Fs, Real};
 use auditlogd::ledger::Paths;
 use auditlogd::ledger::proof::{self, verify_inclusion};
 use auditlogd::ledger::tree::{CompactRange, leaf_hash};
-use auditlogd::ledger::{line, segment};
 use auditlogd::ledger::verify::{Options, Verdict, verify};
+use auditlogd::ledger::{line, segment};
 use auditlogd::record::{Pruned, Record};
 use auditlogd::retention::Rules;
 
