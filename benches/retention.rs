@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use auditlogd::clock::Now;
 use auditlogd::engine::{PruneRows, RowsPruned};
 use auditlogd::fs::Real;
+use auditlogd::index::Reader;
 use auditlogd::retention::Rules;
 use common::lab;
 use common::running::Running;
@@ -45,7 +46,8 @@ fn main() -> Result<()> {
         (config.ledger.rotate_bytes, config.ledger.rotate_seconds) = (0, 0);
     })?;
     fill(&engine, &lab::paths(root.path()).log_dir, rows)?;
-    let mib = engine.index().database()?.space.bytes >> 20;
+    let mib =
+        Reader::open(&lab::paths(root.path()).state_dir.join("audit.db"))?.space()?.bytes >> 20;
     let (seconds, cores) = (start.elapsed().as_secs(), std::thread::available_parallelism()?);
     println!("{rows} rows over {DAYS} days, {mib} MiB, made in {seconds} s; {cores} processors\n");
     println!("                       acknowledged after, ms");

@@ -35,7 +35,8 @@
 //! [`ledger::proof`] shows one line to somebody who has no log: its path to a checkpoint's root.
 //!
 //! Below them: [`fs`] (the only way to the disk), [`program`], [`config`], and the vocabulary [`event`],
-//! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`]. Imports go down only; `tests/layers.rs` holds the floors.
+//! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`], [`words`].
+//! Imports go down only; `tests/layers.rs` holds the floors.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -64,3 +65,4 @@ pub mod keysheet;
 pub mod metrics;
 pub mod record;
 pub mod retention;
+pub mod words;

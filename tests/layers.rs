@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and its floor; the vocabulary on floor 0 is small enough to use itself.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 22] = [
     ("daemon", 5),
     ("cli", 5),
     ("ingest", 4),
@@ -25,6 +25,7 @@ const FLOORS: [(&str, u8); 21] = [
     ("clock", 0),
     ("metrics", 0),
     ("retention", 0),
+    ("words", 0),
     ("lib", 6),
     ("bin", 6),
 ];

@@ -16,6 +16,7 @@ use auditlogd::ledger::seal::Reason;
 use auditlogd::ledger::verify::{Report, Verdict};
 use auditlogd::ledger::{Ledger, LedgerError, Rescued};
 use common::auditor::{Auditor, Macs};
+use common::cases;
 use common::lab::{self, commit, event, new_root, paths, setup};
 
 /// The wall clock stands still.
@@ -135,11 +136,11 @@ fn steps_of(live: Life) -> u64 {
 fn crash_at_each_step_of(live: Life, first: u64) {
     let steps = steps_of(live);
     assert!(steps > first + 30, "the fault table covers steps {first} to {steps}");
-    for step in first..steps {
+    cases::each(first..steps, |step| {
         for fault in [Fault::NotDone, Fault::Done, Fault::Half] {
             crash_at(live, step, fault);
         }
-    }
+    });
 }
 
 fn crash_at(live: Life, step: u64, fault: Fault) {

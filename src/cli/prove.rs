@@ -199,5 +199,5 @@ fn best(all: Vec<(Note, Checkpoint)>, seq: u64) -> Option<(Note, Checkpoint)> {
 }
 
 fn seconds(duration: Duration) -> String {
-    super::text::count(duration.as_secs(), "second")
+    crate::words::count(duration.as_secs(), "second")
 }

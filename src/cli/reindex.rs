@@ -12,12 +12,13 @@ use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
 use super::output::Out;
 use super::progress::bar;
-use super::text::{count, visible};
+use super::text::visible;
 use crate::config::Config;
 use crate::control::{ControlError, Reply, Request, Status};
 use crate::engine::{IndexSetup, Lock, reindex_offline};
 use crate::fs::Real;
 use crate::ledger::segment;
+use crate::words::count;
 
 /// How often the daemon is asked how far it is.
 const POLL: Duration = Duration::from_millis(100);

@@ -6,8 +6,9 @@ use super::context::Context;
 use super::daemon::{ask, unexpected};
 use super::error::{Error, Exit};
 use super::output::Out;
-use super::text::{count, visible};
+use super::text::visible;
 use crate::control::{Reply, Request};
+use crate::words::count;
 
 const HELP: &str = "\
 The daemon rotates by itself, as [ledger] rotate_bytes and rotate_seconds say. By hand it is of use

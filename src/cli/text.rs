@@ -49,12 +49,6 @@ fn is_unsafe(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `1 file`, `2,912 files`.
-pub(super) fn count(n: u64, what: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", indicatif::HumanCount(n))
-}
-
 /// JSON text over several lines, two spaces a level, its tokens byte for byte as they are: numbers keep
 /// their digits and objects their order. Text that is not JSON comes out as some text, never as an error.
 pub(super) fn pretty_json(json: &str) -> String {

@@ -1,6 +1,5 @@
 //! What can be asked of and about the index while the engine runs.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, sync_channel};
@@ -8,8 +7,7 @@ use std::time::Duration;
 
 use super::feed::Feed;
 use super::indexer::Job;
-use crate::index::{IndexError, PruneRows, Reader, RowsPruned, Space};
-use crate::metrics::Metrics;
+use crate::index::{PruneRows, RowsPruned};
 
 /// Why a job has no end.
 const ENDED: &str = "the index has ended, because the daemon is stopping or had to give it up";
@@ -22,17 +20,6 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct IndexHandle {
     pub(super) feed: Arc<Feed>,
     pub(super) jobs: Sender<Job>,
-    pub(super) database: PathBuf,
-    pub(super) metrics: Arc<Metrics>,
-}
-
-/// The database on the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseSpace {
-    /// How large it is.
-    pub space: Space,
-    /// Why its write-ahead log cannot be emptied, if a reader keeps it from that.
-    pub held_by_reader: Option<String>,
 }
 
 impl IndexHandle {
@@ -80,17 +67,4 @@ impl IndexHandle {
             }
         }
     }
-
-    /// How large the database is, and whether somebody keeps it from being emptied; cheap.
-    pub fn database(&self) -> Result<DatabaseSpace, IndexError> {
-        let space = Reader::open(&self.database)?.space()?;
-        let held = self.metrics.wal_held_bytes.get();
-        let held_by_reader = (held > 0).then(|| held_by_reader(&self.database, held));
-        Ok(DatabaseSpace { space, held_by_reader })
-    }
-}
-
-fn held_by_reader(database: &Path, bytes: u64) -> String {
-    let error = IndexError::HeldByReader { path: database.into(), bytes };
-    error.to_string()
 }

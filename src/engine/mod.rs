@@ -20,9 +20,9 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use crate::index::{PruneRows, RowsPruned, Space};
+pub use crate::index::{PruneRows, RowsPruned};
 pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
-pub use index_handle::{DatabaseSpace, IndexHandle};
+pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
 pub use rows::{Sink, each as each_row};
@@ -146,8 +146,7 @@ impl Engine {
             result
         })?;
         let (jobs, index_jobs) = channel();
-        let (database, metrics) = (setup.index.database.clone(), setup.metrics.clone());
-        let handle = IndexHandle { feed: feed.clone(), jobs, database, metrics };
+        let handle = IndexHandle { feed: feed.clone(), jobs };
         let (index, id, metrics) = (setup.index, log_id.clone(), setup.metrics);
         let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics);
         let indexer = spawn("index", follow)?;
@@ -187,17 +186,6 @@ impl Engine {
     /// durable, or `false` if the writer has ended.
     pub fn reopen(&self) -> bool {
         self.commands.ask(Command::Reopen).is_some()
-    }
-
-    /// Renames the active segment and opens a new one; returns when that is durable, or `false` if there
-    /// was none. [`WriterHandle::rotate`] says more.
-    pub fn rotate(&self, reason: String) -> bool {
-        self.commands.rotate(reason).is_ok()
-    }
-
-    /// See [`WriterHandle::prune`].
-    pub fn prune(&self, records: Vec<Record>, not_before_ns: i64) -> Pruned {
-        self.commands.prune(records, not_before_ns)
     }
 
     /// A way to the writer for whoever changes the log from another thread.

@@ -2,21 +2,21 @@
 //! original removed. A kill at any moment leaves the one, the other, or both, which verification takes for one.
 
 mod encoder;
+mod original;
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{BufReader, ErrorKind, Read, Seek};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 pub use encoder::{GZIP_LEVEL, ZSTD_LEVEL};
+use original::Original;
 
 use super::quiet::forget;
 use super::staging::{FileError, Staged, same};
 use crate::config::Compression;
 use crate::fs::{Access, Fs};
-use crate::ledger::segment::{Encoding, Found, contents, open_listed, read_header};
+use crate::ledger::segment::{Encoding, Found, contents, read_header};
 
 /// Bytes between two looks at whether to stop.
 const BLOCK: usize = 256 << 10;
@@ -222,51 +222,6 @@ impl Task<'_> {
         match (self.stop)() {
             true => Err(CompressError::Stopped(self.original.path.clone())),
             false => Ok(()),
-        }
-    }
-}
-
-/// The segment as it was when it was opened.
-struct Original {
-    path: PathBuf,
-    file: fs::File,
-    meta: fs::Metadata,
-}
-
-impl Original {
-    fn open(found: &Found) -> Result<Self, CompressError> {
-        let path = found.path.clone();
-        let mut file = match open_listed(found) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Err(CompressError::Changed(path)),
-            opened => opened.map_err(FileError::of("opened", &path))?,
-        };
-        let looked = file.rewind().and_then(|()| file.metadata());
-        let meta = looked.map_err(FileError::of("looked at", &path))?;
-        let original = Self { path, file, meta };
-        original.check()?;
-        Ok(original)
-    }
-
-    /// Its name as a file of that form.
-    fn name_as(&self, form: Compression) -> Option<OsString> {
-        let encoding = match form {
-            Compression::None => return None,
-            Compression::Zstd => Encoding::Zstd,
-            Compression::Gzip => Encoding::Gzip,
-        };
-        let mut name = self.path.file_name()?.to_owned();
-        name.push(encoding.ending());
-        Some(name)
-    }
-
-    /// Fails unless the file at its path is the one that was opened, as it was.
-    fn check(&self) -> Result<(), CompressError> {
-        let what = |meta: &fs::Metadata| -> (u64, u64, u64, Option<SystemTime>) {
-            (meta.dev(), meta.ino(), meta.len(), meta.modified().ok())
-        };
-        match fs::symlink_metadata(&self.path) {
-            Ok(now) if what(&now) == what(&self.meta) => Ok(()),
-            _ => Err(CompressError::Changed(self.path.clone())),
         }
     }
 }

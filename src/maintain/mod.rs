@@ -3,11 +3,11 @@
 //!
 //! 1. [`Maintainer`] is the thread. It sleeps until the `timer` says that a run is due, or until somebody asks
 //!    for one by its [`MaintainHandle`] (`shared` is where the two meet), and has a low priority (`quiet`).
-//! 2. `run` ([`Runner`]) makes a run. `state` is what it remembers from the last one; `believed` the time that
-//!    retention goes by, over `boot`s.
+//! 2. `run` ([`Runner`]) makes a run. `state` is what it remembers from the last one, with the rules that the log
+//!    names (`named`); `believed` is the time that retention goes by, over `boot`s.
 //! 3. [`compress`] and [`archive`] take one closed segment after the other; both write by way of [`staging`].
 //! 4. `decide` puts together what a deletion depends on: [`holds`], free `space`, the archives; [`survey`] reads
-//!    each segment ([`scan`]) or remembers it; [`plan`] decides.
+//!    each segment ([`scan`], and `copies` where there are several files of it) or remembers it; [`plan`] decides.
 //! 5. [`prune`] records what goes, and deletes it; then the index deletes rows.
 //! 6. A record tells of the run; `status` tells how maintenance is, `forecast` how long the disk will do.
 //!
@@ -20,7 +20,7 @@ mod believed;
 mod boot;
 pub mod compress;
 mod copies;
-pub mod decide;
+mod decide;
 mod forecast;
 pub mod holds;
 mod maintainer;

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use indicatif::{BinaryBytes, HumanCount};
+use indicatif::BinaryBytes;
 
 use super::Maintained;
+use crate::words::count;
 
 /// What was done, in one line; what was not done is left out.
 impl fmt::Display for Maintained {
@@ -32,10 +33,6 @@ impl fmt::Display for Maintained {
             (false, _) => f.write_str(&parts.join(", ")),
         }
     }
-}
-
-fn count(n: u64, what: &str) -> String {
-    format!("{} {what}{}", HumanCount(n), if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use auditlogd::ledger::verify::Verdict;
 use auditlogd::ledger::{Ledger, LedgerError};
 
 use crate::common::auditor::{Auditor, Macs};
+use crate::common::cases;
 use crate::common::lab::{commit, event, new_root, now, paths, setup};
 use crate::common::pruning;
 use crate::common::running::Running;
@@ -28,23 +29,23 @@ const FAULTS: [(Fault, ErrorKind); 4] = [
 ];
 
 /// A life, played on a disk; the events that it was told are stored.
-type Life = dyn Fn(&Path, Arc<dyn Fs>, &mut Vec<String>);
+type Life = dyn Fn(&Path, Arc<dyn Fs>, &mut Vec<String>) + Sync;
 
-/// Plays a life and lets it fail at each of its steps in turn; `each` sees what is left of it.
-fn at_each_step(life: &Life, mut each: impl FnMut(&Path, &[String], &str)) {
+/// Plays a life and lets it fail at each of its steps; `each` sees what is left of it, and which step it was.
+fn at_each_step(life: &Life, each: impl Fn(&Path, &[String], u64, &str) + Sync) {
     let counting = Faulty::new(u64::MAX, Fault::NotDone, ErrorKind::Other);
     let root = new_root();
     life(root.path(), Arc::new(counting.clone()), &mut Vec::new());
     let steps = counting.steps();
     assert!(steps > 20, "the life has {steps} steps");
-    for step in 0..steps {
+    cases::each(0..steps, |step| {
         // Every way to fail meets every kind of step: neighbours are of many kinds.
         let (fault, kind) = FAULTS[step as usize % FAULTS.len()];
         let root = new_root();
         let mut acked = Vec::new();
         life(root.path(), Arc::new(Faulty::new(step, fault, kind)), &mut acked);
-        each(root.path(), &acked, &format!("step {step}, {fault:?}, {kind:?}"));
-    }
+        each(root.path(), &acked, step, &format!("step {step}, {fault:?}, {kind:?}"));
+    });
 }
 
 /// Fails unless the log goes on, holds each of `acked` once, and raises no alarm.
@@ -89,7 +90,7 @@ fn engine_life(root: &Path, fs: Arc<dyn Fs>, acked: &mut Vec<String>) {
 
 #[test]
 fn row_16_crash_at_any_step_of_commit_seal_rotate_and_stop() {
-    at_each_step(&engine_life, goes_on);
+    at_each_step(&engine_life, |root, acked, _, case| goes_on(root, acked, case));
 }
 
 /// Signs, stores, seals and rotates with the ledger alone, which is quicker.
@@ -118,11 +119,9 @@ fn live(root: &Path, fs: Arc<dyn Fs>, acked: &mut Vec<String>) -> Result<(), Led
 /// The start after a crash fails too, at each of its own steps.
 #[test]
 fn row_16_crash_of_the_start_after_a_crash() {
-    let mut round = 0;
-    at_each_step(&ledger_life, |root, acked, case| {
+    at_each_step(&ledger_life, |root, acked, crashed, case| {
         for step in 0.. {
-            round += 1;
-            let (fault, kind) = FAULTS[round % FAULTS.len()];
+            let (fault, kind) = FAULTS[(crashed + step) as usize % FAULTS.len()];
             let faulty = Arc::new(Faulty::new(step, fault, kind));
             if open(setup(root, faulty), now(200 + step)).is_ok() {
                 break;
@@ -157,7 +156,7 @@ fn row_16_crash_at_any_step_of_a_prune() {
     let life = |root: &Path, fs: Arc<dyn Fs>, acked: &mut Vec<String>| {
         let _ended_early = prune(root, fs, acked);
     };
-    at_each_step(&life, goes_on);
+    at_each_step(&life, |root, acked, _, case| goes_on(root, acked, case));
     let root = new_root();
     prune(root.path(), Arc::new(Real::default()), &mut Vec::new()).expect("no fault");
     assert!(!paths(root.path()).log_dir.join("audit.jsonl-1").exists());

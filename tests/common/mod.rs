@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod auditor;
+pub mod cases;
 pub mod lab;
 pub mod log;
 pub mod pruning;

@@ -210,7 +210,8 @@ impl World {
     }
 
     pub fn rotate(&mut self) {
-        self.daemon().engine.rotate("it is a day old".into());
+        let writer = self.daemon().engine.writer();
+        let _the_disk_may_fail = writer.rotate("it is a day old".into());
         self.revive();
     }
 

@@ -124,11 +124,13 @@ impl Whole {
 #[test]
 fn proofs_lead_over_any_holes() {
     for (lines, holes) in [
-        ([4; 6], vec![2..3, 4..5]),
-        ([1, 2, 3, 4, 5, 6], vec![1..2, 3..5]),
-        ([3, 1, 7, 2, 1, 4], vec![0..2, 4..5]),
-        ([6, 1, 2, 8, 1, 1], vec![0..1, 2..3, 5..6]),
+        ([4; 6], &[(2, 3), (4, 5)][..]),
+        ([1, 2, 3, 4, 5, 6], &[(1, 2), (3, 5)][..]),
+        ([3, 1, 7, 2, 1, 4], &[(0, 2), (4, 5)][..]),
+        ([2, 5, 1, 1, 1, 3], &[(1, 5)][..]),
+        ([6, 1, 2, 8, 1, 1], &[(0, 1), (2, 3), (5, 6)][..]),
     ] {
+        let holes: Vec<_> = holes.iter().map(|(from, to)| *from..*to).collect();
         let mut whole = Whole::new(lines);
         let records: Vec<_> = holes.iter().map(|hole| whole.record_of(hole.clone())).collect();
         let gone: Vec<_> = holes.iter().cloned().flatten().collect();

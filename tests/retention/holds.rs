@@ -107,7 +107,7 @@ fn holds_that_cannot_be_read_stop_all_deletion() {
     let mut world = World::of_days(2);
     world.pass(90);
     let plan = world.plan();
-    let path = Holds::path(&world.state_dir());
+    let path = world.state_dir().join("holds.json");
     for damaged in ["", "{", r#"{"version":2,"next":1,"holds":[]}"#, r#"{"version":1,"next":1}"#] {
         fs::write(&path, damaged).expect("writes");
         let refused = world.delete(&plan).expect_err("refused");

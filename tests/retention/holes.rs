@@ -1,12 +1,12 @@
 //! What the log says of its holes: few records, and at any moment one of each hole.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 
 use auditlogd::engine;
+use auditlogd::fs::Real;
 use auditlogd::fs::faulty::{Fault, Faulty};
-use auditlogd::fs::{Access, File, Fs, Real};
 use auditlogd::ledger::Paths;
 use auditlogd::ledger::proof::{self, verify_inclusion};
 use auditlogd::ledger::tree::{CompactRange, leaf_hash};
@@ -16,53 +16,8 @@ use auditlogd::record::{Pruned, Record};
 use auditlogd::retention::Rules;
 
 use crate::common::lab;
+use crate::disk::Hooked;
 use crate::world::{DAY, World, fates, leaves};
-
-/// A disk that asks before each file that is renamed, and tells of each that was removed.
-struct Asking {
-    real: Real,
-    may_rename: Box<dyn Fn(&Path) -> bool + Send + Sync>,
-    removed: Box<dyn Fn() + Send + Sync>,
-}
-
-impl Fs for Asking {
-    fn create_dir(&self, path: &Path, access: Access) -> io::Result<()> {
-        self.real.create_dir(path, access)
-    }
-
-    fn open_append(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
-        self.real.open_append(path, access)
-    }
-
-    fn open_slots(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
-        self.real.open_slots(path, access)
-    }
-
-    fn create_new(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
-        self.real.create_new(path, access)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.real.remove(path)?;
-        (self.removed)();
-        Ok(())
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.real.rename(from, to)
-    }
-
-    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
-        match (self.may_rename)(from) {
-            true => self.real.rename_new(from, to),
-            false => Err(io::ErrorKind::PermissionDenied.into()),
-        }
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.real.sync_dir(path)
-    }
-}
 
 /// Expects that the log holds, without a look at its age.
 fn holds(paths: &Paths) {
@@ -79,9 +34,7 @@ fn in_four_months_with_many_holes_few_records_are_written_and_each_hole_has_one_
     world.rules = Rules::of_days(30);
     world.keep("trade", 1_826);
     let paths = lab::paths(world.root.path());
-    let removed = Box::new(move || holds(&paths));
-    world.disk =
-        Arc::new(Asking { real: Real::default(), may_rename: Box::new(|_| true), removed });
+    world.disk = Arc::new(Hooked::after_remove(move || holds(&paths)));
     let (mut written, mut most, mut holes) = (0, 0, 0);
     for day in 0..120 {
         world.day(match day % 10 {
@@ -217,9 +170,11 @@ fn what_a_crash_left_beside_a_hole_can_still_be_proven() {
 fn a_file_that_cannot_be_deleted_stays_and_what_is_around_it_goes_on() {
     let mut world = World::of_days(6);
     world.pass(90);
-    let stuck: Mutex<PathBuf> = Mutex::new(world.segment(2));
-    let may_rename = Box::new(move |path: &Path| path != *stuck.lock().expect("a lock"));
-    world.disk = Arc::new(Asking { real: Real::default(), may_rename, removed: Box::new(|| ()) });
+    let stuck = world.segment(2);
+    world.disk = Arc::new(Hooked::before_rename(move |from: &Path| match from == stuck {
+        true => Err(io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
+    }));
     let plan = world.plan();
     let deleted = world.delete(&plan).expect("the record is written");
     assert_eq!((deleted.segments, deleted.errors.len()), (5, 1));

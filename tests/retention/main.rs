@@ -6,6 +6,7 @@ mod common;
 
 mod crashes;
 mod damage;
+mod disk;
 mod holds;
 mod holes;
 mod hostile;

@@ -7,10 +7,11 @@ use super::files::Summed;
 use super::frameworks::FRAMEWORKS;
 use super::page::{Entry, Fact, FindingRow, Page};
 use super::scan::Scan;
-use crate::cli::text::{count, visible};
+use crate::cli::text::visible;
 use crate::cli::verify::{Against, NO_SEALS, Target, database, sentence};
 use crate::clock::rfc3339;
 use crate::ledger::verify::{Finding, Happening, Hole, Kind, Report, Verdict};
+use crate::words::count;
 
 /// Everything that the page is made from.
 pub(super) struct Evidence<'a> {

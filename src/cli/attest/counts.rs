@@ -4,8 +4,9 @@ use jiff::tz::TimeZone;
 
 use super::page::{Count, CountRow, Day, SealRow, Seals};
 use super::scan::{MOST_SEALS, Scan, Sealed, Tally};
-use crate::cli::text::{count, visible};
+use crate::cli::text::visible;
 use crate::cli::time;
+use crate::words::count;
 
 /// Names that a table of counts holds.
 const MOST_ROWS: usize = 25;

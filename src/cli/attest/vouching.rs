@@ -5,8 +5,9 @@ use data_encoding::HEXLOWER;
 use super::compose::Evidence;
 use super::counts::{moment, number, seqs};
 use super::page::{Key, Range};
-use crate::cli::text::{count, visible};
+use crate::cli::text::visible;
 use crate::ledger::verify::{Hole, KeyFrom};
+use crate::words::count;
 
 impl Evidence<'_> {
     pub(super) fn keys(&self) -> Vec<Key> {

@@ -10,11 +10,11 @@ use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::output::{Form, Look, Out, note};
 use crate::cli::table::{Column, Field};
-use crate::cli::text::count;
 use crate::clock::{Clock, rfc3339};
 use crate::maintain::outlook::{Outlook, outlook};
 use crate::maintain::plan::{Fate, Why};
 use crate::maintain::survey::Segment;
+use crate::words::count;
 
 /// How many of those are shown that expire next.
 const NEXT: usize = 5;

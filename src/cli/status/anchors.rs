@@ -1,9 +1,9 @@
 //! How the anchors are, for people.
 
 use super::super::output::Look;
-use super::super::text::count;
 use crate::control;
 use crate::metrics::AnchorStatus;
+use crate::words::count;
 
 /// The lines about the anchors.
 pub(super) fn lines(daemon: &control::Status, look: &Look, line: &mut dyn FnMut(&str, String)) {

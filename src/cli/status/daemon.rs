@@ -4,9 +4,9 @@ use indicatif::{BinaryBytes, HumanDuration};
 use jiff::Timestamp;
 
 use super::super::output::Look;
-use super::super::text::count;
 use super::anchors;
 use crate::control;
+use crate::words::count;
 
 /// The lines about the daemon and its anchors.
 pub(super) fn lines(

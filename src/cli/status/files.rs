@@ -6,11 +6,11 @@ use indicatif::BinaryBytes;
 use serde::Serialize;
 
 use super::super::output::Look;
-use super::super::text::count;
 use super::readers;
 use crate::clock::{parse_rfc3339, rfc3339};
 use crate::index::{IndexError, Reader};
 use crate::ledger::segment::{self, Encoding, Found};
+use crate::words::count;
 
 #[derive(Default, Serialize)]
 pub(super) struct Database {

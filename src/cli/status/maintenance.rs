@@ -3,8 +3,8 @@
 use indicatif::BinaryBytes;
 
 use super::super::output::Look;
-use super::super::text::count;
 use crate::metrics::{ArchiveStatus, Forecast, MaintenanceStatus};
+use crate::words::count;
 
 const DAY: u64 = 86_400;
 /// Reasons that are shown.

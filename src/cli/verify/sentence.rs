@@ -1,8 +1,8 @@
 //! The verdict in one sentence.
 
-use crate::cli::text::count;
 use crate::clock::rfc3339;
 use crate::ledger::verify::{Covered, Figures, Finding, Report};
+use crate::words::count;
 
 /// The verdict, with the first reason for it.
 pub(in crate::cli) fn sentence(report: &Report) -> String {

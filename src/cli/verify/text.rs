@@ -5,9 +5,10 @@ use indicatif::BinaryBytes;
 use super::Circumstances;
 use super::sentence::{sentence, told};
 use crate::cli::output::Look;
-use crate::cli::text::{count, visible};
+use crate::cli::text::visible;
 use crate::clock::rfc3339;
 use crate::ledger::verify::{Figures, Hole, KeyFrom, Report, Verdict};
+use crate::words::count;
 
 /// What a copy of a log lacks that was made of the log directory alone.
 pub(in crate::cli) const NO_SEALS: &str = "there is no seals.jsonl (it is in the daemon's state directory), so whether the log's end was cut can show by an anchor only";
