@@ -88,7 +88,7 @@ impl Out {
         columns: &'static [Column],
         rows: &[Vec<Field>],
     ) -> Result<(), Error> {
-        self.with(|writer, look| Table::new(columns, false).write(rows, writer, look))
+        self.with(|writer, look| Table::wrapping(columns).write(rows, writer, look))
     }
 
     /// Writes a value as JSON on a line.

@@ -47,6 +47,8 @@ pub(super) struct Table {
     columns: &'static [Column],
     /// More rows come later: widths must suit them too.
     open: bool,
+    /// Texts that are too long go on in the next line, at a blank, instead of being cut.
+    wrap: bool,
     /// The widths of the last batch; 0: left out.
     widths: Vec<u16>,
 }
@@ -54,7 +56,12 @@ pub(super) struct Table {
 impl Table {
     /// A table of these columns. `open`: rows come in as they happen.
     pub(super) fn new(columns: &'static [Column], open: bool) -> Self {
-        Self { columns, open, widths: Vec::new() }
+        Self { columns, open, wrap: false, widths: Vec::new() }
+    }
+
+    /// A table of few rows, all of whose texts are to be read to their end.
+    pub(super) fn wrapping(columns: &'static [Column]) -> Self {
+        Self { wrap: true, ..Self::new(columns, false) }
     }
 
     /// Writes the next rows, the first time below the headings.
@@ -67,8 +74,11 @@ impl Table {
         let first = self.widths.is_empty();
         self.set_widths(rows, look.width);
         let mut grid = Grid::new();
-        // No blank is special: a text is cut where the column ends.
-        grid.set_delimiter('\0').load_style(comfy_table::presets::NOTHING);
+        grid.load_style(comfy_table::presets::NOTHING);
+        if !self.wrap {
+            // No blank is special: a text is cut where the column ends.
+            grid.set_delimiter('\0');
+        }
         match look.color {
             true => grid.enforce_styling().style_text_only(),
             false => _ = grid.force_no_tty(),
@@ -79,7 +89,12 @@ impl Table {
                 names.map(|n| Cell::new(n).add_attribute(Attribute::Bold)).collect::<Vec<_>>(),
             );
         }
-        rows.iter().for_each(|fields| _ = grid.add_row(row(fields)));
+        let height = if self.wrap { usize::MAX } else { 1 };
+        for fields in rows {
+            let mut row = row(fields);
+            row.max_height(height);
+            grid.add_row(row);
+        }
         self.lay_out(&mut grid);
         for line in grid.lines() {
             writeln!(out, "{}", line.trim_end())?;
@@ -138,9 +153,7 @@ fn row(fields: &[Field]) -> Row {
             None => cell,
         }
     });
-    let mut row = Row::from(cells.collect::<Vec<_>>());
-    row.max_height(1);
-    row
+    Row::from(cells.collect::<Vec<_>>())
 }
 
 /// Narrows the widest columns until everything fits, then leaves out the least important one, and so on.
@@ -212,6 +225,16 @@ mod tests {
         );
         let text = written(&mut table, &[["1234", "long.type", "", "x"]], &look(None));
         assert_eq!(text, format!("1234  long.type          x\n"));
+    }
+
+    #[test]
+    fn texts_that_have_to_be_read_go_on_in_the_next_line() {
+        let rows = [["7", "a.b", "", "one two three four"], ["8", "a.b", "", "short"]];
+        let text = written(&mut Table::wrapping(&COLUMNS), &rows, &look(Some(20)));
+        assert_eq!(
+            text,
+            "SEQ  TYPE  ACTION\n  7  a.b   one two\n           three\n           four\n  8  a.b   short\n"
+        );
     }
 
     #[test]

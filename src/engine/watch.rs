@@ -43,7 +43,7 @@ impl Watch {
         }
         let unstepped = Now { wall_ns: now.wall_ns.saturating_sub(step_ns), ..now };
         let (expected, found) = (rfc3339(unstepped.wall_ns), rfc3339(now.wall_ns));
-        tracing::warn!(%expected, %found, "the clock stepped");
+        tracing::warn!("the clock stepped from {expected} to {found}");
         Look { now, unstepped, step: Some(Record::ClockStep { expected, found, step_ns }) }
     }
 }

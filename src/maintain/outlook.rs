@@ -62,9 +62,10 @@ pub fn outlook(config: &Config, now: Now) -> Result<Outlook, OutlookError> {
     let boot = Boot(clock::boot_id().map_err(read("the kernel's boot id".into()))?);
     let disk = Arc::new(Real::default());
     let file = StateFile::new(disk.clone(), &config.state_dir);
-    let believed = Believed::next(file.read().0.believed.as_ref(), now, &boot);
+    let (state, _) = file.read();
+    let believed = Believed::next(state.believed.as_ref(), now, &boot);
     let believed_ns = believed.for_retention(now);
-    let holds = Holds::load(&config.state_dir)?;
+    let holds = Holds::load_known(&config.state_dir, state.holds)?;
     let settings = Settings::of(config, Arc::new(config.field_map()?));
     let basis = Basis {
         log_dir: dir,

@@ -82,11 +82,11 @@ pub fn survey(
     Ok(segments)
 }
 
-/// Whether leaves are missing before some segment.
+/// Whether leaves are missing before some segment, or may be, since it is not known where the one before ends.
 fn has_gaps(segments: &[Segment]) -> bool {
     let mut end = Some(0);
     segments.iter().any(|segment| {
-        let before = end.is_some_and(|end| end < segment.header.first_seq);
+        let before = end.is_none_or(|end| end < segment.header.first_seq);
         end = segment.scan.as_ref().ok().map(|scan| scan.end);
         before
     })

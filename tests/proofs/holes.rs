@@ -83,8 +83,11 @@ impl Whole {
             !unknown.into_iter().any(|hole| hole.end > from && hole.start < to)
         };
         let roots: Vec<_> = (0..=end).map(|size| self.root(size)).collect();
+        // Around the ends of segments and holes, and some others.
+        let near = |size: &u64| self.begins.iter().any(|begin| begin.abs_diff(*size) <= 1);
+        let wanted = |size: &u64| near(size) || size.is_multiple_of(7) || *size == end;
         for first in 0..end {
-            for size in first + 1..=end {
+            for size in (first + 1..=end).filter(|size| wanted(size)) {
                 let at = format!("{first} of {size}, without {gone:?}");
                 let made = proof::inclusion(&dir, &self.log_id, first, size);
                 if lost(first) {
@@ -121,7 +124,7 @@ impl Whole {
 #[test]
 fn proofs_lead_over_any_holes() {
     for (lines, holes) in [
-        ([4; 6], &[(2, 3)][..]),
+        ([4; 6], &[(2, 3), (4, 5)][..]),
         ([1, 2, 3, 4, 5, 6], &[(1, 2), (3, 5)][..]),
         ([3, 1, 7, 2, 1, 4], &[(0, 2), (4, 5)][..]),
         ([2, 5, 1, 1, 1, 3], &[(1, 5)][..]),

@@ -8,15 +8,16 @@ use auditlogd::engine;
 use auditlogd::fs::Real;
 use auditlogd::fs::faulty::{Fault, Faulty};
 use auditlogd::ledger::Paths;
-use auditlogd::ledger::line;
-use auditlogd::ledger::tree::CompactRange;
+use auditlogd::ledger::proof::{self, verify_inclusion};
+use auditlogd::ledger::tree::{CompactRange, leaf_hash};
 use auditlogd::ledger::verify::{Options, Verdict, verify};
+use auditlogd::ledger::{line, segment};
 use auditlogd::record::{Pruned, Record};
 use auditlogd::retention::Rules;
 
 use crate::common::lab;
 use crate::disk::Hooked;
-use crate::world::{DAY, World, fates};
+use crate::world::{DAY, World, fates, leaves};
 
 /// Expects that the log holds, without a look at its age.
 fn holds(paths: &Paths) {
@@ -126,6 +127,43 @@ fn a_record_of_more_than_its_hole_is_repeated_word_for_word_before_it_goes() {
     world.pass(10);
     world.run();
     world.holds_from_its_first_segment();
+}
+
+/// A larger record explains the hole too, but proofs cannot start in the middle of it.
+#[test]
+fn what_a_crash_left_beside_a_hole_can_still_be_proven() {
+    let mut world = World::new();
+    world.keep("short", 7);
+    // The daemon's own, so that the segment goes with its events.
+    world.keep("auditlogd.*", 7);
+    for event_type in ["a", "left", "short", "a"] {
+        world.day(&[event_type]);
+    }
+    world.pass(7);
+    assert_eq!(world.run().segments, 1);
+    days(&mut world, 1);
+    world.pass(90);
+    // Everything goes, but it ends after the first file.
+    world.disk = Arc::new(Faulty::new(2, Fault::NotDone, io::ErrorKind::Other));
+    let plan = world.plan();
+    assert_eq!(fates(&plan), ["go", "go", "go", "go", "open"]);
+    world.delete(&plan).expect("the record is written");
+    world.disk = Arc::new(Real::default());
+    assert_eq!(world.numbers(), [1, 3, 4, 5]);
+    let left = leaves(&world.plan(), 0..1).start + 1;
+    let proven = |world: &World| {
+        let (dir, id) = (world.log_dir(), world.log_id());
+        let last = segment::list(&dir).expect("lists").pop().expect("a segment").header;
+        let made = proof::inclusion(&dir, &id, left, last.first_seq).expect("a proof");
+        let root = last.tree().expect("a frontier").root();
+        assert!(verify_inclusion(&leaf_hash(&made.line), left, last.first_seq, &made.path, &root));
+    };
+    proven(&world);
+    world.hold("it", |what| what.event_type = vec!["left".into()]);
+    world.run();
+    assert_eq!(world.numbers(), [1, 5]);
+    proven(&world);
+    world.verify_ok("held");
 }
 
 #[test]

@@ -86,3 +86,27 @@ fn a_hole_stays_explained_while_the_segment_before_it_cannot_be_read() {
     world.run();
     world.holds_with(&[holes[0].clone(), holes[1].clone(), leaves(&plan, 2..3)]);
 }
+
+#[test]
+fn a_hole_does_not_grow_while_the_segment_before_it_cannot_be_read() {
+    let mut world = World::new();
+    world.keep("b", 3_650);
+    ["b", "a", "c", "b"].into_iter().for_each(|kind| world.day(&[kind]));
+    world.keep("c", 200);
+    world.pass(90);
+    world.run();
+    assert_eq!(world.numbers(), [0, 2, 3, 4]);
+    let path = world.segment(0);
+    let other = path.with_file_name("edited by somebody");
+    let text = fs::read_to_string(&path).expect("reads");
+    fs::write(&other, text.replace("\"b\"", "\"c\"")).expect("writes");
+    world.pass(200);
+    // Its hole and the one before it would be one, which no record covers as a whole.
+    assert_eq!(fates(&world.plan())[..2], ["unreadable"; 2]);
+    world.run();
+    fs::remove_file(other).expect("removes");
+    world.verify_ok("it is whole again");
+    world.run();
+    assert_eq!(world.numbers(), [0, 3, 4]);
+    world.verify_ok("the hole has grown");
+}

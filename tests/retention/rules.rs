@@ -151,6 +151,30 @@ fn a_hole_of_before_the_clock_was_set_back_states_no_age_any_more() {
 }
 
 #[test]
+fn no_record_is_older_than_what_it_says_was_deleted() {
+    let mut world = World::new();
+    world.rules = Rules::of_days(1);
+    world.keep("b", 150);
+    world.day(&["b"]);
+    // The clock is ahead for some days.
+    world.running.pass(100 * DAY, 1);
+    world.day(&["a"]);
+    world.pass(1);
+    assert_eq!(world.run().segments, 1);
+    world.running.pass(-100 * DAY, 1);
+    // Now what is before the hole goes: one record would say of both that they are gone.
+    world.rules = Rules::of_days(1);
+    let plan = world.plan();
+    assert_eq!(fates(&plan), ["go", "open"]);
+    let refused = world.delete(&plan).expect_err("too early");
+    assert!(matches!(refused, PruneError::TooEarly), "{refused}");
+    world.verify_ok("as it was");
+    world.pass(100);
+    world.run();
+    world.holds_from_its_first_segment();
+}
+
+#[test]
 fn a_segment_is_read_again_only_if_its_file_the_rules_or_the_holds_are_others() {
     let mut world = World::of_days(2);
     world.pass(90);

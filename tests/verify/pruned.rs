@@ -293,7 +293,7 @@ fn a_verification_begins_again_when_segments_vanish_while_it_reads() {
     let report = verify(&options, &mut |done, _| {
         if std::mem::replace(&mut last, done) > done {
             gone += 1;
-            prune(&mut log, &[(64 - gone, 65 - gone)]);
+            prune(&mut log, &[(60 - 2 * gone, 61 - 2 * gone)]);
         }
     });
     expect(&report, Verdict::Unverifiable, "segments were deleted each of the 10 times");

@@ -30,7 +30,7 @@ pub(in crate::cli) struct List {
 }
 
 static COLUMNS: [Column; 5] = [
-    Column { name: "NAME", min: 8, usual: 12, drop: 0, right: false },
+    Column { name: "NAME", min: 16, usual: 12, drop: 0, right: false },
     Column { name: "EVENTS", min: 16, usual: 40, drop: 0, right: false },
     Column { name: "REASON", min: 12, usual: 30, drop: 3, right: false },
     Column { name: "BY", min: 4, usual: 6, drop: 1, right: true },

@@ -26,7 +26,7 @@ follows it; there are never two at a time.
 
 Examples:
   sudo auditlog maintain
-  auditlog maintain --dry-run      what would be deleted, and why; asks nobody and changes nothing
+  auditlog maintain --dry-run      which segments would be deleted, and why; asks nobody, changes nothing
   auditlog status                  when the next run is, and what the last one did
   auditlog query --type auditlogd.maintained --since 7d
 
@@ -42,7 +42,8 @@ Exit codes:
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(super) struct Maintain {
-    /// Only show what would be deleted, by the configuration as it is in the files now
+    /// Only show which segments would be deleted, by the configuration as it is in the files now; rows of
+    /// the database go each by its own rule, and are not listed
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// In which form --dry-run tells it

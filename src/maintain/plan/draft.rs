@@ -72,20 +72,27 @@ impl<'t> Draft<'t> {
         }
     }
 
-    /// Where a segment ends that cannot be read is not known, so that a hole after it is not seen, and not told of
-    /// again. Once the segment can be read, that hole needs the record that it has now.
+    /// Where a segment ends that cannot be read is not known, so that a hole after it is not seen, nor told of
+    /// again. Once the segment can be read, that hole needs one record of all of it: the one that it has now.
     fn keep_what_may_explain(&mut self) {
-        let unreadable = |pair: &&[Segment]| pair[0].closed && pair[0].scan.is_err();
-        let after = self.segments.windows(2).filter(unreadable).map(|pair| &pair[1].header);
-        let before: Vec<u64> = after.filter_map(|header| header.first_seq.checked_sub(1)).collect();
-        let covers = |said: &Said| {
-            before.iter().any(|leaf| (said.what.first_seq..=said.what.through_seq).contains(leaf))
-        };
-        let explains = |segment: &Segment| {
-            segment.scan.as_ref().is_ok_and(|scan| scan.pruned.iter().any(covers))
-        };
-        for at in 0..self.segments.len() {
-            if explains(&self.segments[at]) {
+        for at in 1..self.segments.len() {
+            let before = &self.segments[at - 1];
+            if !before.closed || before.scan.is_ok() {
+                continue;
+            }
+            let Some(leaf) = self.segments[at].header.first_seq.checked_sub(1) else { continue };
+            let covers =
+                |said: &Said| (said.what.first_seq..=said.what.through_seq).contains(&leaf);
+            let explains = |segment: &Segment| {
+                segment.scan.as_ref().is_ok_and(|scan| scan.pruned.iter().any(covers))
+            };
+            let explain: Vec<_> =
+                (0..self.segments.len()).filter(|at| explains(&self.segments[*at])).collect();
+            if !explain.is_empty() {
+                let what = "the segment before it cannot be read, and what was deleted between them is not known";
+                self.keep(at, Why::Unreadable(what.into()));
+            }
+            for at in explain {
                 let what =
                     "its records may say what was deleted beside a segment that cannot be read";
                 self.keep(at, Why::Unreadable(what.into()));

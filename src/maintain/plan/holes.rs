@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{Fate, policy};
+use crate::clock::parse_rfc3339;
+use crate::ledger::segment::Header;
 use crate::ledger::tree::{CompactRange, Tree};
 use crate::maintain::scan::{Said, Scan};
 use crate::maintain::survey::Segment;
@@ -141,7 +143,7 @@ pub(super) fn after(
     let mut pieces = Vec::new();
     for (at, (segment, fate)) in segments.iter().zip(fates).enumerate() {
         let gap = gaps.next_if(|gap| gap.after == at);
-        pieces.extend(gap.and_then(|gap| again(gap, wall_ns)));
+        pieces.extend(gap.and_then(|gap| again(gap, &segment.header, wall_ns)));
         match (fate, &segment.scan) {
             (Fate::Go(going), Ok(scan)) => pieces.push(Piece {
                 leaves: scan.first_seq..scan.end,
@@ -161,12 +163,13 @@ pub(super) fn after(
 }
 
 /// A hole that there is already, for its next record. If the clock was set back since the last one, the age
-/// that it stated may not be true any more: then none is.
-fn again(gap: &Gap, wall_ns: i64) -> Option<Piece<'_>> {
+/// that it stated may not be true any more: then none is. But it must have been sealed by then, and it was when
+/// the segment `after` it was opened.
+fn again<'g>(gap: &'g Gap, after: &Header, wall_ns: i64) -> Option<Piece<'g>> {
     let Said { ts_ns, what, .. } = gap.said.as_ref()?;
     let (keep_seconds, not_before_ns) = match *ts_ns <= wall_ns {
         true => (what.keep_seconds, *ts_ns),
-        false => (0, i64::MIN),
+        false => (0, parse_rfc3339(&after.opened).unwrap_or(*ts_ns)),
     };
     let (leaves, range, policy) = (gap.leaves.clone(), gap.known.clone(), &what.policy[..]);
     Some(Piece { leaves, range, keep_seconds, not_before_ns, policy, of: Err(gap) })
