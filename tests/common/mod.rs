@@ -146,7 +146,9 @@ impl Daemon {
 
     /// The lines of the active segment as they are now; a line that is being written is not one.
     pub fn lines(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.segment()).expect("the active segment can be read");
+        // For a moment of a rotation there is none.
+        let text =
+            eventually("there is an active segment", || fs::read_to_string(self.segment()).ok());
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
         let parse = |line| serde_json::from_str(line).expect("a line is JSON");
         text[..whole].lines().map(parse).collect()
