@@ -52,7 +52,20 @@ impl Runner {
         let archives =
             Arc::new(Archives::open(setup.fs.clone(), setup.paths.clone(), setup.clock.clone()));
         let (boot, memory) = (Boot(setup.boot_id.clone()), file.read_memory());
-        Self { setup, boot, file, state, memory, archives }
+        let mut runner = Self { setup, boot, file, state, memory, archives };
+        runner.believe_from_now_on();
+        runner
+    }
+
+    /// A clock that is set ahead before the first run has ended is not believed at once either.
+    fn believe_from_now_on(&mut self) {
+        if self.state.believed.is_some() {
+            return;
+        }
+        self.state.believed = Some(Believed::next(None, self.setup.clock.now(), &self.boot));
+        if let Err(e) = self.file.write(&self.state, &self.memory) {
+            tracing::warn!("{e}");
+        }
     }
 
     /// What is remembered.

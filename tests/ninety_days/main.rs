@@ -163,6 +163,23 @@ fn a_clock_that_jumps_years_ahead_deletes_nothing() {
 }
 
 #[test]
+fn a_clock_that_jumps_before_the_first_run_deletes_nothing_either() {
+    let mut world = World::new(CONFIG);
+    let sent: Vec<_> = events(0, 6, &world);
+    let lines: Vec<_> = sent.iter().map(|(event, text)| (event.id.clone(), text.clone())).collect();
+    assert!(world.store(&lines));
+    world.rotate();
+    world.set_clock(3_650 * DAY as i64);
+    world.pass(HOUR);
+    world.rotate();
+    for _ in 0..2 {
+        let done = world.maintain().expect("a run");
+        assert_eq!((done.pruned.count, done.rows.count), (0, 0));
+    }
+    assert!(in_ledger(&world).len() >= sent.len());
+}
+
+#[test]
 fn a_run_that_dies_at_any_step_leaves_a_log_that_verifies_and_the_next_one_does_the_rest() {
     let mut world =
         World::new(&format!("[maintenance]\nkeep_days = 3\n{}", CONFIG.replace('7', "1")));

@@ -11,6 +11,7 @@ use crate::maintain::prune::{PruneError, Pruning, prune};
 use crate::maintain::{holds::Holds, space};
 use crate::record::{Maintained, Record};
 use crate::retention::Hold;
+use crate::words::count;
 
 impl Tasks<'_> {
     /// Segments, then rows of the database.
@@ -149,7 +150,7 @@ impl Tasks<'_> {
         let task = &mut self.tally.done.rows;
         (task.count, task.bytes) = (rows.rows, rows.returned_bytes);
         if rows.kept_by_hold > 0 {
-            let what = format!("{} rows of the database are kept by holds", rows.kept_by_hold);
+            let what = format!("holds keep {} of the database", count(rows.kept_by_hold, "row"));
             self.tally.keep_back(vec![what]);
         }
     }
