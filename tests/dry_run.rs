@@ -99,9 +99,34 @@ fn the_configuration_counts_as_it_is_in_the_files() {
     assert_eq!(segments(&report["next"]), [1]);
     let output = dry_run(root.path(), &[]);
     let said = String::from_utf8_lossy(&output.stdout);
-    for part in ["nothing would be deleted", "kept, though", "next:", "expires "] {
+    for part in ["no segment would be deleted", "kept, though", "next:", "expires "] {
         assert!(said.contains(part), "{said}");
     }
+}
+
+#[test]
+fn rows_go_each_by_its_own_rule_and_are_counted() {
+    let events = |root: &Path| {
+        let db =
+            rusqlite::Connection::open(root.join("var/lib/auditlogd/audit.db")).expect("opens");
+        let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("counts");
+        (
+            count("SELECT count(*) FROM events"),
+            count("SELECT count(*) FROM events WHERE event_type = 'trade'"),
+        )
+    };
+    let root = log("");
+    let (all, trades) = events(root.path());
+    let report = json(root.path());
+    assert_eq!((&report["delete_rows"], &report["held_rows"]), (&all.into(), &0.into()));
+    assert_eq!(events(root.path()), (all, trades), "nothing is changed");
+    configure(root.path(), "[[retention]]\nevent_type = \"trade\"\nkeep_days = 1826\n");
+    assert_eq!(json(root.path())["delete_rows"], all - trades);
+    let said = dry_run(root.path(), &[]);
+    let said = String::from_utf8_lossy(&said.stdout);
+    let rows =
+        format!("{} rows of the database would be deleted, each by its own rule", all - trades);
+    assert!(said.contains(&rows), "{said}");
 }
 
 #[test]

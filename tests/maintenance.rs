@@ -122,7 +122,7 @@ fn what_has_expired_goes_when_the_configuration_says_so_and_somebody_asks() {
     let (code, said) = verify(daemon.root());
     assert_eq!(code, Some(0), "{said}");
     let (_, said) = text(&daemon.tool(&["status"]));
-    assert!(said.contains("expired ones deleted in 1 place"), "{said}");
+    assert!(said.contains("some are gone in 1 place"), "{said}");
 }
 
 #[test]

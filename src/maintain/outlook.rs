@@ -16,12 +16,17 @@ use crate::clock::{self, Clock, Now};
 use crate::config::Config;
 use crate::event::FieldMapError;
 use crate::fs::Real;
+use crate::index::{PruneRows, Reader};
 use crate::ledger::{Paths, segment};
 
 /// What would be done.
 pub struct Outlook {
     /// What would become of each segment.
     pub plan: Plan,
+    /// Rows of the database that would go by their own rules.
+    pub rows: u64,
+    /// Those that have expired and that only holds keep.
+    pub rows_held: u64,
     /// The time that it goes by, nanoseconds since 1970.
     pub believed_ns: i64,
 }
@@ -79,5 +84,8 @@ pub fn outlook(config: &Config, now: Now) -> Result<Outlook, OutlookError> {
         wall_ns: now.wall_ns,
     };
     let plan = basis.decide(&mut file.read_memory(), &|| false).map_err(OutlookError::Undecided)?;
-    Ok(Outlook { plan, believed_ns })
+    let what = PruneRows { rules: settings.rules.clone(), believed_ns, holds, gone: Vec::new() };
+    let rows = Reader::open(&config.database()).and_then(|reader| reader.would_prune(what));
+    let rows = rows.map_err(|e| OutlookError::Undecided(e.to_string()))?;
+    Ok(Outlook { plan, rows: rows.rows, rows_held: rows.kept_by_hold, believed_ns })
 }

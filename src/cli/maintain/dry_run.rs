@@ -34,6 +34,10 @@ struct Report {
     /// The time that retention goes by.
     believed: String,
     delete: Vec<Entry>,
+    /// Rows of the database that would go, each by its own rule.
+    delete_rows: u64,
+    /// Those that have expired, but for a hold.
+    held_rows: u64,
     kept_back: Vec<Entry>,
     next: Vec<Entry>,
     /// Lines that are missing, first and last, though no record says that they were deleted.
@@ -108,7 +112,7 @@ impl Entry {
 /// Tells what a run would delete if it came now.
 pub(super) fn run(form: Form, context: &Context, out: &mut Out) -> Result<(), Error> {
     let now = Clock::System.now();
-    let Outlook { plan, believed_ns } =
+    let Outlook { plan, rows, rows_held, believed_ns } =
         outlook(context.config()?, now).map_err(|e| Error::Outlook(e.to_string()))?;
     let (mut delete, mut kept_back, mut next) = (Vec::new(), Vec::new(), Vec::new());
     for (segment, fate) in &plan.segments {
@@ -125,7 +129,8 @@ pub(super) fn run(form: Form, context: &Context, out: &mut Out) -> Result<(), Er
     let ends = |Range { start, end }: &Range<u64>| [*start, end.saturating_sub(1)];
     let missing = plan.missing.iter().map(ends).collect();
     let believed = rfc3339(believed_ns);
-    let report = Report { believed, delete, kept_back, next, missing };
+    let (delete_rows, held_rows) = (rows, rows_held);
+    let report = Report { believed, delete, delete_rows, held_rows, kept_back, next, missing };
     match form {
         Form::Json => out.json(&report)?,
         Form::Text => text(&report, out)?,
@@ -143,13 +148,26 @@ pub(super) fn run(form: Form, context: &Context, out: &mut Out) -> Result<(), Er
 fn text(report: &Report, out: &mut Out) -> Result<(), Error> {
     let bytes: u64 = report.delete.iter().map(|entry| entry.bytes).sum();
     match report.delete.len() as u64 {
-        0 => out.line("nothing would be deleted")?,
+        0 => out.line("no segment would be deleted")?,
         n => {
             let (segments, size) = (count(n, "segment"), BinaryBytes(bytes));
             out.line(format_args!("{segments} would be deleted, {size}:"))?;
         }
     }
     table(&report.delete, out)?;
+    let held = match report.held_rows {
+        0 => String::new(),
+        n => format!("; holds keep {n} more"),
+    };
+    match report.delete_rows {
+        0 => out.line(format_args!("no row of the database would be deleted{held}"))?,
+        n => {
+            let rows = count(n, "row");
+            out.line(format_args!(
+                "{rows} of the database would be deleted, each by its own rule{held}"
+            ))?;
+        }
+    }
     if !report.kept_back.is_empty() {
         out.line("\nkept, though not for lack of age:")?;
         table(&report.kept_back, out)?;

@@ -42,8 +42,8 @@ Exit codes:
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(super) struct Maintain {
-    /// Only show which segments would be deleted, by the configuration as it is in the files now; rows of
-    /// the database go each by its own rule, and are not listed
+    /// Only show what would be deleted, by the configuration as it is in the files now: which segments, and how
+    /// many rows of the database
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// In which form --dry-run tells it

@@ -135,7 +135,7 @@ impl Segments {
             text.push_str(&format!(", {} compressed", self.compressed));
         }
         if self.holes > 0 {
-            text.push_str(&format!(", expired ones deleted in {}", count(self.holes, "place")));
+            text.push_str(&format!(", some are gone in {}", count(self.holes, "place")));
         }
         if let Some(oldest) = self.oldest.as_deref().and_then(parse_rfc3339) {
             text.push_str(&format!(", since {}", look.time(oldest)));

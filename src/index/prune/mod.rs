@@ -9,6 +9,7 @@
 
 mod gone;
 mod judge;
+mod outlook;
 mod rows;
 mod space;
 

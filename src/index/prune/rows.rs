@@ -34,21 +34,30 @@ impl Rows {
         done: &mut RowsPruned,
     ) -> rusqlite::Result<Option<usize>> {
         let Some(open) = &mut self.open else { return self.find(tx, judge, done) };
-        let last = ((open.block + 1) << BLOCK_SHIFT) - 1;
-        let judged = judge_rows(tx, judge, open.next, last)?;
-        open.held += judged.held;
-        done.judged += judged.rows as u64;
+        let judged = open.judge(tx, judge, done)?;
         for (from, to) in &judged.over {
             let sql = "DELETE FROM events WHERE seq BETWEEN ?1 AND ?2";
             done.rows += tx.prepare_cached(sql)?.execute([from, to])? as u64;
         }
-        match judged.next {
-            Some(next) if judged.rows == UNIT_ROWS as usize => open.next = next,
-            _ => {
-                open.finish(tx, judge)?;
-                done.kept_by_hold += open.held;
-                self.open = None;
-            }
+        if judged.is_last() {
+            open.finish(tx, judge)?;
+            self.open = None;
+        }
+        Ok(Some(judged.rows))
+    }
+
+    /// The same without deleting anything: only counts what would go.
+    pub(super) fn count_unit(
+        &mut self,
+        db: &Connection,
+        judge: &Judge,
+        done: &mut RowsPruned,
+    ) -> rusqlite::Result<Option<usize>> {
+        let Some(open) = &mut self.open else { return self.find(db, judge, done) };
+        let judged = open.judge(db, judge, done)?;
+        done.rows += judged.going;
+        if judged.is_last() {
+            self.open = None;
         }
         Ok(Some(judged.rows))
     }
@@ -86,6 +95,22 @@ impl Rows {
 }
 
 impl Open {
+    /// Judges the next rows of the block.
+    fn judge(
+        &mut self,
+        db: &Connection,
+        judge: &Judge,
+        done: &mut RowsPruned,
+    ) -> rusqlite::Result<Judged> {
+        let last = ((self.block + 1) << BLOCK_SHIFT) - 1;
+        let judged = judge_rows(db, judge, self.next, last)?;
+        self.held += judged.held;
+        self.next = judged.next.unwrap_or(self.next);
+        done.kept_by_hold += judged.held;
+        done.judged += judged.rows as u64;
+        Ok(judged)
+    }
+
     /// Notes what is known now that all rows of the block were judged.
     fn finish(&self, tx: &Connection, judge: &Judge) -> rusqlite::Result<()> {
         if drop_if_empty(tx, self.block)? {
@@ -110,7 +135,16 @@ struct Judged {
     next: Option<i64>,
     /// Those that go: runs of numbers between which no other row is.
     over: Vec<(i64, i64)>,
+    /// How many those are.
+    going: u64,
     held: u64,
+}
+
+impl Judged {
+    /// Whether the block has no more rows.
+    fn is_last(&self) -> bool {
+        self.next.is_none() || self.rows < UNIT_ROWS as usize
+    }
 }
 
 fn judge_rows(tx: &Connection, judge: &Judge, from: i64, to: i64) -> rusqlite::Result<Judged> {
@@ -130,6 +164,7 @@ fn judge_rows(tx: &Connection, judge: &Judge, from: i64, to: i64) -> rusqlite::R
             (Fate::Stays, _) => {}
         }
         in_run = fate == Fate::Goes;
+        judged.going += u64::from(in_run);
         judged.rows += 1;
         judged.next = seq.checked_add(1);
     }
