@@ -2,12 +2,13 @@
 //! open file, copies of it beside it, and [`super::tail`]. The tree says whether they are the same lines.
 
 use std::fmt;
+use std::fs;
 use std::io::{self, BufRead, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use super::active::{ActiveFile, Segment};
 use super::line::{MAX, peek_seq};
-use super::segment::{self, Found};
+use super::segment;
 use super::tail::KEPT_NS;
 use super::tree::{Tree, leaf_hash};
 use super::{Ledger, LedgerError};
@@ -77,22 +78,22 @@ impl fmt::Display for Rescued {
 enum Source {
     /// The bytes themselves.
     Bytes(Vec<u8>),
-    /// A file with the same header.
-    Copy(Found),
+    /// A file with the same header. It is held open: logrotate may compress and delete it at any moment.
+    Copy(PathBuf, fs::File),
 }
 
 impl Source {
     fn open(&self) -> io::Result<Box<dyn BufRead + '_>> {
         Ok(match self {
             Source::Bytes(bytes) => Box::new(Cursor::new(bytes)),
-            Source::Copy(found) => Box::new(segment::contents(segment::open_listed(found)?)?),
+            Source::Copy(_, file) => Box::new(segment::contents(file.try_clone()?)?),
         })
     }
 
     fn into_path(self) -> Option<PathBuf> {
         match self {
             Source::Bytes(_) => None,
-            Source::Copy(found) => Some(found.path),
+            Source::Copy(path, _) => Some(path),
         }
     }
 }
@@ -180,8 +181,9 @@ impl Saving<'_> {
         if unlinked {
             sources.push(Source::Bytes(file.read_all()?));
         }
-        let copies = segment::list(self.dir)?.into_iter();
-        sources.extend(copies.filter(|found| found.header == *header).map(Source::Copy));
+        let copies = segment::list(self.dir)?.into_iter().filter(|found| found.header == *header);
+        let opened = copies.filter_map(|found| segment::reopen(&found).ok());
+        sources.extend(opened.map(|(found, file)| Source::Copy(found.path, file)));
         // All lines may be in memory.
         sources.push(Source::Bytes(header.to_line()));
         Ok(sources)

@@ -46,7 +46,7 @@ fn row_23_verify_while_events_are_written_rotated_and_compressed() {
             while go_on() {
                 traffic.more(300);
                 // So many for each verification and no more, that the files stay few enough to read in time.
-                if rotated.len() as u32 > 20 * (verified.load(Ordering::Relaxed) + 1) {
+                if rotated.len() as u32 > 8 * (verified.load(Ordering::Relaxed) + 1) {
                     continue;
                 }
                 let to = daemon.segment().with_file_name(format!("audit.jsonl-{}", rotated.len()));
