@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::archive::Archives;
 use super::believed::Believed;
 use super::boot::Boot;
+use super::named::Named;
 use super::shared::Cause;
 use super::state::{State, StateFile};
 use super::survey::Memory;
@@ -110,12 +111,8 @@ impl Runner {
             tally: Tally::new(cause, &self.setup.clock),
         };
         let (mut done, failed) = tasks.run().tally.end();
-        done.retention = settings.rules.definition();
-        done.field_map = settings.fields.hash();
-        self.state.named.change_to(&done.retention);
-        done.earlier = self.state.named.earlier();
         (watcher.doing)("writing the record of it".into());
-        self.record(begun, &done);
+        self.record(begun, &mut done, settings);
         self.state.believed = Some(believed);
         self.remember(begun, &done, failed, (watcher.stop)());
         done
@@ -137,15 +134,13 @@ impl Runner {
         believed
     }
 
-    fn record(&mut self, begun: Now, done: &Maintained) {
-        if !self.setup.writer.record_durably(Record::Maintained(Box::new(done.clone()))) {
+    fn record(&mut self, begun: Now, done: &mut Maintained, settings: &Settings) {
+        let (setup, named) = (&self.setup, &mut self.state.named);
+        if record_naming_rules(done, setup, settings, named, begun.wall_ns).is_none() {
             tracing::warn!("the writer ended before the run of maintenance could be recorded");
             return;
         }
-        // A clock that is set back in between does not count.
-        let at_ns = begun.wall_ns.min(self.setup.clock.now().wall_ns);
-        self.state.named.name(done.retention.clone(), at_ns);
-        let Maintained { compressed, archived, pruned, rows, duration_ms, .. } = done;
+        let Maintained { compressed, archived, pruned, rows, duration_ms, .. } = &*done;
         if [compressed, archived, pruned, rows].iter().any(|task| task.count > 0) {
             tracing::info!(ms = duration_ms, "maintenance: {done}");
         }
@@ -170,4 +165,26 @@ impl Runner {
             tracing::warn!("{e}");
         }
     }
+}
+
+/// Writes the record of a run with the rules in force and those before them; `begun_ns` is the wall clock of
+/// earlier. Since when the log names the rules, nanoseconds since 1970; nothing if the writer has ended.
+fn record_naming_rules(
+    run: &mut Maintained,
+    setup: &Setup,
+    settings: &Settings,
+    named: &mut Named,
+    begun_ns: i64,
+) -> Option<i64> {
+    run.retention = settings.rules.definition();
+    run.field_map = settings.fields.hash();
+    named.change_to(&run.retention);
+    run.earlier = named.earlier();
+    if !setup.writer.record_durably(Record::Maintained(Box::new(run.clone()))) {
+        return None;
+    }
+    // A clock that is set back in between does not count.
+    let at_ns = begun_ns.min(setup.clock.now().wall_ns);
+    named.name(run.retention.clone(), at_ns);
+    Some(at_ns)
 }

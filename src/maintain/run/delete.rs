@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::ops::Range;
 
+use super::record_naming_rules;
 use super::tasks::Tasks;
 use crate::engine::PruneRows;
 use crate::maintain::decide::Basis;
 use crate::maintain::plan::Plan;
 use crate::maintain::prune::{PruneError, Pruning, prune};
 use crate::maintain::{holds::Holds, space};
-use crate::record::{Maintained, Record};
+use crate::record::Maintained;
 use crate::retention::Hold;
 use crate::words::count;
 
@@ -24,8 +25,8 @@ impl Tasks<'_> {
         // Without the holds nobody knows what must stay.
         let Some(holds) = holds else { return };
         self.tally.done.rows.ms = self.timed("delete rows", |tasks| {
-            if tasks.name_rules() {
-                tasks.rows(holds, gone);
+            if let Some(named_ns) = tasks.name_rules() {
+                tasks.rows(holds, gone, named_ns);
             }
         });
     }
@@ -92,37 +93,30 @@ impl Tasks<'_> {
     }
 
     /// Has the log say which rules let rows go, if what it said last is something else. A verification in between,
-    /// or after a crash, must not take rows that have expired for rows that somebody deleted.
-    fn name_rules(&mut self) -> bool {
+    /// or after a crash, must not take rows that have expired for rows that somebody deleted. Since when the log says
+    /// so; nothing if it cannot.
+    fn name_rules(&mut self) -> Option<i64> {
         let retention = self.settings.rules.definition();
         // Before the first run's own record no row is old enough for what the log says.
-        if self.named.is_empty() || self.named.last_ns(&retention).is_some() {
-            return true;
+        if self.named.is_empty() {
+            return Some(i64::MIN);
         }
-        self.named.change_to(&retention);
-        let begins = Maintained {
-            trigger: self.tally.done.trigger,
-            uid: self.tally.done.uid,
-            retention: retention.clone(),
-            earlier: self.named.earlier(),
-            field_map: self.settings.fields.hash(),
-            ..Maintained::default()
-        };
-        let before = self.setup.clock.now().wall_ns;
-        if !self.setup.writer.record_durably(Record::Maintained(Box::new(begins))) {
+        if let Some(at_ns) = self.named.last_ns(&retention) {
+            return Some(at_ns);
+        }
+        let Maintained { trigger, uid, .. } = self.tally.done;
+        let mut begins = Maintained { trigger, uid, ..Maintained::default() };
+        let before_ns = self.setup.clock.now().wall_ns;
+        let named_ns =
+            record_naming_rules(&mut begins, self.setup, self.settings, self.named, before_ns);
+        if named_ns.is_none() {
             self.tally.error("the writer of the log has ended");
-            return false;
         }
-        // A clock that is set back in between does not count.
-        let at_ns = before.min(self.setup.clock.now().wall_ns);
-        self.named.name(retention, at_ns);
-        true
+        named_ns
     }
 
-    fn rows(&mut self, holds: Vec<Hold>, gone: Vec<Range<u64>>) {
+    fn rows(&mut self, holds: Vec<Hold>, gone: Vec<Range<u64>>, named_ns: i64) {
         self.doing("deleting rows of the database");
-        let retention = self.settings.rules.definition();
-        let named_ns = self.named.last_ns(&retention).unwrap_or(i64::MIN);
         let what = PruneRows {
             rules: self.settings.rules.clone(),
             // Not what expired since: the log does not vouch for that yet.
