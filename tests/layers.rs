@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and its floor; the vocabulary on floor 0 is small enough to use itself.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("daemon", 5),
     ("cli", 5),
     ("ingest", 4),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, u8); 22] = [
     ("keysheet", 0),
     ("clock", 0),
     ("metrics", 0),
+    ("outside", 0),
     ("retention", 0),
     ("words", 0),
     ("lib", 6),

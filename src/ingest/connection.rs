@@ -36,7 +36,7 @@ thread_local! {
 /// Serves a client until it closes, the daemon stops or the writer fails. Returns when everything it
 /// sent is committed and it was told so.
 pub async fn run(stream: UnixStream, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
-    let peer = match Peer::of(&stream) {
+    let peer = match Peer::of(&stream).await {
         Ok(peer) => peer,
         Err(error) => return tracing::warn!(%error, "a connection has no peer and was closed"),
     };
