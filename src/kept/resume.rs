@@ -7,18 +7,16 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, getsockopt, recv, setsockopt};
 
 use super::memory::Slot;
-use super::notes::{Mark, Partial, Place};
+use super::notes::{Mark, Place};
 use crate::kernel::PeekOffset;
 
 /// Where a connection goes on.
 #[derive(Debug)]
 pub struct Resumed {
-    /// The position of the next byte.
-    pub position: u64,
-    /// Event lines up to there.
-    pub lines: u64,
-    /// The line that it is in the middle of, and the bytes that are held of it.
-    pub partial: (Partial, Vec<u8>),
+    /// At the next byte.
+    pub place: Place,
+    /// What is held of the line that it is in the middle of.
+    pub held: Vec<u8>,
     /// The client asked for acks; it may have missed the last one.
     pub acks: bool,
     /// What it would have been acknowledged last.
@@ -35,7 +33,13 @@ impl Slot {
 
     /// Consumes the bytes up to `place`, where the peek offset is `peeked`: a kill in the middle of it is made
     /// good by [`Self::resume`].
-    pub fn consume(&self, socket: &impl AsFd, place: Place, pending: u32, peeked: u32) -> io::Result<()> {
+    pub fn consume(
+        &self,
+        socket: &impl AsFd,
+        place: Place,
+        pending: u32,
+        peeked: u32,
+    ) -> io::Result<()> {
         self.set_place(Place { pending, peeked, ..place })?;
         drain(socket, pending)?;
         self.set_place(Place { pending: 0, peeked: 0, ..place })
@@ -54,16 +58,16 @@ impl Slot {
         let mark = self.mark()?;
         // A line that ends at the mark is done with, also one whose bytes were all taken out before.
         if mark.position > 0 && mark.position >= place.consumed {
-            let pending = u32::try_from(mark.position - place.consumed).map_err(io::Error::other)?;
+            let pending =
+                u32::try_from(mark.position - place.consumed).map_err(io::Error::other)?;
             place = Place { consumed: mark.position, lines: mark.lines, ..Place::default() };
             setsockopt(socket, PeekOffset, &(pending as i32))?;
             self.consume(socket, place, pending, pending)?;
         }
         self.start(socket)?;
         Ok(Resumed {
-            position: place.consumed,
-            lines: place.lines,
-            partial: (place.partial, self.partial(place.partial)?),
+            place,
+            held: self.partial(place.partial)?,
             acks: self.acks()?,
             mark,
             replies: self.take_replies()?,
@@ -90,7 +94,7 @@ fn drain(socket: &impl AsFd, bytes: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kept::{Ack, Memory};
+    use crate::kept::{Ack, Memory, Partial};
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
@@ -131,7 +135,7 @@ mod tests {
         let kept = peeked(b"a\nb\nc\n");
         kept.slot.set_mark(mark(4, 2)).expect("written");
         let resumed = kept.slot.resume(&kept.ours).expect("resumed");
-        assert_eq!((resumed.position, resumed.lines), (4, 2));
+        assert_eq!((resumed.place.consumed, resumed.place.lines), (4, 2));
         assert_eq!(kept.rest(), "c\n");
     }
 
@@ -145,7 +149,7 @@ mod tests {
             drain(&kept.ours, done).expect("bytes");
             for _again in 0..2 {
                 let resumed = kept.slot.resume(&kept.ours).expect("resumed");
-                assert_eq!((resumed.position, resumed.lines), (4, 2), "{done}");
+                assert_eq!((resumed.place.consumed, resumed.place.lines), (4, 2), "{done}");
             }
             assert_eq!(kept.rest(), "c\n", "{done}");
         }
@@ -160,13 +164,12 @@ mod tests {
         kept.slot.consume(&kept.ours, place, 5, 5).expect("consumed");
         kept.slot.set_mark(mark(2, 1)).expect("written");
         let resumed = kept.slot.resume(&kept.ours).expect("resumed");
-        assert_eq!(resumed.partial, (partial, b"hal".to_vec()));
-        assert_eq!((resumed.position, resumed.lines), (5, 1));
+        assert_eq!((resumed.place, resumed.held), (place, b"hal".to_vec()));
 
         // The client closed: what was taken was its last line.
         kept.slot.set_mark(mark(5, 2)).expect("written");
         let resumed = kept.slot.resume(&kept.ours).expect("resumed");
-        assert_eq!((resumed.partial.0.len, resumed.lines), (0, 2));
+        assert_eq!((resumed.place.partial.len, resumed.place.lines), (0, 2));
         assert_eq!(kept.rest(), "");
     }
 }
