@@ -108,7 +108,7 @@ fn restrict(writable: &[PathBuf], socket_dir: Option<&Path>) -> Result<bool, Rul
         RulesetStatus::FullyEnforced => "fully",
         RulesetStatus::PartiallyEnforced => "as far as this kernel can",
         RulesetStatus::NotEnforced => {
-            tracing::info!("this kernel has no landlock: the daemon does not restrict itself");
+            tracing::info!("there is no landlock here: the daemon does not restrict itself");
             return Ok(false);
         }
     };
