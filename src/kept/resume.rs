@@ -108,7 +108,7 @@ mod tests {
     fn peeked(bytes: &[u8]) -> Kept {
         let (mut theirs, ours) = UnixStream::pair().expect("pair");
         let memory = Memory::create().expect("memory");
-        let slot = memory.admit(1, "{}").expect("written").expect("room");
+        let slot = memory.admit(1).expect("written").expect("room");
         slot.start(&ours).expect("peek offset");
         theirs.write_all(bytes).expect("room");
         let mut buffer = vec![0; bytes.len()];
