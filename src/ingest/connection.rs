@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 
 use super::batch::{Batch, Check, Desk, Lines};
 use super::framing::Framer;
@@ -46,6 +47,9 @@ pub struct Connection {
 impl Connection {
     /// One that begins. With a slot it outlives this process.
     pub fn new(stream: UnixStream, peer: Peer, slot: Option<Slot>) -> Self {
+        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.set_peer(&peer.json, peer.uid)) {
+            tracing::warn!(%error, "who a client is will be asked again by the next run");
+        }
         let tape = slot.map(|slot| Tape::new(slot, Place::default()));
         let outbox = if tape.is_some() { Outbox::kept() } else { Outbox::default() };
         let (framer, lines) = (Framer::default(), Lines::default());
@@ -53,8 +57,13 @@ impl Connection {
     }
 
     /// One that outlived the last run.
-    pub fn resume(stream: UnixStream, slot: Slot, known: (Resumed, (String, u32))) -> Self {
-        let (Resumed { place, held, acks, mark, replies }, (json, uid)) = known;
+    pub fn resume(
+        stream: UnixStream,
+        slot: Slot,
+        (json, uid): (String, u32),
+        resumed: Resumed,
+    ) -> Self {
+        let Resumed { place, held, acks, mark, replies } = resumed;
         let ack = mark.ack.map(|ack| (ack.line, Receipt { seq: ack.seq, mac: ack.mac }));
         Self {
             stream,
@@ -68,8 +77,9 @@ impl Connection {
     }
 
     /// Serves the client until it closes, the daemon stops or the writer fails. Returns when everything it
-    /// sent is committed and it was told so; with a daemon that hands over, when what was taken in is.
-    pub async fn run(self, shared: &Shared, stop: watch::Receiver<Stop>) {
+    /// sent is committed and it was told so; with a daemon that hands over, when what was taken in is. `replayed`
+    /// says why some of what it reads may be stored already.
+    pub async fn run(self, shared: &Shared, stop: watch::Receiver<Stop>, replayed: Option<String>) {
         let Self { stream, peer, framer, lines, outbox, position, tape } = self;
         let replies = Arc::new(Replies::of(outbox));
         let mut reader = Reader {
@@ -84,6 +94,9 @@ impl Connection {
             rest: Vec::new(),
             turn: 0,
         };
+        if let Some(reason) = replayed {
+            reader.record(Record::Replayed { reason }).await;
+        }
         let reading = async {
             // If the writer is gone, the replies say so.
             let _ = reader.run(stop.clone()).await;
@@ -92,7 +105,8 @@ impl Connection {
         let ((), unsent) = tokio::join!(reading, answers::write(&stream, &replies, &stop));
         let (stop, ended) = (*stop.borrow(), replies.ended());
         if ended == Some(End::NotRead) && stop == Stop::No {
-            reader.record_not_read().await;
+            let lines = reader.lines.count;
+            reader.record(Record::Disconnected { reason: "replies_not_read", lines }).await;
         }
         reader.end(stop, ended, &unsent);
     }
@@ -289,11 +303,11 @@ impl Reader<'_> {
         self.position - partial
     }
 
-    async fn record_not_read(&self) {
-        let record = Record::Disconnected { reason: "replies_not_read", lines: self.lines.count };
+    /// Writes a record about the client.
+    async fn record(&self, record: Record) {
         let submission = Submission::record(self.peer.json.clone(), &record);
         if self.shared.context.submitter.submit(submission).await.is_err() {
-            tracing::warn!("the record of a closed connection could not be written");
+            tracing::warn!("a record of a connection could not be written");
         }
     }
 
@@ -301,7 +315,7 @@ impl Reader<'_> {
     fn end(self, stop: Stop, ended: Option<End>, unsent: &[u8]) {
         let (Some(tape), Some(store)) = (self.tape, &self.shared.context.store) else { return };
         if stop != Stop::HandOver && !matches!(ended, Some(End::Failed(_))) {
-            return store.remove(tape.slot());
+            return block_in_place(|| store.remove(tape.slot()));
         }
         if !unsent.is_empty()
             && let Err(error) = tape.slot().set_replies(unsent)
