@@ -13,17 +13,29 @@ use crate::metrics::Metrics;
 use crate::publish::Publisher;
 use crate::retention::Hold;
 
-/// Answers with what `engine` and `publisher` know at that moment.
-pub fn answer(
-    config: &Config,
-    engine: &Engine,
-    publisher: &Arc<Publisher>,
-    maintenance: MaintainHandle,
-    metrics: Arc<Metrics>,
-    started: String,
-    holds: Arc<Holds>,
-    reloads: Arc<Requests>,
-) -> Arc<Answer> {
+/// Whom the answers come from.
+pub struct Asked<'a> {
+    /// The configuration at the start.
+    pub config: &'a Config,
+    /// The log.
+    pub engine: &'a Engine,
+    /// The anchors.
+    pub publisher: &'a Arc<Publisher>,
+    /// Maintenance.
+    pub maintenance: MaintainHandle,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// When the daemon started, RFC 3339.
+    pub started: String,
+    /// The holds.
+    pub holds: Arc<Holds>,
+    /// The way to a reload.
+    pub reloads: Arc<Requests>,
+}
+
+/// Answers with what they know at that moment.
+pub fn answer(asked: Asked<'_>) -> Arc<Answer> {
+    let Asked { config, engine, publisher, maintenance, metrics, started, holds, reloads } = asked;
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
     let (publisher, writer) = (publisher.clone(), engine.writer());

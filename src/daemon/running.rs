@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::answer::answer;
+use super::answer::{Asked, answer};
 use super::auditor::{self, Sight, Watch};
 use super::host::{credential, harden, host, prepare_directories, runtime};
 use super::journal::{self, Journal};
@@ -109,16 +109,16 @@ impl<'a> Running<'a> {
         let ingest = runtime.spawn(ingest::serve(socket, last_run, context, async {
             stopping.await.unwrap_or(ingest::Stop::Drain)
         }));
-        let answer = answer(
-            &config,
-            &engine,
-            &publisher,
-            maintainer.handle(),
+        let answer = answer(Asked {
+            config: &config,
+            engine: &engine,
+            publisher: &publisher,
+            maintenance: maintainer.handle(),
             metrics,
-            rfc3339(now.wall_ns),
+            started: rfc3339(now.wall_ns),
             holds,
-            requests.clone(),
-        );
+            reloads: requests.clone(),
+        });
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
