@@ -119,7 +119,7 @@ pub enum Record {
         /// The difference, nanoseconds, positive when the clock went forward.
         step_ns: i64,
     },
-    /// The configuration was read again on SIGHUP.
+    /// The configuration was read again, by a reload.
     ConfigChanged {
         /// Keys whose values changed and are in force.
         applied: Vec<String>,

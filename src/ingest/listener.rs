@@ -126,7 +126,7 @@ impl Room {
         let store = shared.context.store.as_ref();
         let slot = store.and_then(|store| block_in_place(|| store.keep(&stream)));
         self.spawn(async move {
-            match Peer::of(&stream) {
+            match Peer::of(&stream).await {
                 Ok(peer) => {
                     let connection = Connection::new(stream, peer, slot);
                     connection.run(&shared, stop, replayed).await;
