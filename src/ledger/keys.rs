@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::secret::Secret;
+use crate::kernel::Secret;
 use super::tree::Hash;
 
 /// The log's name: 16 random bytes.
