@@ -41,7 +41,12 @@ impl Promise {
     }
 
     /// Adds a submission whose first line gets the sequence number `first`.
-    pub fn add(&mut self, origin: Origin, first: u64, items: impl ExactSizeIterator<Item = Intended>) {
+    pub fn add(
+        &mut self,
+        origin: Origin,
+        first: u64,
+        items: impl ExactSizeIterator<Item = Intended>,
+    ) {
         self.body.extend_from_slice(&origin.slot.to_le_bytes());
         self.body.extend_from_slice(&(items.len() as u32).to_le_bytes());
         for n in [origin.session, origin.start, origin.lines, first] {
@@ -181,10 +186,12 @@ mod tests {
 
     fn settle(memory: &Memory, stored: &[u8]) {
         let stored = stored.iter().map(|&n| mac(n)).collect();
-        memory.settle(|first, lines| {
-            assert_eq!((first, lines), (10, 4));
-            Ok(stored)
-        }).expect("settled");
+        memory
+            .settle(|first, lines| {
+                assert_eq!((first, lines), (10, 4));
+                Ok(stored)
+            })
+            .expect("settled");
     }
 
     #[test]

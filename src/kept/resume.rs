@@ -35,7 +35,13 @@ impl Slot {
 
     /// Consumes the bytes up to `place`, where the peek offset is `peeked`: a kill in the middle of it is made
     /// good by [`Self::resume`].
-    pub fn consume(&self, socket: &impl AsFd, place: Place, pending: u32, peeked: u32) -> io::Result<()> {
+    pub fn consume(
+        &self,
+        socket: &impl AsFd,
+        place: Place,
+        pending: u32,
+        peeked: u32,
+    ) -> io::Result<()> {
         self.set_place(Place { pending, peeked, ..place })?;
         drain(socket, pending)?;
         self.set_place(Place { pending: 0, peeked: 0, ..place })
@@ -54,7 +60,8 @@ impl Slot {
         let mark = self.mark()?;
         // A line that ends at the mark is done with, also one whose bytes were all taken out before.
         if mark.position > 0 && mark.position >= place.consumed {
-            let pending = u32::try_from(mark.position - place.consumed).map_err(io::Error::other)?;
+            let pending =
+                u32::try_from(mark.position - place.consumed).map_err(io::Error::other)?;
             place = Place { consumed: mark.position, lines: mark.lines, ..Place::default() };
             setsockopt(socket, PeekOffset, &(pending as i32))?;
             self.consume(socket, place, pending, pending)?;

@@ -5,6 +5,7 @@
 mod notices;
 mod spawn;
 mod store;
+pub mod trace;
 
 use std::fs::File;
 use std::net::Shutdown;
@@ -19,6 +20,7 @@ use nix::sys::signal::Signal;
 use super::{Daemon, eventually, write_config};
 use notices::Notices;
 pub use notices::State;
+use trace::Trace;
 
 /// What the unit files say.
 #[derive(Clone)]
@@ -102,6 +104,19 @@ impl Manager {
     pub fn start_without_waiting(&mut self) {
         let spawn = |stored: &_| spawn::spawn(self.root(), &self.unit, &self.listener, stored);
         self.daemon.child = self.notices.start(spawn);
+    }
+
+    /// Starts the next daemon under the eyes of a tracer; an error if the host does not allow that. The
+    /// thread that calls this is the one that must go on with it.
+    pub fn start_traced(&mut self) -> nix::Result<Trace> {
+        self.start_without_waiting();
+        Trace::of(self.pid())
+    }
+
+    /// A traced daemon has ended: what it had said is heard.
+    pub fn traced_ended(&self, trace: Trace) {
+        drop(trace);
+        self.notices.hear_all();
     }
 
     /// Waits until the daemon has said READY=1.

@@ -8,12 +8,7 @@ use fastrand::Rng;
 
 use crate::common::manager::{End, Manager};
 use crate::common::{Client, eventually, verify};
-use crate::{event, id};
-
-/// A number from the environment.
-fn given(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
+use crate::{event, given, id};
 
 /// How a client sends.
 #[derive(Clone, Copy)]

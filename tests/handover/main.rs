@@ -11,6 +11,7 @@ mod crowd;
 mod damage;
 mod kills;
 mod lines;
+mod moments;
 mod peers;
 mod replies;
 mod stop;
@@ -56,4 +57,9 @@ fn expect_refused(daemon: &Daemon) -> (String, u64, u64, Vec<u8>) {
     let text = |name: &str| data[name].as_str().expect("text");
     let raw = BASE64.decode(text("raw").as_bytes()).expect("base64");
     (text("code").into(), number("line"), number("bytes"), raw)
+}
+
+/// A number from the environment.
+fn given(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }

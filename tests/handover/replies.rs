@@ -79,7 +79,7 @@ fn refused_lines_are_recorded_once_over_a_kill() {
     }
     client.send(&text);
     manager.again(End::Kill);
-    client.send(&text.replace("event_id\":\"", "event_id\":\"second "));
+    client.send(text.replace("event_id\":\"", "event_id\":\"second "));
     manager.again(End::Kill);
     client.replies_to(800);
     client.finish();

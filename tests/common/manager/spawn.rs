@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -40,6 +41,7 @@ pub fn spawn(
     if let Some(usec) = unit.watchdog_usec {
         command.env("WATCHDOG_USEC", usec.to_string());
     }
-    command.fd_mappings(mappings).expect("each has a place of its own");
+    // A group of its own: what happens to a terminal that the tests run in is the tests' own affair.
+    command.process_group(0).fd_mappings(mappings).expect("each has a place of its own");
     command.spawn().expect("auditlogd runs")
 }
