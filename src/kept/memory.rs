@@ -243,7 +243,7 @@ impl Slot {
     }
 
     /// The connection is over, and no longer in the service manager's store: the slot is free again.
-    pub fn release(self) {
+    pub fn release(&self) {
         let (page, areas) = (layout::page(self.number), layout::areas(self.number));
         let cleared = self.memory.clear(page, layout::PAGE);
         if let Err(error) = cleared.and_then(|()| self.memory.clear(areas, layout::AREAS_LEN)) {

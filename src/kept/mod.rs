@@ -17,6 +17,7 @@
 //! the host takes the connections, their bytes and this memory together.
 
 mod intent;
+mod last_run;
 mod layout;
 mod memory;
 mod notes;
@@ -24,6 +25,7 @@ mod resume;
 pub mod store;
 
 pub use intent::{Intended, Promise};
+pub use last_run::LastRun;
 pub use memory::{KeptError, Memory, Slot};
 pub use notes::{Ack, Identity, Mark, Origin, Partial, Place};
 pub use resume::Resumed;

@@ -7,18 +7,16 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, getsockopt, recv, setsockopt};
 
 use super::memory::Slot;
-use super::notes::{Mark, Partial, Place};
+use super::notes::{Mark, Place};
 use crate::kernel::PeekOffset;
 
 /// Where a connection goes on.
 #[derive(Debug)]
 pub struct Resumed {
-    /// The position of the next byte.
-    pub position: u64,
-    /// Event lines up to there.
-    pub lines: u64,
-    /// The line that it is in the middle of, and the bytes that are held of it.
-    pub partial: (Partial, Vec<u8>),
+    /// At the next byte.
+    pub place: Place,
+    /// What is held of the line that it is in the middle of.
+    pub held: Vec<u8>,
     /// The client asked for acks; it may have missed the last one.
     pub acks: bool,
     /// What it would have been acknowledged last.
@@ -68,9 +66,8 @@ impl Slot {
         }
         self.start(socket)?;
         Ok(Resumed {
-            position: place.consumed,
-            lines: place.lines,
-            partial: (place.partial, self.partial(place.partial)?),
+            place,
+            held: self.partial(place.partial)?,
             acks: self.acks()?,
             mark,
             replies: self.take_replies()?,
@@ -97,7 +94,7 @@ fn drain(socket: &impl AsFd, bytes: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kept::{Ack, Memory};
+    use crate::kept::{Ack, Memory, Partial};
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
@@ -138,7 +135,7 @@ mod tests {
         let kept = peeked(b"a\nb\nc\n");
         kept.slot.set_mark(mark(4, 2)).expect("written");
         let resumed = kept.slot.resume(&kept.ours).expect("resumed");
-        assert_eq!((resumed.position, resumed.lines), (4, 2));
+        assert_eq!((resumed.place.consumed, resumed.place.lines), (4, 2));
         assert_eq!(kept.rest(), "c\n");
     }
 
@@ -152,7 +149,7 @@ mod tests {
             drain(&kept.ours, done).expect("bytes");
             for _again in 0..2 {
                 let resumed = kept.slot.resume(&kept.ours).expect("resumed");
-                assert_eq!((resumed.position, resumed.lines), (4, 2), "{done}");
+                assert_eq!((resumed.place.consumed, resumed.place.lines), (4, 2), "{done}");
             }
             assert_eq!(kept.rest(), "c\n", "{done}");
         }
@@ -167,13 +164,12 @@ mod tests {
         kept.slot.consume(&kept.ours, place, 5, 5).expect("consumed");
         kept.slot.set_mark(mark(2, 1)).expect("written");
         let resumed = kept.slot.resume(&kept.ours).expect("resumed");
-        assert_eq!(resumed.partial, (partial, b"hal".to_vec()));
-        assert_eq!((resumed.position, resumed.lines), (5, 1));
+        assert_eq!((resumed.place, resumed.held), (place, b"hal".to_vec()));
 
         // The client closed: what was taken was its last line.
         kept.slot.set_mark(mark(5, 2)).expect("written");
         let resumed = kept.slot.resume(&kept.ours).expect("resumed");
-        assert_eq!((resumed.partial.0.len, resumed.lines), (0, 2));
+        assert_eq!((resumed.place.partial.len, resumed.place.lines), (0, 2));
         assert_eq!(kept.rest(), "");
     }
 }

@@ -1,7 +1,7 @@
 //! The service manager's file descriptor store (systemd.service(5), FileDescriptorStoreMax=;
 //! sd_pid_notify_with_fds(3)).
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -33,12 +33,14 @@ enum Job {
 
 impl Store {
     /// The store of the service manager that started this process; none where there is none.
-    pub fn open(memory: &Arc<Memory>) -> Option<Self> {
+    ///
+    /// `knows` says that it has this memory.
+    pub fn open(memory: &Arc<Memory>, knows: bool) -> Option<Self> {
         std::env::var_os("NOTIFY_SOCKET")?;
         // Since systemd 254 the manager says how many it takes; 0 is none at all.
         let max = std::env::var("FDSTORE").ok().map_or(Some(u32::MAX), |max| max.parse().ok())?;
         let room = max.saturating_sub(1).min(SLOTS);
-        if room == 0 || !put(STATE, memory.as_fd()) {
+        if room == 0 || !(knows || put(STATE, memory.as_fd())) {
             return None;
         }
         let (jobs, queue) = channel();
@@ -68,19 +70,14 @@ impl Store {
         if sent && kept.await == Ok(true) && slot.start(socket).is_ok() {
             return Some(slot);
         }
-        self.remove(slot);
+        self.remove(&slot);
         None
     }
 
     /// The connection is over.
-    pub fn remove(&self, slot: Slot) {
+    pub fn remove(&self, slot: &Slot) {
         let _thread_lives_as_long_as_a_sender = self.jobs.send(Job::Remove(slot.name()));
         slot.release();
-    }
-
-    /// Removes what nobody knows any more.
-    pub fn discard(&self, name: &str) {
-        let _thread_lives_as_long_as_a_sender = self.jobs.send(Job::Remove(name.to_owned()));
     }
 }
 
@@ -90,18 +87,21 @@ fn work(queue: &Receiver<Job>) {
             Job::Put(name, fd, done) => {
                 let _connection_may_be_gone = done.send(put(&name, fd.as_fd()));
             }
-            Job::Remove(name) => {
-                let message = [NotifyState::FdStoreRemove, NotifyState::FdName(&name)];
-                if let Err(error) = sd_notify::notify(&message) {
-                    tracing::warn!(%error, name, "the service manager could not be told that a connection is over");
-                }
-            }
+            Job::Remove(name) => remove(&name),
         }
     }
 }
 
+/// Takes what has this name out of the store.
+pub fn remove(name: &str) {
+    let message = [NotifyState::FdStoreRemove, NotifyState::FdName(name)];
+    if let Err(error) = sd_notify::notify(&message) {
+        tracing::warn!(%error, name, "the service manager could not be told that it need not keep a descriptor");
+    }
+}
+
 /// With FDPOLL=0 the store keeps a connection whose client has closed: what it wrote last is still in it.
-fn put(name: &str, fd: std::os::fd::BorrowedFd<'_>) -> bool {
+fn put(name: &str, fd: BorrowedFd<'_>) -> bool {
     let message =
         [NotifyState::FdStore, NotifyState::FdName(name), NotifyState::Custom("FDPOLL=0")];
     match sd_notify::notify_with_fds(&message, &[fd]) {
