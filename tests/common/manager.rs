@@ -134,13 +134,14 @@ impl Manager {
         match how {
             End::Restart => {
                 self.signal(Signal::SIGUSR1);
-                self.signal(Signal::SIGTERM);
-                let status = self.daemon.child.wait().expect("waits");
-                assert!(status.success(), "auditlogd ended with {status}: {}", self.log());
+                eventually("the daemon is stopping", || self.state().stopping.then_some(()));
+                self.terminate();
             }
-            End::Kill => self.daemon.end(),
+            End::Kill => {
+                self.daemon.end();
+                self.notices.hear_all();
+            }
         }
-        self.notices.hear_all();
     }
 
     /// Ends the daemon and starts the next one.
@@ -151,11 +152,16 @@ impl Manager {
 
     /// `systemctl stop`: SIGTERM, and what is stored is let go once the daemon has ended.
     pub fn stop(&mut self) {
+        self.terminate();
+        self.state().store.clear();
+    }
+
+    /// SIGTERM, and what is stored stays.
+    pub fn terminate(&mut self) {
         self.signal(Signal::SIGTERM);
         let status = self.daemon.child.wait().expect("waits");
         assert!(status.success(), "auditlogd ended with {status}: {}", self.log());
         self.notices.hear_all();
-        self.state().store.clear();
     }
 
     /// What the daemon has said and stored. While this is held the manager hears nothing, as one that is

@@ -48,10 +48,25 @@ fn a_stop_after_a_restart_and_a_kill_drains_what_they_kept() {
         client.send(events(0..10));
         manager.again(how);
     }
-    client.send(&event("last")[..40]);
+    client.send(&event("last")[..30]);
     manager.stop();
     client.replies_to(20);
     assert_eq!(manager.events().len(), 20);
+}
+
+/// A host that is slow may deliver both signals at once.
+#[test]
+fn a_restart_whose_signals_come_at_once_is_one() {
+    let mut manager = Manager::start_new();
+    let mut client = manager.greeted();
+    for line in 1..=5 {
+        client.send(event(line));
+        client.replies_to(line);
+        manager.signal(Signal::SIGUSR1);
+        manager.terminate();
+        manager.start();
+    }
+    client.finish();
 }
 
 /// What came first counts: after SIGTERM a SIGUSR1 changes nothing.
