@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::common::manager::{End, Manager};
-use crate::common::verify;
+use crate::common::{eventually, verify};
 use crate::{event, events, expect};
 
 #[test]
@@ -62,7 +62,14 @@ fn a_restart_whose_signals_come_at_once_is_one() {
     for line in 1..=5 {
         client.send(event(line));
         client.replies_to(line);
+        manager.signal(Signal::SIGSTOP);
+        eventually("it stands still", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", manager.pid()));
+            stat.expect("it runs").contains(") T ").then_some(())
+        });
         manager.signal(Signal::SIGUSR1);
+        manager.signal(Signal::SIGTERM);
+        manager.signal(Signal::SIGCONT);
         manager.terminate();
         manager.start();
     }
@@ -78,7 +85,7 @@ fn a_restart_that_is_asked_for_during_a_stop_comes_too_late() {
     client.replies_to(1);
     manager.signal(Signal::SIGTERM);
     // It says STOPPING=1 once it has decided.
-    crate::common::eventually("it stops", || manager.state().stopping.then_some(()));
+    eventually("it stops", || manager.state().stopping.then_some(()));
     manager.signal(Signal::SIGUSR1);
     manager.stop();
     assert!(client.reply().is_none(), "it is closed");
