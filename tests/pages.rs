@@ -91,10 +91,13 @@ fn each_command_has_a_page_with_its_options_and_what_users_look_for() {
 #[test]
 fn each_key_is_described_with_its_default_its_variable_and_when_it_is_in_force() {
     let text = plain(&made(), "auditlogd.toml.5");
+    // Two tables may have a key of one name; they stand in the loader's order.
+    let mut from = 0;
     for key in reference() {
         let tag = format!("\n{} = {}\n", key.name, key.default);
-        let at = text.find(&tag).unwrap_or_else(|| panic!("{tag:?} is missing"));
-        let entry = &text[at + tag.len()..];
+        let at = text[from..].find(&tag).unwrap_or_else(|| panic!("{tag:?} is missing"));
+        from += at + tag.len() - 1;
+        let entry = &text[from..];
         let entry = &entry[..entry.find("In force").map_or(0, |at| at + 400)];
         let force =
             if key.restart { "In force after a restart" } else { "In force after a reload" };
@@ -167,7 +170,7 @@ fn the_formats_are_there_with_every_heading_and_every_line_of_code() {
                 let line = line.trim_end();
                 assert!(text.contains(line), "{line:?} is missing in {page}");
             } else if let Some(heading) = line.strip_prefix("## ") {
-                let heading = format!(".SH \"{}\"", heading.to_uppercase());
+                let heading = format!(".SH \"{}\"", heading.to_uppercase().replace('`', ""));
                 let found = text.contains(&heading) || text.contains(&heading.replace('"', ""));
                 assert!(found, "{heading:?} is missing in {page}");
             }
