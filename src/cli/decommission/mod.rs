@@ -15,6 +15,7 @@ use self::confirm::confirm;
 use super::context::{Context, paths};
 use super::error::{Error, Exit};
 use super::output::{Out, note};
+use crate::ledger::auditor::Whereabouts;
 use crate::ledger::{Decommissioned, Paths, segment};
 
 const HELP: &str = "\
@@ -139,5 +140,8 @@ fn tell(ended: &Decommissioned, paths: &Paths, out: &mut Out) -> Result<(), Erro
         paths.log_dir.display(),
         paths.state_dir.display()
     ));
+    if let Ok(here @ Whereabouts::OnHost { .. }) = Whereabouts::of(paths) {
+        note(format!("the auditor key, which proves every line of a copy, is {here}"));
+    }
     Ok(())
 }

@@ -174,6 +174,7 @@ mod tests {
     use super::*;
 
     const HOW: Circumstances = Circumstances {
+        decommissioned: None,
         key_from_here: false,
         vkey_from_here: true,
         database: true,
