@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 /// What the main thread waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// SIGHUP.
+    /// SIGHUP, or somebody asked for a reload on the control socket.
     Hangup,
     /// SIGUSR1: end, and leave the connections with the service manager.
     HandOver,
@@ -36,6 +36,11 @@ impl Waker {
     /// Says that a user ends the log for good.
     pub fn decommission(&self, reason: String, uid: u32) {
         let _main_has_ended = self.0.send(Wake::Decommission { reason, uid });
+    }
+
+    /// Says that a reload is asked for.
+    pub fn reload(&self) {
+        let _main_has_ended = self.0.send(Wake::Hangup);
     }
 
     /// Says that the writer has ended.
