@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reload::Requests;
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
 use crate::engine::{Engine, IndexHandle, WriterHandle};
@@ -13,31 +13,19 @@ use crate::metrics::Metrics;
 use crate::publish::Publisher;
 use crate::retention::Hold;
 
-/// Whom the answers come from.
-pub struct Asked<'a> {
-    /// The configuration at the start.
-    pub config: &'a Config,
-    /// The log.
-    pub engine: &'a Engine,
-    /// The anchors.
-    pub publisher: &'a Arc<Publisher>,
-    /// Maintenance.
-    pub maintenance: MaintainHandle,
-    /// The counters.
-    pub metrics: Arc<Metrics>,
-    /// When the daemon started, RFC 3339.
-    pub started: String,
-    /// The holds.
-    pub holds: Arc<Holds>,
-    /// The way to a reload.
-    pub reloads: Arc<Requests>,
-}
-
-/// Answers with what they know at that moment.
-pub fn answer(asked: Asked<'_>) -> Arc<Answer> {
-    let Asked { config, engine, publisher, maintenance, metrics, started, holds, reloads } = asked;
+/// Answers with what `engine` and `publisher` know at that moment.
+pub fn answer(
+    config: &Config,
+    engine: &Engine,
+    publisher: &Arc<Publisher>,
+    maintenance: MaintainHandle,
+    metrics: Arc<Metrics>,
+    holds: Arc<Holds>,
+    requests: Arc<Requests>,
+) -> Arc<Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
+    let started = rfc3339(Clock::System.now().wall_ns);
     let (publisher, writer) = (publisher.clone(), engine.writer());
     Arc::new(move |request, uid| match request {
         Request::Status => Reply::Status(Box::new(Status {
@@ -56,7 +44,15 @@ pub fn answer(asked: Asked<'_>) -> Arc<Answer> {
         }
         Request::Reindex => reindex(&index, uid),
         Request::Rotate => rotate(&writer, uid),
-        Request::Reload => reload(&reloads, uid),
+        Request::Decommission { reason } => {
+            if let Err(why) = crate::retention::check_reason(&reason) {
+                return Reply::Refused(why);
+            }
+            tracing::warn!("uid {uid} ends this log for good: {reason}");
+            requests.decommission(reason, uid);
+            Reply::Accepted
+        }
+        Request::Reload => reload(&requests, uid),
         Request::HoldAdd(new) => {
             let now_ns = Clock::System.now().wall_ns;
             held("added", uid, holds.add(*new, uid, now_ns, &writer))

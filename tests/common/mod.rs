@@ -7,6 +7,7 @@ pub mod auditor;
 pub mod cases;
 pub mod lab;
 pub mod log;
+pub mod manager;
 pub mod pruning;
 pub mod running;
 pub mod traffic;
@@ -243,14 +244,21 @@ fn command(root: &Path) -> Command {
 }
 
 fn program(path: &str, root: &Path) -> Command {
+    let mut command = clean(path);
+    command.arg("--root").arg(root).stdin(Stdio::null());
+    command
+}
+
+/// A program without what the test's own environment says to the daemon.
+fn clean(path: &str) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("AUDITLOGD_") {
+        let text = name.to_string_lossy();
+        if ["AUDITLOGD_", "LISTEN_", "WATCHDOG_"].iter().any(|prefix| text.starts_with(prefix)) {
             command.env_remove(name);
         }
     }
-    command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM");
-    command.arg("--root").arg(root).stdin(Stdio::null());
+    command.env_remove("NOTIFY_SOCKET").env_remove("FDSTORE").env_remove("JOURNAL_STREAM");
     command
 }
 
@@ -271,7 +279,7 @@ pub struct Client {
 }
 
 impl Client {
-    fn new(stream: UnixStream) -> Self {
+    pub fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(LONG)).expect("sets a timeout");
         stream.set_write_timeout(Some(LONG)).expect("sets a timeout");
         let replies = BufReader::new(stream.try_clone().expect("clones"));
