@@ -11,9 +11,12 @@ use super::answer::answer;
 use super::auditor::{self, Sight, Watch};
 use super::host::{credential, harden, host, prepare_directories, runtime};
 use super::journal::{self, Journal};
+use super::notify::Manager;
 use super::reload::{Reload, Requests};
 use super::sandbox::Sandbox;
 use super::signals::{self, Wake, Waker, Woken};
+use super::status_line::StatusLine;
+use super::watchdog::Watchdog;
 use super::{DaemonError, announce, paths, system};
 use crate::clock::{Clock, rfc3339};
 use crate::config::{self, Config, Sources};
@@ -32,6 +35,9 @@ use crate::maintain::{self, Maintainer, Settings};
 use crate::metrics::Metrics;
 use crate::publish::{Publisher, PublisherSetup};
 use crate::record::Record;
+
+/// What the service manager waits beyond the time that the stop has: then the daemon has ended itself.
+const AFTER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A daemon that takes events. What it holds is given back in this order.
 pub struct Running<'a> {
@@ -78,10 +84,11 @@ impl<'a> Running<'a> {
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
+        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone()));
         let publisher = publisher(&config, &disk, &log, &metrics)?;
         let requests = Arc::new(Requests::new(wake.clone()));
-        let (engine, about) =
-            engine(&config, &fields, &disk, &metrics, &publisher, last_run.memory.clone(), wake)?;
+        let kept = last_run.memory.clone();
+        let (engine, about) = engine(&config, &fields, &disk, &publisher, &line, kept, wake)?;
         if about.created {
             announce::announce(&paths(&config));
         }
@@ -91,7 +98,7 @@ impl<'a> Running<'a> {
         if let Err(e) = holds.mend(&engine.writer()) {
             tracing::error!("{e}");
         }
-        let maintainer = maintainer(&config, &fields, disk, &metrics, &engine, &holds)?;
+        let maintainer = maintainer(&config, &fields, disk, &metrics, &engine, &holds, &line)?;
 
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
@@ -122,7 +129,7 @@ impl<'a> Running<'a> {
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
-        signals::notify_ready();
+        line.ready();
         let maintenance = maintainer.handle();
         let anchors = publisher.clone();
         let reload = Reload {
@@ -134,6 +141,7 @@ impl<'a> Running<'a> {
             log,
             publisher: anchors,
             maintenance,
+            line,
         };
         Ok(Self {
             woken,
@@ -177,10 +185,15 @@ impl<'a> Running<'a> {
     /// Clients first, then the writer, then the index: nothing is taken in that is not committed.
     pub fn stop(self, ending: Ending) -> Result<(), DaemonError> {
         let Ending { reason, clients } = ending;
-        signals::notify_stopping();
         self.reload.requests.close();
-        tracing::info!(reason, "stopping");
         let deadline = Duration::from_secs(self.reload.config.stop_seconds);
+        let line = self.reload.line;
+        let what = match clients {
+            ingest::Stop::HandOver => "leaving the connections to the next run",
+            _ => "taking in what clients have sent",
+        };
+        line.stopping(deadline + AFTER_DEADLINE, what);
+        tracing::info!(reason, "stopping");
         signals::exit_after(deadline);
         let _no_one_waits = self.stop_ingest.send(clients);
         let drained =
@@ -189,9 +202,12 @@ impl<'a> Running<'a> {
             tracing::warn!("some clients were still sending when the time to stop was half over");
         }
         // What it has done is in the log before the log is closed.
+        line.ending("ending what maintenance does");
         self.maintainer.stop();
+        line.ending("sealing the log");
         self.engine.stop(reason, deadline / 4)?;
         // The anchors have had the last checkpoint since the seal; now only they are waited for.
+        line.ending("handing the last checkpoint to the anchors");
         self.publisher.stop(deadline / 8);
         tracing::info!("stopped");
         Ok(())
@@ -233,8 +249,8 @@ fn engine(
     config: &Config,
     fields: &Arc<FieldMap>,
     disk: &Arc<Real>,
-    metrics: &Arc<Metrics>,
     publisher: &Arc<Publisher>,
+    line: &Arc<StatusLine>,
     kept: Option<Arc<Memory>>,
     wake: Waker,
 ) -> Result<(Engine, Started), DaemonError> {
@@ -247,6 +263,8 @@ fn engine(
         field_map: fields.hash(),
     };
     let anchors = publisher.clone();
+    let (reading, indexing) = (line.clone(), line.clone());
+    let mut watchdog = Watchdog::from_env(line.clone());
     let setup = EngineSetup {
         ledger: Setup {
             fs: disk.clone(),
@@ -255,15 +273,18 @@ fn engine(
             entropy: keys::os_entropy(),
             own_peer: Peer::of_self().map_err(system("who this process is cannot be told"))?.json,
             credential: credential("auditlogd.auditor-key"),
+            on_read: Arc::new(move |bytes| reading.recovered(bytes)),
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),
         clock,
-        metrics: metrics.clone(),
+        metrics: line.metrics().clone(),
         on_seal: Box::new(move |sealed| anchors.offer(sealed)),
         on_end: Box::new(move || wake.writer_ended()),
+        on_turn: Box::new(move |now| watchdog.turn(now)),
+        on_index: Box::new(move |error| indexing.index(error)),
     };
     Ok(Engine::start(setup, started)?)
 }
@@ -276,7 +297,9 @@ fn maintainer(
     metrics: &Arc<Metrics>,
     engine: &Engine,
     holds: &Arc<Holds>,
+    line: &Arc<StatusLine>,
 ) -> Result<Maintainer, DaemonError> {
+    let line = line.clone();
     let setup = maintain::Setup {
         fs: disk,
         paths: paths(config),
@@ -288,6 +311,7 @@ fn maintainer(
         database: config.database(),
         holds: holds.clone(),
         metrics: metrics.clone(),
+        on_space: Box::new(move |free| line.space(free)),
     };
     let started = Maintainer::start(setup, Settings::of(config, fields.clone()));
     started.map_err(system("maintenance could not be started"))
