@@ -26,6 +26,7 @@ Signals:
                     `auditlog reload` waits until that is done
   SIGUSR1           the same as SIGTERM, but the service manager keeps the connections for the next start
   SIGTERM, SIGINT   take in what clients have sent, seal the log, end with status 0
+As process 1 (in a container) it runs the daemon as a child, passes signals on, and reaps orphans.
 
 Exit status:
   0  stopped as told, or --check found nothing wrong
