@@ -157,7 +157,7 @@ fn kill_at_moments(doing: Doing) {
     assert!(whole.moments > 20, "{doing:?}: {} moments", whole.moments);
     assert!(whole.new_lives);
     let seed = given("HANDOVER_SEED").unwrap_or_else(|| fastrand::u64(..));
-    let wanted = given("HANDOVER_MOMENTS").map_or(40, |wanted| wanted as usize);
+    let wanted = given("HANDOVER_MOMENTS").map_or(10, |wanted| wanted as usize);
     println!("HANDOVER_SEED={seed}: {wanted} of {} moments", whole.moments);
     let mut rng = Rng::with_seed(seed);
     let mut taken_along = 0;
