@@ -35,7 +35,7 @@
 //! [`ledger::proof`] shows one line to somebody who has no log: its path to a checkpoint's root.
 //!
 //! Below them: [`fs`] (the only way to the disk), [`program`], [`config`], and the vocabulary [`event`],
-//! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`], [`words`].
+//! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`], [`outside`], [`words`].
 //! Imports go down only; `tests/layers.rs` holds the floors.
 
 #![deny(unsafe_code)]
@@ -65,6 +65,7 @@ pub mod json;
 pub mod kernel;
 pub mod keysheet;
 pub mod metrics;
+pub mod outside;
 pub mod record;
 pub mod retention;
 pub mod words;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::reload::Requests;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
@@ -21,6 +22,7 @@ pub fn answer(
     metrics: Arc<Metrics>,
     started: String,
     holds: Arc<Holds>,
+    reloads: Arc<Requests>,
 ) -> Arc<Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
@@ -42,6 +44,7 @@ pub fn answer(
         }
         Request::Reindex => reindex(&index, uid),
         Request::Rotate => rotate(&writer, uid),
+        Request::Reload => reload(&reloads, uid),
         Request::HoldAdd(new) => {
             let now_ns = Clock::System.now().wall_ns;
             held("added", uid, holds.add(*new, uid, now_ns, &writer))
@@ -76,6 +79,17 @@ fn rotate(writer: &WriterHandle, uid: u32) -> Reply {
             Reply::Rotated { path: rotated.path, bytes: rotated.bytes }
         }
         Err(e) => Reply::Refused(e.to_string()),
+    }
+}
+
+fn reload(reloads: &Requests, uid: u32) -> Reply {
+    tracing::info!("uid {uid} asked for a reload");
+    match reloads.ask() {
+        Some(Ok(reloaded)) => {
+            Reply::Reloaded { applied: reloaded.applied, restart: reloaded.restart }
+        }
+        Some(Err(why)) => Reply::NotReloaded(why),
+        None => Reply::Refused("it stops".into()),
     }
 }
 

@@ -8,6 +8,7 @@ mod journal;
 mod options;
 mod reload;
 mod running;
+mod sandbox;
 mod signals;
 
 use std::io::Write;

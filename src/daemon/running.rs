@@ -11,7 +11,8 @@ use super::answer::answer;
 use super::auditor::{self, Sight, Watch};
 use super::host::{credential, harden, host, prepare_directories, runtime};
 use super::journal::{self, Journal};
-use super::reload::Reload;
+use super::reload::{Reload, Requests};
+use super::sandbox::Sandbox;
 use super::signals::{self, Wake, Waker, Woken};
 use super::{DaemonError, announce, paths, system};
 use crate::clock::{Clock, rfc3339};
@@ -21,6 +22,7 @@ use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, Started};
 use crate::event::FieldMap;
 use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer, Socket};
+use crate::kept::store::EVENTS;
 use crate::kept::{LastRun, Memory};
 use crate::kernel;
 use crate::ledger::keys;
@@ -57,6 +59,9 @@ impl<'a> Running<'a> {
         harden();
         let disk = Arc::new(prepare_directories(&config)?);
         let lock = Lock::take(&config.state_dir, &config.log_dir)?;
+        // Before any other thread: what is started from here on is restricted as well.
+        let binds = !passed.iter().any(|(name, _)| name == EVENTS);
+        let sandbox = Sandbox::enter(&config, binds)?;
         let runtime = runtime(config.ingest.threads)?;
         let (wake, woken) = signals::listen().map_err(system("signals could not be caught"))?;
 
@@ -74,6 +79,7 @@ impl<'a> Running<'a> {
 
         let metrics = Arc::new(Metrics::default());
         let publisher = publisher(&config, &disk, &log, &metrics)?;
+        let requests = Arc::new(Requests::new(wake.clone()));
         let (engine, about) =
             engine(&config, &fields, &disk, &metrics, &publisher, last_run.memory.clone(), wake)?;
         if about.created {
@@ -111,6 +117,7 @@ impl<'a> Running<'a> {
             metrics,
             rfc3339(now.wall_ns),
             holds,
+            requests.clone(),
         );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
@@ -118,7 +125,16 @@ impl<'a> Running<'a> {
         signals::notify_ready();
         let maintenance = maintainer.handle();
         let anchors = publisher.clone();
-        let reload = Reload { sources, config, limits, log, publisher: anchors, maintenance };
+        let reload = Reload {
+            sources,
+            config,
+            sandbox,
+            requests,
+            limits,
+            log,
+            publisher: anchors,
+            maintenance,
+        };
         Ok(Self {
             woken,
             watch,
@@ -162,6 +178,7 @@ impl<'a> Running<'a> {
     pub fn stop(self, ending: Ending) -> Result<(), DaemonError> {
         let Ending { reason, clients } = ending;
         signals::notify_stopping();
+        self.reload.requests.close();
         tracing::info!(reason, "stopping");
         let deadline = Duration::from_secs(self.reload.config.stop_seconds);
         signals::exit_after(deadline);

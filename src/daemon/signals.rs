@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 /// What the main thread waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// SIGHUP.
+    /// SIGHUP, or somebody asked for a reload on the control socket.
     Hangup,
     /// SIGUSR1: end, and leave the connections with the service manager.
     HandOver,
@@ -26,6 +26,11 @@ pub enum Wake {
 pub struct Waker(Sender<Wake>);
 
 impl Waker {
+    /// Says that a reload is asked for.
+    pub fn reload(&self) {
+        let _main_has_ended = self.0.send(Wake::Hangup);
+    }
+
     /// Says that the writer has ended.
     pub fn writer_ended(&self) {
         let _main_has_ended = self.0.send(Wake::WriterEnded);

@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{Batch, IndexError, reset, schema};
+use crate::fs::give_to_owner_of_directory;
 
 /// How the index is kept.
 #[derive(Clone, Debug)]
@@ -250,6 +251,7 @@ fn create_file(path: &Path, options: &Options) -> Result<(), IndexError> {
         };
         // The umask may have taken away what readers need.
         file.set_permissions(std::fs::Permissions::from_mode(options.mode))?;
+        give_to_owner_of_directory(&file, path)?;
         options.group.map_or(Ok(()), |group| fchown(&file, None, Some(group)))
     };
     make().map_err(|e| IndexError::io(path, &e))

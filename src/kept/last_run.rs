@@ -37,7 +37,7 @@ impl LastRun {
         let known = state.and_then(|fd| match Memory::open(fd) {
             Ok(memory) => Some(memory),
             Err(error) => {
-                tracing::warn!(%error, "where the connections of the last run were is not known: their last lines may be stored twice");
+                tracing::warn!(%error, "how far the connections of the last run had come is not known");
                 store::remove(STATE);
                 None
             }
