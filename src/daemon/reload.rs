@@ -39,6 +39,11 @@ pub struct Requests {
 }
 
 impl Requests {
+    /// Has the main thread end the log for good, which `uid` asked for.
+    pub fn decommission(&self, reason: String, uid: u32) {
+        self.waker.decommission(reason, uid);
+    }
+
     /// Reloads are done by the thread that `waker` wakes.
     pub fn new(waker: Waker) -> Self {
         Self { waker, waiting: Mutex::new(Some(Vec::new())) }
