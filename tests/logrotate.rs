@@ -30,9 +30,11 @@ fn logrotate(
     let logs = root.join("var/log/auditlogd");
     let mut config = include_str!("../logrotate.d/auditlogd")
         .replace("/var/log/auditlogd", logs.to_str().expect("utf-8"));
-    if !nix::unistd::geteuid().is_root() {
-        config = config.replace("    su root root\n", "");
-    }
+    // Whoever runs the test owns the log.
+    let owner = if nix::unistd::geteuid().is_root() { "    su root root\n" } else { "" };
+    let su = "    su auditlogd auditlog\n";
+    assert!(config.contains(su));
+    config = config.replace(su, owner);
     let file = root.join("logrotate.conf");
     fs::write(&file, change(config)).expect("writes");
     let (active, reload) = match daemon {
