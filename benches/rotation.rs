@@ -89,6 +89,7 @@ fn start(root: &Path) -> Result<Engine> {
         ledger: Setup { fs, paths, host, entropy, own_peer: PEER.into(), credential: None },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
+        kept: None,
         index: IndexSetup::new(&config, fields, None),
         clock: Clock::System,
         metrics: Arc::new(Metrics::default()),
@@ -119,7 +120,7 @@ fn submit_until(stop_at: Instant, engine: &Engine, rate: u64, done: &Sender<Span
         let due = (begin.elapsed().as_secs_f64() * rate as f64) as u64;
         while sent < due {
             let (text, handed_in, done) = (event(sent), Instant::now(), done.clone());
-            let item = Item { id_len: 0, event_len: text.len() as u32, accepted: true };
+            let item = Item::of(0, text.len(), true);
             let on_commit = move |_| {
                 let _the_bench_is_over = done.send(Span(handed_in, Instant::now()));
             };
@@ -127,6 +128,7 @@ fn submit_until(stop_at: Instant, engine: &Engine, rate: u64, done: &Sender<Span
                 peer: PEER.into(),
                 text: text.into_bytes(),
                 items: vec![item],
+                origin: None,
                 on_commit: Some(Box::new(on_commit)),
             }))?;
             sent += 1;

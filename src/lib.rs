@@ -56,11 +56,13 @@ pub mod ledger;
 
 pub mod config;
 pub mod fs;
+pub mod kept;
 pub mod program;
 
 pub mod clock;
 pub mod event;
 pub mod json;
+pub mod kernel;
 pub mod keysheet;
 pub mod metrics;
 pub mod record;

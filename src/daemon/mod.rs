@@ -93,8 +93,8 @@ fn draw_sheet(sources: &Sources) -> Result<(), DaemonError> {
 
 fn run(sources: &Sources) -> Result<(), DaemonError> {
     let mut daemon = Running::start(sources)?;
-    let reason = daemon.until_told_to_stop();
-    daemon.stop(reason)
+    let ending = daemon.until_told_to_stop();
+    daemon.stop(ending)
 }
 
 /// Where the ledger of this configuration is.

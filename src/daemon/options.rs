@@ -21,6 +21,7 @@ Examples:
 
 Signals:
   SIGHUP            read the configuration again, close the epoch, reopen the log after it was renamed
+  SIGUSR1           the same as SIGTERM, but the service manager keeps the connections for the next start
   SIGTERM, SIGINT   take in what clients have sent, seal the log, end with status 0
 
 Exit status: 0 stopped as told, or --check found nothing wrong; 1 anything else; 2 wrong usage."

@@ -21,6 +21,8 @@ use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, Started};
 use crate::event::FieldMap;
 use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer, Socket};
+use crate::kept::{LastRun, Memory};
+use crate::kernel;
 use crate::ledger::keys;
 use crate::ledger::open::Setup;
 use crate::maintain::holds::Holds;
@@ -37,7 +39,7 @@ pub struct Running<'a> {
     maintainer: Maintainer,
     engine: Engine,
     publisher: Arc<Publisher>,
-    stop_ingest: oneshot::Sender<()>,
+    stop_ingest: oneshot::Sender<ingest::Stop>,
     ingest: JoinHandle<()>,
     runtime: Runtime,
     _lock: Lock,
@@ -46,6 +48,9 @@ pub struct Running<'a> {
 impl<'a> Running<'a> {
     /// Starts everything; clients are served when this returns.
     pub fn start(sources: &'a Sources) -> Result<Self, DaemonError> {
+        // Before anything else is opened: the numbers of these descriptors are known from outside.
+        let passed =
+            kernel::passed().map_err(system("what the service manager passed cannot be used"))?;
         let config = config::load(sources)?;
         let fields = Arc::new(config.field_map()?);
         let log = journal::start(config.log_level);
@@ -58,14 +63,19 @@ impl<'a> Running<'a> {
         // Both sockets first: a path that is in use must be known before the log is touched. Clients that
         // connect from here on wait in the queue until the ledger is ready.
         let entered = runtime.enter();
-        let socket = Socket::bind(&config.socket, config.socket_mode)?;
+        let mut last_run = LastRun::of(passed);
+        let socket = match last_run.listener.take() {
+            Some(fd) => Socket::passed(fd)?,
+            None => Socket::bind(&config.socket, config.socket_mode)?,
+        };
         let control_socket = Socket::bind(&config.control_socket(), 0o660)?;
         disk.share(&config.control_socket()).map_err(system("the control socket's group"))?;
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
         let publisher = publisher(&config, &disk, &log, &metrics)?;
-        let (engine, about) = engine(&config, &fields, &disk, &metrics, &publisher, wake)?;
+        let (engine, about) =
+            engine(&config, &fields, &disk, &metrics, &publisher, last_run.memory.clone(), wake)?;
         if about.created {
             announce::announce(&paths(&config));
         }
@@ -82,11 +92,16 @@ impl<'a> Running<'a> {
             submitter: engine.submitter(),
             metrics: metrics.clone(),
             log_id: engine.log_id().to_owned(),
+            store: last_run.store.clone(),
             limits: in_force,
         };
-        let (stop_ingest, stopping) = oneshot::channel::<()>();
-        let ingest = runtime.spawn(ingest::serve(socket, context, async {
-            let _told_or_dropped = stopping.await;
+        let taken_over = last_run.connections.len() + last_run.unknown.len();
+        if taken_over > 0 {
+            tracing::info!("{taken_over} connections of the last run go on");
+        }
+        let (stop_ingest, stopping) = oneshot::channel();
+        let ingest = runtime.spawn(ingest::serve(socket, last_run, context, async {
+            stopping.await.unwrap_or(ingest::Stop::Drain)
         }));
         let answer = answer(
             &config,
@@ -119,7 +134,7 @@ impl<'a> Running<'a> {
     }
 
     /// Does what signals ask for, and looks after the auditor key; why it is to stop.
-    pub fn until_told_to_stop(&mut self) -> &'static str {
+    pub fn until_told_to_stop(&mut self) -> Ending {
         let clock = Clock::System;
         loop {
             match self.watch.look(clock.now()) {
@@ -134,19 +149,23 @@ impl<'a> Running<'a> {
             match self.woken.next(self.watch.patience()) {
                 None => {}
                 Some(Wake::Hangup) => self.reload.run(&self.engine),
-                Some(Wake::Stop(signal)) => return signal,
-                Some(Wake::WriterEnded) => return "the writer ended",
+                Some(Wake::Stop(signal)) => {
+                    return Ending { reason: signal, clients: ingest::Stop::Drain };
+                }
+                Some(Wake::HandOver) => return Ending::hand_over("SIGUSR1"),
+                Some(Wake::WriterEnded) => return Ending::hand_over("the writer ended"),
             }
         }
     }
 
     /// Clients first, then the writer, then the index: nothing is taken in that is not committed.
-    pub fn stop(self, reason: &str) -> Result<(), DaemonError> {
+    pub fn stop(self, ending: Ending) -> Result<(), DaemonError> {
+        let Ending { reason, clients } = ending;
         signals::notify_stopping();
         tracing::info!(reason, "stopping");
         let deadline = Duration::from_secs(self.reload.config.stop_seconds);
         signals::exit_after(deadline);
-        let _no_one_waits = self.stop_ingest.send(());
+        let _no_one_waits = self.stop_ingest.send(clients);
         let drained =
             self.runtime.block_on(async { tokio::time::timeout(deadline / 2, self.ingest).await });
         if drained.is_err() {
@@ -159,6 +178,19 @@ impl<'a> Running<'a> {
         self.publisher.stop(deadline / 8);
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Why the daemon ends, and what becomes of its clients.
+pub struct Ending {
+    reason: &'static str,
+    clients: ingest::Stop,
+}
+
+impl Ending {
+    /// The next run goes on with the connections.
+    fn hand_over(reason: &'static str) -> Self {
+        Self { reason, clients: ingest::Stop::HandOver }
     }
 }
 
@@ -186,6 +218,7 @@ fn engine(
     disk: &Arc<Real>,
     metrics: &Arc<Metrics>,
     publisher: &Arc<Publisher>,
+    kept: Option<Arc<Memory>>,
     wake: Waker,
 ) -> Result<(Engine, Started), DaemonError> {
     let host = host()?;
@@ -208,6 +241,7 @@ fn engine(
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
+        kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),
         clock,
         metrics: metrics.clone(),

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 /// What the main thread waits for.
@@ -13,6 +13,8 @@ use signal_hook::iterator::Signals;
 pub enum Wake {
     /// SIGHUP.
     Hangup,
+    /// SIGUSR1: end, and leave the connections with the service manager.
+    HandOver,
     /// SIGTERM or SIGINT, by name.
     Stop(&'static str),
     /// The writer has ended without being told to.
@@ -52,12 +54,13 @@ impl Woken {
 /// Catches signals from now on.
 pub fn listen() -> io::Result<(Waker, Woken)> {
     let (sender, receiver) = channel();
-    let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGHUP, SIGUSR1, SIGTERM, SIGINT])?;
     let waker = Waker(sender.clone());
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             let wake = match signal {
                 SIGHUP => Wake::Hangup,
+                SIGUSR1 => Wake::HandOver,
                 SIGTERM => Wake::Stop("SIGTERM"),
                 _ => Wake::Stop("SIGINT"),
             };

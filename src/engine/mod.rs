@@ -8,6 +8,7 @@ mod feed;
 mod handle;
 mod index_handle;
 mod indexer;
+mod intent;
 mod lock;
 mod rows;
 mod submit;
@@ -35,6 +36,7 @@ pub use writer::WriterError;
 use crate::clock::Clock;
 use crate::config;
 use crate::event::FieldMap;
+use crate::kept::{Memory, Promise};
 use crate::ledger::LedgerError;
 use crate::ledger::open::{Setup, open};
 use crate::metrics::Metrics;
@@ -70,6 +72,8 @@ pub struct EngineSetup {
     pub limits: config::Ledger,
     /// Bytes of events that may wait for the writer.
     pub queue_bytes: usize,
+    /// What is kept of connections beyond this process, if anything is.
+    pub kept: Option<Arc<Memory>>,
     /// The index.
     pub index: IndexSetup,
     /// Where the time comes from.
@@ -120,7 +124,12 @@ impl Engine {
     pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
         let own_peer = setup.ledger.own_peer.clone();
         let now = setup.clock.now();
+        let log_dir = setup.ledger.paths.log_dir.clone();
         let opened = open(setup.ledger, now)?;
+        // Before this run's first line: it must not be taken for one of the last run's.
+        if let Some(kept) = &setup.kept {
+            intent::settle(kept, &log_dir, opened.ledger.log_id());
+        }
         let log_id = opened.ledger.log_id().to_owned();
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
         let (commands, queue) = channel();
@@ -131,6 +140,7 @@ impl Engine {
             Watch::new(setup.clock, now),
             setup.limits,
             queue,
+            setup.kept.map(Promise::new),
             Output { feed: feed.clone(), metrics: setup.metrics.clone(), on_seal: setup.on_seal },
         );
         // Every start seals.

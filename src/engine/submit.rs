@@ -5,7 +5,9 @@ use std::sync::mpsc::Sender;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::kept::Origin;
 use crate::metrics::Metrics;
+use crate::record::Record;
 
 /// Checked events of one peer, in the order in which they go into the ledger.
 pub struct Submission {
@@ -15,6 +17,8 @@ pub struct Submission {
     pub text: Vec<u8>,
     /// Where in `text` each item lies.
     pub items: Vec<Item>,
+    /// The connection that they come from, if it outlives this process.
+    pub origin: Option<Origin>,
     /// Called on the writer's thread once the lines are on disk or once that has failed: it must not
     /// block.
     pub on_commit: Option<OnCommit>,
@@ -30,6 +34,10 @@ pub struct Item {
     /// Whether it is an event as a client sent it, and not a record of one that was refused: the receipt
     /// is of the last accepted item.
     pub accepted: bool,
+    /// Bytes that the client sent from the submission's start to behind the line.
+    pub end: u32,
+    /// Event lines from the submission's start to behind the line.
+    pub line: u32,
 }
 
 /// Called after the commit.
@@ -59,6 +67,23 @@ pub(crate) struct Queued {
     pub submission: Submission,
     /// Given back when the commit is done.
     _budget: Budget,
+}
+
+impl Submission {
+    /// One of the daemon's own records, about this peer.
+    pub fn record(peer: Arc<str>, record: &Record) -> Self {
+        let text = record.to_json().into_bytes();
+        let items = vec![Item::of(0, text.len(), false)];
+        Self { peer, text, items, origin: None, on_commit: None }
+    }
+}
+
+impl Item {
+    /// A line that comes from no connection that outlives the process.
+    pub fn of(id_len: usize, event_len: usize, accepted: bool) -> Self {
+        let (id_len, event_len) = (id_len as u32, event_len as u32);
+        Self { id_len, event_len, accepted, end: 0, line: 0 }
+    }
 }
 
 impl Queued {

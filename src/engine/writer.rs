@@ -10,11 +10,13 @@ use std::time::Duration;
 use super::feed::Feed;
 use segments::Age;
 
+use super::intent;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
 use super::{Command, OnSeal, Pruned};
 use crate::clock::{Now, rfc3339};
 use crate::config;
+use crate::kept::Promise;
 use crate::ledger::reader::Lines;
 use crate::ledger::seal::Reason;
 use crate::ledger::{Ledger, LedgerError};
@@ -50,6 +52,8 @@ pub(super) struct Writer {
     watch: Watch,
     limits: config::Ledger,
     queue: Receiver<Command>,
+    /// Where it is said what is about to be stored, if connections outlive this process.
+    promise: Option<Promise>,
     output: Output,
     /// CLOCK_BOOTTIME when the last seal was written.
     sealed_at: u64,
@@ -65,6 +69,7 @@ impl Writer {
         watch: Watch,
         limits: config::Ledger,
         queue: Receiver<Command>,
+        promise: Option<Promise>,
         output: Output,
     ) -> Self {
         let sealed_at = watch.now().boot_ns;
@@ -72,7 +77,18 @@ impl Writer {
         output.metrics.ledger_head.set(ledger.next_seq());
         output.metrics.segment.set(ledger.segment());
         let age = Age::found(ledger.segment_opened_ns(), watch.now());
-        Self { ledger, own_peer, watch, limits, queue, output, sealed_at, epoch_began, age }
+        Self {
+            ledger,
+            own_peer,
+            watch,
+            limits,
+            queue,
+            promise,
+            output,
+            sealed_at,
+            epoch_began,
+            age,
+        }
     }
 
     /// Works until it is told to stop, or until the disk fails.
@@ -191,8 +207,12 @@ impl Writer {
         let ts = rfc3339(now.wall_ns);
         let first = self.ledger.next_seq();
         let mut receipts = Vec::with_capacity(batch.len());
+        let mut first_mac = None;
         for queued in batch {
-            receipts.push(self.sign(&ts, queued)?);
+            receipts.push(self.sign(&ts, queued, &mut first_mac)?);
+        }
+        if let (Some(promise), Some(mac)) = (&mut self.promise, first_mac) {
+            intent::promise(promise, batch, first, &mac);
         }
         // A crash up to here: nothing is on disk, nobody was told.
         self.ledger.append()?;
@@ -207,7 +227,12 @@ impl Writer {
     }
 
     /// Signs the lines of one submission; the receipt is of its last accepted event.
-    fn sign(&mut self, ts: &str, queued: &Queued) -> Result<Option<Receipt>, LedgerError> {
+    fn sign(
+        &mut self,
+        ts: &str,
+        queued: &Queued,
+        first_mac: &mut Option<[u8; 64]>,
+    ) -> Result<Option<Receipt>, LedgerError> {
         let submission = &queued.submission;
         let mut receipt = None;
         let mut rest = submission.text.as_slice();
@@ -216,6 +241,7 @@ impl Writer {
             let (event, after) = after.split_at(item.event_len as usize);
             rest = after;
             let (seq, mac) = self.ledger.sign(ts, id, &submission.peer, event)?;
+            first_mac.get_or_insert(mac);
             if item.accepted {
                 receipt = Some(Receipt { seq, mac });
             }

@@ -54,17 +54,30 @@ pub struct Batch {
     pub last: Option<u64>,
     /// How much text is to be expected.
     expected: usize,
+    /// The position of its first byte.
+    pub start: u64,
+    /// Event lines before it.
+    pub before: u64,
+    /// Bytes from the batch's start to behind the line that is being taken.
+    at: usize,
 }
 
 impl Lines {
-    /// Takes the next line. False if the batch is full.
+    /// Where a connection goes on that outlived a daemon, after `count` event lines.
+    pub fn resume(count: u64, acks: bool) -> Self {
+        Self { count, started: count > 0 || acks, acks }
+    }
+
+    /// Takes the next line, which ends `end` bytes behind the batch's start. False if the batch is full.
     pub fn take(
         &mut self,
         line: &Line<'_>,
+        end: usize,
         check: Check,
         desk: &Desk<'_>,
         batch: &mut Batch,
     ) -> bool {
+        batch.at = end;
         if !self.started && !check::is_blank(line) {
             self.started = true;
             if let Some(acks) = check::greeting(line) {
@@ -92,15 +105,15 @@ impl Lines {
             replies::push_reject(&mut batch.rejects, self.count, reject);
         }
         if desk.rejects.allow(desk.uid, line.len(), desk.limits) {
-            batch.push_event(0, &rejects::record(line, self.count, reject), false);
+            batch.push_event(0, &rejects::record(line, self.count, reject), false, self.count);
         }
     }
 }
 
 impl Batch {
-    /// A batch for so many bytes of lines.
-    pub fn of(bytes: usize) -> Self {
-        Self { expected: bytes, ..Self::default() }
+    /// A batch for so many bytes of lines from a position on, with so many event lines before it.
+    pub fn of(start: u64, bytes: usize, before: u64) -> Self {
+        Self { expected: bytes, start, before, ..Self::default() }
     }
 
     fn accept(&mut self, checked: &Checked<'_>, line: u64) {
@@ -110,17 +123,17 @@ impl Batch {
             crate::json::push_string(&mut self.text, id);
         }
         let id_len = self.text.len() - start;
-        self.push_event(id_len, &checked.event, true);
+        self.push_event(id_len, &checked.event, true, line);
     }
 
-    fn push_event(&mut self, id_len: usize, event: &str, accepted: bool) {
+    fn push_event(&mut self, id_len: usize, event: &str, accepted: bool, line: u64) {
         if self.items.is_empty() {
             // Ids stand once more before their events; most are short.
             self.text.reserve(self.expected + self.expected / 8);
         }
         self.text.extend_from_slice(event.as_bytes());
-        let (id_len, event_len) = (id_len as u32, event.len() as u32);
-        self.items.push(Item { id_len, event_len, accepted });
+        let (end, line) = (self.at as u32, (line - self.before) as u32);
+        self.items.push(Item { end, line, ..Item::of(id_len, event.len(), accepted) });
     }
 }
 
@@ -140,7 +153,7 @@ mod tests {
         };
         let rejects = Rejects::new(test_pair(1000).0);
         let desk = Desk { limits: &limits, rejects: &rejects, uid: 1 };
-        let full = |text: &&str| !lines.take(&Line::Text(text), check::check, &desk, batch);
+        let full = |text: &&str| !lines.take(&Line::Text(text), 0, check::check, &desk, batch);
         texts.iter().position(full).map_or(texts.len(), |at| at + 1)
     }
 

@@ -3,10 +3,9 @@
 //! Waiting for bytes takes no buffer: a read goes into the thread's own, and is taken apart there.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
@@ -15,50 +14,87 @@ use tokio::sync::watch;
 use super::batch::{Batch, Check, Desk, Lines};
 use super::framing::Framer;
 use super::peer::Peer;
-use super::replies::{End, Next, Replies};
-use super::{Shared, check};
-use crate::engine::{Item, Stopped, Submission};
+use super::replies::{End, Outbox, Replies};
+use super::tape::Tape;
+use super::{Shared, Stop, answers, check};
+use crate::engine::{Receipt, Stopped, Submission};
+use crate::kept::{Place, Resumed, Slot};
 use crate::record::Record;
 
 /// Bytes that one read takes at most.
 const READ: usize = 128 * 1024;
 /// Other connections get their turn after this many bytes.
 const TURN: usize = 2 * READ;
-/// How long a client may leave its replies unread while something waits for that.
-const GRACE: Duration = Duration::from_secs(5);
-/// The same while the daemon stops.
-const STOP_GRACE: Duration = Duration::from_secs(1);
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
 }
 
-/// Serves a client until it closes, the daemon stops or the writer fails. Returns when everything it
-/// sent is committed and it was told so.
-pub async fn run(stream: UnixStream, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
-    let peer = match Peer::of(&stream) {
-        Ok(peer) => peer,
-        Err(error) => return tracing::warn!(%error, "a connection has no peer and was closed"),
-    };
-    let replies = Arc::new(Replies::default());
-    let mut reader = Reader {
-        stream: &stream,
-        shared: &shared,
-        replies: &replies,
-        peer,
-        framer: Framer::default(),
-        lines: Lines::default(),
-        rest: Vec::new(),
-        turn: 0,
-    };
-    let reading = async {
-        // If the writer is gone, the replies say so.
-        let _ = reader.run(stop.clone()).await;
-        replies.finish();
-    };
-    tokio::join!(reading, write_replies(&stream, &replies, &stop));
-    if replies.ended() == Some(End::NotRead) && !*stop.borrow() {
-        reader.record_not_read().await;
+/// A client, and where its connection is.
+pub struct Connection {
+    stream: UnixStream,
+    peer: Peer,
+    framer: Framer,
+    lines: Lines,
+    outbox: Outbox,
+    /// The position of the next byte that is taken apart.
+    position: u64,
+    /// None if the connection ends with this process.
+    tape: Option<Tape>,
+}
+
+impl Connection {
+    /// One that begins. With a slot it outlives this process.
+    pub fn new(stream: UnixStream, peer: Peer, slot: Option<Slot>) -> Self {
+        let tape = slot.map(|slot| Tape::new(slot, Place::default()));
+        let outbox = if tape.is_some() { Outbox::kept() } else { Outbox::default() };
+        let (framer, lines) = (Framer::default(), Lines::default());
+        Self { stream, peer, framer, lines, outbox, position: 0, tape }
+    }
+
+    /// One that outlived the last run.
+    pub fn resume(stream: UnixStream, slot: Slot, known: (Resumed, (String, u32))) -> Self {
+        let (Resumed { place, held, acks, mark, replies }, (json, uid)) = known;
+        let ack = mark.ack.map(|ack| (ack.line, Receipt { seq: ack.seq, mac: ack.mac }));
+        Self {
+            stream,
+            peer: Peer { json: json.into(), uid },
+            framer: Framer::resume(held, place.partial.len, place.partial.over),
+            lines: Lines::resume(place.lines, acks),
+            outbox: if acks { Outbox::resume(replies, ack) } else { Outbox::kept() },
+            position: place.consumed,
+            tape: Some(Tape::new(slot, place)),
+        }
+    }
+
+    /// Serves the client until it closes, the daemon stops or the writer fails. Returns when everything it
+    /// sent is committed and it was told so; with a daemon that hands over, when what was taken in is.
+    pub async fn run(self, shared: &Shared, stop: watch::Receiver<Stop>) {
+        let Self { stream, peer, framer, lines, outbox, position, tape } = self;
+        let replies = Arc::new(Replies::of(outbox));
+        let mut reader = Reader {
+            stream: &stream,
+            shared,
+            replies: &replies,
+            peer,
+            framer,
+            lines,
+            position,
+            tape,
+            rest: Vec::new(),
+            turn: 0,
+        };
+        let reading = async {
+            // If the writer is gone, the replies say so.
+            let _ = reader.run(stop.clone()).await;
+            replies.finish();
+        };
+        let ((), unsent) = tokio::join!(reading, answers::write(&stream, &replies, &stop));
+        let (stop, ended) = (*stop.borrow(), replies.ended());
+        if ended == Some(End::NotRead) && stop == Stop::No {
+            reader.record_not_read().await;
+        }
+        reader.end(stop, ended, &unsent);
     }
 }
 
@@ -76,6 +112,8 @@ struct Reader<'a> {
     peer: Peer,
     framer: Framer,
     lines: Lines,
+    position: u64,
+    tape: Option<Tape>,
     /// Bytes that were read when a batch was full.
     rest: Vec<u8>,
     /// Bytes since other connections last had their turn.
@@ -83,30 +121,64 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn run(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), Stopped> {
-        let mut stopping = false;
+    async fn run(&mut self, mut stop: watch::Receiver<Stop>) -> Result<(), Stopped> {
+        let mut draining = false;
         while self.replies.room().await {
-            if !stopping && *stop.borrow() {
-                stopping = true;
-                self.refuse_more();
+            self.settle();
+            let how = *stop.borrow();
+            match (how, &self.tape) {
+                (Stop::No, _) => {}
+                (Stop::HandOver, Some(_)) => {
+                    self.wait_for_commits().await;
+                    return Ok(());
+                }
+                _ if !draining => {
+                    draining = true;
+                    self.refuse_more();
+                }
+                _ => {}
             }
             match self.read() {
                 Read::Batch(batch) => self.hand_over(batch).await?,
-                Read::Nothing => self.wait(&mut stop, stopping).await,
+                Read::Nothing => self.wait(&mut stop, draining).await,
                 Read::End => return self.finish().await,
             }
         }
         Ok(())
     }
 
-    /// Waits for bytes, for the stop or for the end, whichever there is to wait for.
-    async fn wait(&self, stop: &mut watch::Receiver<bool>, stopping: bool) {
-        let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
+    /// Waits for bytes, for a commit, for the stop or for the end, whichever there is to wait for.
+    async fn wait(&mut self, stop: &mut watch::Receiver<Stop>, stopping: bool) {
+        if let Some(tape) = &mut self.tape
+            && let Err(error) = tape.spill(self.stream, &self.framer)
+        {
+            tracing::warn!(%error, "half a line could not be kept");
+        }
+        let stopped = async { drop(stop.wait_for(|stop| *stop != Stop::No).await) };
         tokio::select! {
             () = stopped, if !stopping => {}
             () = self.replies.until_ended() => {}
+            () = committed(self.tape.as_ref()) => {}
             // An error here shows in the read.
             _ = self.stream.readable() => {}
+        }
+    }
+
+    /// What is durable need not be kept for the next run.
+    fn settle(&mut self) {
+        if let Some(tape) = &mut self.tape
+            && let Err(error) = tape.settle(self.stream)
+        {
+            tracing::warn!(%error, "what is stored could not be taken out of a connection");
+        }
+    }
+
+    async fn wait_for_commits(&mut self) {
+        while self.tape.as_ref().is_some_and(|tape| !tape.is_settled()) {
+            tokio::select! {
+                () = self.replies.until_ended() => return,
+                () = committed(self.tape.as_ref()) => self.settle(),
+            }
         }
     }
 
@@ -115,14 +187,20 @@ impl Reader<'_> {
             let rest = std::mem::take(&mut self.rest);
             return Read::Batch(self.take(&rest));
         }
-        SCRATCH.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
-            Ok(0) => Read::End,
-            Ok(n) => Read::Batch(self.take(&buffer[..n])),
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                Read::Nothing
+        SCRATCH.with_borrow_mut(|buffer| {
+            let read = match &mut self.tape {
+                Some(tape) => tape.read(self.stream, buffer),
+                None => self.stream.try_read(buffer),
+            };
+            match read {
+                Ok(0) => Read::End,
+                Ok(n) => Read::Batch(self.take(&buffer[..n])),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                    Read::Nothing
+                }
+                // The client closed without reading its replies; what it sent was read before this.
+                Err(_) => Read::End,
             }
-            // The client closed without reading its replies; what it sent was read before this.
-            Err(_) => Read::End,
         })
     }
 
@@ -137,12 +215,13 @@ impl Reader<'_> {
     fn take(&mut self, bytes: &[u8]) -> Batch {
         let limits = self.shared.limits();
         let desk = Desk { limits: &limits, rejects: &self.shared.rejects, uid: self.peer.uid };
-        let mut batch = Batch::of(bytes.len());
-        let taken = self.framer.feed(bytes, limits.max_line(), |line| {
-            self.lines.take(&line, check::check, &desk, &mut batch)
+        let mut batch = Batch::of(self.position, bytes.len(), self.lines.count);
+        let taken = self.framer.feed(bytes, limits.max_line(), |line, end| {
+            self.lines.take(&line, end, check::check, &desk, &mut batch)
         });
         self.rest = bytes[taken..].to_vec();
         self.turn += taken;
+        self.position += taken as u64;
         batch
     }
 
@@ -150,27 +229,27 @@ impl Reader<'_> {
     async fn finish(&mut self) -> Result<(), Stopped> {
         let limits = self.shared.limits();
         let desk = Desk { limits: &limits, rejects: &self.shared.rejects, uid: self.peer.uid };
-        let mut batch = Batch::default();
+        let mut batch = Batch::of(self.position, 0, self.lines.count);
         let last: Check = check::check_unterminated;
-        self.framer.finish(|line| self.lines.take(&line, last, &desk, &mut batch));
+        self.framer.finish(|line| self.lines.take(&line, 0, last, &desk, &mut batch));
         self.hand_over(batch).await
     }
 
     /// Waits while the writer's queue is full: meanwhile nothing is read.
     async fn hand_over(&mut self, batch: Batch) -> Result<(), Stopped> {
         if batch.greeted {
-            self.replies.greet(&self.shared.context.log_id);
+            self.greet();
         }
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
             self.replies.push(&batch.rejects);
         } else {
-            let line = batch.last;
-            let on_commit = Some(self.replies.expect(&batch.rejects, line));
-            let Batch { text, items, .. } = batch;
-            let peer = self.peer.json.clone();
-            let submission = Submission { peer, text, items, on_commit };
+            let submission = self.submission(batch);
             self.shared.context.submitter.submit(submission).await?;
+        }
+        let (end, lines) = (self.lines_end(), self.lines.count);
+        if let Some(tape) = &mut self.tape {
+            tape.step(end, lines);
         }
         if self.turn >= TURN || !self.rest.is_empty() {
             self.turn = 0;
@@ -179,68 +258,63 @@ impl Reader<'_> {
         Ok(())
     }
 
+    fn greet(&self) {
+        self.replies.greet(&self.shared.context.log_id);
+        if let Some(tape) = &self.tape
+            && let Err(error) = tape.slot().set_acks()
+        {
+            tracing::warn!(%error, "that a client wants acks will not outlive this process");
+        }
+    }
+
+    fn submission(&mut self, batch: Batch) -> Submission {
+        let mark = (self.lines_end(), self.lines.count);
+        let on_commit = self.replies.expect(&batch.rejects, batch.last);
+        let (origin, on_commit) = match &mut self.tape {
+            Some(tape) => {
+                let (origin, on_commit) =
+                    tape.submit((batch.start, batch.before), mark, batch.last, on_commit);
+                (Some(origin), on_commit)
+            }
+            None => (None, on_commit),
+        };
+        let Batch { text, items, .. } = batch;
+        let on_commit = Some(on_commit);
+        Submission { peer: self.peer.json.clone(), text, items, origin, on_commit }
+    }
+
+    /// The position behind the last whole line.
+    fn lines_end(&self) -> u64 {
+        let (_, partial, _) = self.framer.partial();
+        self.position - partial
+    }
+
     async fn record_not_read(&self) {
         let record = Record::Disconnected { reason: "replies_not_read", lines: self.lines.count };
-        let text = record.to_json().into_bytes();
-        let items = vec![Item { id_len: 0, event_len: text.len() as u32, accepted: false }];
-        let peer = self.peer.json.clone();
-        let submission = Submission { peer, text, items, on_commit: None };
+        let submission = Submission::record(self.peer.json.clone(), &record);
         if self.shared.context.submitter.submit(submission).await.is_err() {
             tracing::warn!("the record of a closed connection could not be written");
         }
     }
-}
 
-/// Writes replies until the last one, or until the client cannot or will not read them.
-async fn write_replies(stream: &UnixStream, replies: &Replies, stop: &watch::Receiver<bool>) {
-    while let Next::Write(bytes) = replies.next().await {
-        let mut left = &bytes[..];
-        while !left.is_empty() {
-            match stream.try_write(left) {
-                Ok(n) => {
-                    replies.written(n);
-                    left = &left[n..];
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    if wait_writable(stream, replies, stop).await.is_err() {
-                        return replies.give_up();
-                    }
-                }
-                Err(_) => {
-                    replies.discard();
-                    break;
-                }
-            }
+    /// The connection is over, or the next run goes on with it.
+    fn end(self, stop: Stop, ended: Option<End>, unsent: &[u8]) {
+        let (Some(tape), Some(store)) = (self.tape, &self.shared.context.store) else { return };
+        if stop != Stop::HandOver && !matches!(ended, Some(End::Failed(_))) {
+            return store.remove(tape.slot());
+        }
+        if !unsent.is_empty()
+            && let Err(error) = tape.slot().set_replies(unsent)
+        {
+            tracing::warn!(%error, "replies that a client has not read are lost");
         }
     }
 }
 
-async fn patience(mut stop: watch::Receiver<bool>) {
-    tokio::select! {
-        () = tokio::time::sleep(GRACE) => {}
-        () = async { drop(stop.wait_for(|stop| *stop).await) } => {
-            tokio::time::sleep(STOP_GRACE).await;
-        }
-    }
-}
-
-/// Waits for the client to read: for ever, unless something waits for that.
-async fn wait_writable(
-    stream: &UnixStream,
-    replies: &Replies,
-    stop: &watch::Receiver<bool>,
-) -> io::Result<()> {
-    loop {
-        if replies.is_overdue() {
-            return tokio::select! {
-                result = stream.writable() => result,
-                () = patience(stop.clone()) => Err(ErrorKind::TimedOut.into()),
-            };
-        }
-        tokio::select! {
-            result = stream.writable() => return result,
-            () = replies.changed() => {}
-        }
+/// Waits for a commit of the connection's lines.
+async fn committed(tape: Option<&Tape>) {
+    match tape {
+        Some(tape) => tape.changed().await,
+        None => std::future::pending().await,
     }
 }

@@ -53,14 +53,14 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// Takes `input` apart and gives each line that ends in it to `each`, until that returns `false`.
-    /// Returns how many bytes were taken: all of them, or those up to the line that was the last.
+    /// Takes `input` apart and gives each line that ends in it to `each`, with the bytes of `input` up to behind
+    /// its LF, until that returns `false`. Returns how many bytes were taken: all of them, or those up to the line that was the last.
     /// A line of more than `max` bytes is too long.
     pub fn feed(
         &mut self,
         input: &[u8],
         max: usize,
-        mut each: impl FnMut(Line<'_>) -> bool,
+        mut each: impl FnMut(Line<'_>, usize) -> bool,
     ) -> usize {
         let mut start = 0;
         if !self.is_empty() {
@@ -69,15 +69,16 @@ impl Framer {
                 return input.len();
             };
             self.keep(&input[..end], max);
-            let go_on = each(self.line());
-            self.clear();
             start = end + 1;
+            let go_on = each(self.line(), start);
+            self.clear();
             if !go_on {
                 return start;
             }
         }
         let whole = memchr::memrchr(b'\n', &input[start..]).map_or(start, |at| start + at + 1);
-        let (taken, go_on) = split(&input[start..whole], max, &mut each);
+        let (taken, go_on) =
+            split(&input[start..whole], max, &mut |line, end| each(line, start + end));
         if !go_on {
             return start + taken;
         }
@@ -93,6 +94,17 @@ impl Framer {
         let result = each(self.line());
         self.clear();
         Some(result)
+    }
+
+    /// The line that it is in the middle of: what is kept of it, all its bytes, and whether they are more than
+    /// the limit.
+    pub fn partial(&self) -> (&[u8], u64, bool) {
+        (&self.tail, self.len, self.over)
+    }
+
+    /// In the middle of such a line.
+    pub fn resume(tail: Vec<u8>, len: u64, over: bool) -> Self {
+        Self { tail, len, over }
     }
 
     fn is_empty(&self) -> bool {
@@ -138,7 +150,11 @@ impl Framer {
 
 /// Gives out the lines of `input`, which ends with LF or is empty. UTF-8 is checked for all of them at
 /// once; only if that fails, each by itself.
-fn split(input: &[u8], max: usize, each: &mut impl FnMut(Line<'_>) -> bool) -> (usize, bool) {
+fn split(
+    input: &[u8],
+    max: usize,
+    each: &mut impl FnMut(Line<'_>, usize) -> bool,
+) -> (usize, bool) {
     let text = std::str::from_utf8(input).ok();
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', input) {
@@ -149,7 +165,7 @@ fn split(input: &[u8], max: usize, each: &mut impl FnMut(Line<'_>) -> bool) -> (
             None => text_or_bytes(bytes),
         };
         start = end + 1;
-        if !each(line) {
+        if !each(line, start) {
             return (start, false);
         }
     }
@@ -189,7 +205,8 @@ mod tests {
         let mut framer = Framer::default();
         let mut found = Vec::new();
         for chunk in chunks {
-            let taken = framer.feed(chunk, max, |line| {
+            let taken = framer.feed(chunk, max, |line, end| {
+                assert_eq!(chunk[end - 1], b'\n');
                 found.push(own(line));
                 true
             });
@@ -235,11 +252,11 @@ mod tests {
     #[test]
     fn splitting_stops_where_it_is_told_and_goes_on_from_there() {
         let mut framer = Framer::default();
-        framer.feed(b"ze", 100, |_| true);
+        framer.feed(b"ze", 100, |_, _| true);
         let mut found = Vec::new();
         let mut rest: &[u8] = b"ro\none\ntwo\nthree";
         while !rest.is_empty() {
-            let taken = framer.feed(rest, 100, |line| {
+            let taken = framer.feed(rest, 100, |line, _| {
                 found.push(own(line));
                 false
             });
@@ -252,8 +269,8 @@ mod tests {
     #[test]
     fn an_idle_connection_holds_no_large_buffer() {
         let mut framer = Framer::default();
-        framer.feed(&[b'x'; 50_000], 60_000, |_| true);
-        framer.feed(b"\n", 60_000, |_| true);
+        framer.feed(&[b'x'; 50_000], 60_000, |_, _| true);
+        framer.feed(b"\n", 60_000, |_, _| true);
         assert!(framer.tail.capacity() <= KEEP);
     }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +11,28 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::connection::Connection;
+use super::peer::Peer;
 use super::rejects::Rejects;
 use super::socket::Socket;
-use super::{Context, Shared, connection};
+use super::{Context, Shared, Stop};
+use crate::kept::{LastRun, Slot};
 
 /// How long to wait for a file descriptor or memory before the next try.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Serves clients until `shutdown` is ready. Then nobody new is let in, what clients have written by
-/// then is committed and acknowledged, and it returns. The writer must go on until it has.
-pub async fn serve(socket: Socket, context: Context, shutdown: impl Future<Output = ()>) {
+/// Serves clients until `shutdown` is ready, beginning with those of the last run. When the daemon drains,
+/// nobody new is let in, what clients have written by then is committed and acknowledged, and it returns. When it hands
+/// over, clients keep their connections, and what they write from then on is for the next run. The writer must go
+/// on until this returns.
+pub async fn serve(
+    socket: Socket,
+    last_run: LastRun,
+    context: Context,
+    shutdown: impl Future<Output = Stop>,
+) {
     let rejects = Rejects::new(context.submitter.clone());
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(Stop::No);
     let mut room = Room {
         limits: context.limits.clone(),
         shared: Arc::new(Shared { context, rejects }),
@@ -29,26 +40,42 @@ pub async fn serve(socket: Socket, context: Context, shutdown: impl Future<Outpu
         connections: JoinSet::new(),
         short: false,
     };
-    tokio::select! {
+    for (slot, fd) in last_run.connections {
+        room.resume(slot, fd);
+    }
+    for fd in last_run.unknown {
+        room.adopt(fd.into());
+    }
+    let how = tokio::select! {
         biased;
-        () = shutdown => {}
-        () = room.accept(socket.listener()) => {}
+        how = shutdown => how,
+        never = room.accept(socket.listener()) => match never {},
+    };
+    if how == Stop::Drain || !socket.outlives_the_process() {
+        // Nobody new finds the socket from here on, and the queue only gets shorter.
+        if let Err(error) = socket.close().and_then(|listener| room.accept_queued(&listener)) {
+            tracing::warn!(%error, "connections that waited at the stop were not heard");
+        }
     }
-    // Nobody new finds the socket from here on, and the queue only gets shorter.
-    if let Err(error) = socket.close().and_then(|listener| room.accept_queued(&listener)) {
-        tracing::warn!(%error, "connections that waited at the stop were not heard");
-    }
-    let _ = stop.send(true);
+    let _ = stop.send(how);
     while room.connections.join_next().await.is_some() {
         room.shared.context.metrics.connections.sub(1);
     }
     room.shared.rejects.close().await;
 }
 
+/// A connection that the runtime knows of.
+fn registered(stream: std::os::unix::net::UnixStream) -> Option<UnixStream> {
+    let registered = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+    registered
+        .inspect_err(|error| tracing::error!(%error, "a connection cannot be served and is closed"))
+        .ok()
+}
+
 struct Room {
     limits: watch::Receiver<Arc<super::Limits>>,
     shared: Arc<Shared>,
-    stopping: watch::Receiver<bool>,
+    stopping: watch::Receiver<Stop>,
     connections: JoinSet<()>,
     /// Descriptors or memory ran short, and that was logged.
     short: bool,
@@ -56,7 +83,7 @@ struct Room {
 
 impl Room {
     /// Accepts for ever.
-    async fn accept(&mut self, listener: &UnixListener) {
+    async fn accept(&mut self, listener: &UnixListener) -> std::convert::Infallible {
         loop {
             let full = self.connections.len() >= self.limits.borrow().max_connections.max(1);
             tokio::select! {
@@ -81,8 +108,7 @@ impl Room {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 accepted => accepted?,
             };
-            stream.set_nonblocking(true)?;
-            self.welcome(UnixStream::from_std(stream)?);
+            self.adopt(stream);
         }
         Ok(())
     }
@@ -92,10 +118,52 @@ impl Room {
             tracing::info!("connections are accepted again");
             self.short = false;
         }
-        let metrics = &self.shared.context.metrics;
-        metrics.connections.add(1);
-        metrics.connections_accepted.add(1);
-        self.connections.spawn(connection::run(stream, self.shared.clone(), self.stopping.clone()));
+        self.shared.context.metrics.connections_accepted.add(1);
+        let (shared, stop) = (self.shared.clone(), self.stopping.clone());
+        self.spawn(async move {
+            let peer = match Peer::of(&stream) {
+                Ok(peer) => peer,
+                Err(error) => {
+                    return tracing::warn!(%error, "a connection has no peer and was closed");
+                }
+            };
+            let slot = match &shared.context.store {
+                Some(store) => store.keep(&stream, peer.uid, &peer.json).await,
+                None => None,
+            };
+            Connection::new(stream, peer, slot).run(&shared, stop).await;
+        });
+    }
+
+    /// Goes on with a connection of the last run.
+    fn resume(&mut self, slot: Slot, fd: OwnedFd) {
+        let known = match slot.resume(&fd).and_then(|resumed| Ok((resumed, slot.peer()?))) {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::warn!(%error, "where a connection of the last run was is not known: its last lines may be stored twice");
+                if let Some(store) = &self.shared.context.store {
+                    store.remove(&slot);
+                }
+                return self.adopt(fd.into());
+            }
+        };
+        if let Some(stream) = registered(fd.into()) {
+            let connection = Connection::resume(stream, slot, known);
+            let (shared, stop) = (self.shared.clone(), self.stopping.clone());
+            self.spawn(async move { connection.run(&shared, stop).await });
+        }
+    }
+
+    /// Goes on with a connection of which nothing is known but what the kernel says.
+    fn adopt(&mut self, stream: std::os::unix::net::UnixStream) {
+        if let Some(stream) = registered(stream) {
+            self.welcome(stream);
+        }
+    }
+
+    fn spawn(&mut self, serving: impl Future<Output = ()> + Send + 'static) {
+        self.shared.context.metrics.connections.add(1);
+        self.connections.spawn(serving);
     }
 
     /// Most failures are about the one connection and it is gone. Where something ran short, the

@@ -2,13 +2,15 @@
 //!
 //! - `socket` binds the socket's file, `listener` accepts, `peer` asks the kernel who it is;
 //! - `connection` reads: `framing` makes lines of the bytes, `check` events of the lines, `batch`
-//!   one submission of what one read brought;
-//! - `outbox` holds what a client is told after the commit, `replies` shares it with the writer;
+//!   one submission of what one read brought; a `tape` leaves the bytes in the kernel until they are durable;
+//! - `outbox` holds what a client is told after the commit, `replies` shares it with the writer, `answers`
+//!   writes it;
 //! - `rejects` bounds the records of refused lines.
 //!
 //! Nothing is dropped on the way: while the writer's queue is full a connection is not read, and the
 //! kernel's socket buffer makes the client wait.
 
+mod answers;
 mod batch;
 mod check;
 mod connection;
@@ -19,6 +21,7 @@ mod peer;
 mod rejects;
 mod replies;
 mod socket;
+mod tape;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +36,7 @@ pub use socket::{MAX_PATH, Socket, SocketError};
 
 use crate::engine::Submitter;
 use crate::event::FieldMap;
+use crate::kept::store::Store;
 use crate::metrics::Metrics;
 
 /// What ingest needs from the rest of the daemon.
@@ -43,8 +47,22 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The log's id, 32 hex digits: what a greeting is answered with.
     pub log_id: String,
+    /// Where connections are kept beyond this process, if they are.
+    pub store: Option<Store>,
     /// The limits in force; a new value holds from the next read of each connection on.
     pub limits: watch::Receiver<Arc<Limits>>,
+}
+
+/// How serving clients ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// Not yet.
+    #[default]
+    No,
+    /// All that clients have written is taken in; then they find their connections closed.
+    Drain,
+    /// The service manager keeps the connections for the next run; those that it does not keep are drained.
+    HandOver,
 }
 
 /// What of the configuration ingest follows, and can change while it runs.

@@ -27,6 +27,8 @@ pub struct Outbox {
     ack: Option<(u64, Receipt)>,
     /// No more lines come.
     finished: bool,
+    /// The connection outlives a failure of the writer: its client is not told to send again.
+    kept: bool,
     end: Option<End>,
 }
 
@@ -49,6 +51,22 @@ pub enum Next {
 }
 
 impl Outbox {
+    /// Of a connection that outlives the daemon.
+    pub fn kept() -> Self {
+        Self { kept: true, ..Self::default() }
+    }
+
+    /// Goes on where the last run ended: these replies were not read, and the last ack may have been lost.
+    pub fn resume(unread: Vec<u8>, ack: Option<(u64, Receipt)>) -> Self {
+        Self { kept: true, wanted: true, bytes: unread.len(), out: unread, ack, ..Self::default() }
+    }
+
+    /// What was not written.
+    pub fn take_unsent(&mut self) -> Vec<u8> {
+        self.flush_ack();
+        std::mem::take(&mut self.out)
+    }
+
     /// The client greeted and wants replies.
     pub fn greet(&mut self, log_id: &str) {
         self.wanted = true;
@@ -105,6 +123,7 @@ impl Outbox {
         *self = Self {
             pending: self.pending,
             finished: self.finished,
+            kept: self.kept,
             end: self.end,
             ..Self::default()
         };
@@ -133,7 +152,7 @@ impl Outbox {
     /// What is to be done now, if anything.
     pub fn next(&mut self) -> Option<Next> {
         self.flush_ack();
-        if let Some(End::Failed(why)) = self.end {
+        if let (Some(End::Failed(why)), false) = (self.end, self.kept) {
             self.push(&with_string(r#"{"error":"#, why, "}\n"));
             self.wanted = false;
         }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::Limits;
 use super::framing::{HEAD, Line};
 use super::peer::Peer;
-use crate::engine::{Item, Submission, Submitter};
+use crate::engine::{Submission, Submitter};
 use crate::event::Reject;
 use crate::record::Record;
 
@@ -108,10 +108,7 @@ impl Rejects {
     async fn submit(&self, summaries: Vec<Record>) {
         for summary in summaries {
             let Record::RejectedSummary { uid, .. } = summary else { continue };
-            let text = summary.to_json().into_bytes();
-            let items = vec![Item { id_len: 0, event_len: text.len() as u32, accepted: false }];
-            let peer = Peer::of_uid(uid).json;
-            let submission = Submission { peer, text, items, on_commit: None };
+            let submission = Submission::record(Peer::of_uid(uid).json, &summary);
             if self.submitter.submit(submission).await.is_err() {
                 tracing::warn!(uid, "a summary of refused lines could not be written");
             }

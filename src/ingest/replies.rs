@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use super::outbox::Outbox;
-pub use super::outbox::{End, Next, push_reject};
+pub use super::outbox::{End, Next, Outbox, push_reject};
 use crate::engine::{CommitFailed, OnCommit, Receipt};
 
 /// An outbox that two sides of a connection and the writer share.
@@ -20,6 +19,16 @@ pub struct Replies {
 }
 
 impl Replies {
+    /// Of a connection that begins or goes on with this outbox.
+    pub fn of(outbox: Outbox) -> Self {
+        Self { outbox: Mutex::new(outbox), ..Self::default() }
+    }
+
+    /// What was not written, once nobody writes any more.
+    pub fn take_unsent(&self) -> Vec<u8> {
+        self.lock().take_unsent()
+    }
+
     /// The client greeted and wants replies.
     pub fn greet(&self, log_id: &str) {
         self.lock().greet(log_id);

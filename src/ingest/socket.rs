@@ -1,4 +1,5 @@
-//! The Unix socket as a file: bound without harming anybody else's, removed at the stop.
+//! The Unix socket as a file: bound without harming anybody else's, removed at the stop; or the one that the
+//! service manager has bound, which stays.
 
 use std::fs;
 use std::io;
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
+    socket, sockopt,
 };
 use tokio::net::UnixListener;
 
@@ -42,6 +44,17 @@ pub enum SocketError {
         /// The configured path.
         path: PathBuf,
     },
+    /// The service manager's is none that clients connect to.
+    #[error(
+        "the descriptor `events` of the service manager is not a listening stream socket: see auditlogd.socket"
+    )]
+    NotListening,
+    /// The service manager's cannot be used.
+    #[error("the socket of the service manager cannot be used: {source}")]
+    Passed {
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// It is a socket, but whether anybody listens there cannot be found out.
     #[error(
         "cannot tell whether the socket {path:?} is in use ({source}): if it is not, remove it"
@@ -70,7 +83,8 @@ pub enum SocketError {
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
-    file: SocketFile,
+    /// None if the file is the service manager's.
+    file: Option<SocketFile>,
 }
 
 impl Socket {
@@ -99,12 +113,32 @@ impl Socket {
             .map_err(|e| io("set the mode of", e))?;
         listen(&fd, Backlog::MAXCONN).map_err(|e| io("listen on", e.into()))?;
         let listener = UnixListener::from_std(fd.into()).map_err(|e| io("listen on", e))?;
-        Ok(Self { listener, file })
+        Ok(Self { listener, file: Some(file) })
+    }
+
+    /// The socket that the service manager listens on (systemd.socket(5), Accept=no). Call it inside a Tokio
+    /// runtime.
+    pub fn passed(fd: OwnedFd) -> Result<Self, SocketError> {
+        let usable = getsockopt(&fd, sockopt::AcceptConn).is_ok_and(|listens| listens)
+            && getsockopt(&fd, sockopt::SockType) == Ok(SockType::Stream);
+        if !usable {
+            return Err(SocketError::NotListening);
+        }
+        let listener = std::os::unix::net::UnixListener::from(fd);
+        let listener =
+            listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
+        let listener = listener.map_err(|source| SocketError::Passed { source })?;
+        Ok(Self { listener, file: None })
     }
 
     /// Where clients connect.
     pub fn listener(&self) -> &UnixListener {
         &self.listener
+    }
+
+    /// Whether the service manager goes on listening when this process ends.
+    pub fn outlives_the_process(&self) -> bool {
+        self.file.is_none()
     }
 
     /// Removes the file, so that nobody new finds the socket; who is in its queue can still be

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Context, Limits, Socket, serve};
+use super::{Context, Limits, Socket, Stop, serve};
 use crate::engine::{CommitFailed, Receipt, TestQueue, test_pair};
 use crate::event::FieldMap;
+use crate::kept::LastRun;
 use crate::metrics::Metrics;
 
 /// Longer than anything here takes.
@@ -98,7 +99,8 @@ impl Room {
         let at_writer = writer.clone();
         std::thread::spawn(move || at_writer.run(queue, stored_tx));
         let log_id = "0123456789abcdef0123456789abcdef".into();
-        let context = Context { submitter, metrics: metrics.clone(), log_id, limits: follow };
+        let context =
+            Context { submitter, metrics: metrics.clone(), log_id, store: None, limits: follow };
         let (stop, stopped) = oneshot::channel();
         let (bound, ready) = channel();
         let path = dir.path().join("s");
@@ -111,7 +113,11 @@ impl Room {
             runtime.block_on(async {
                 let socket = Socket::bind(&path, 0o600).expect("binds");
                 bound.send(()).expect("the test listens");
-                serve(socket, context, async { drop(stopped.await) }).await;
+                serve(socket, LastRun::default(), context, async {
+                    drop(stopped.await);
+                    Stop::Drain
+                })
+                .await;
             });
         });
         ready.recv_timeout(LONG).expect("binds");
@@ -348,11 +354,16 @@ async fn clients_who_had_connected_before_the_stop_are_heard() {
     let (submitter, queue) = test_pair(1 << 20);
     let (_limits, follow) = watch::channel(Arc::new(limits()));
     let metrics = Arc::new(Metrics::default());
-    let context =
-        Context { submitter, metrics: metrics.clone(), log_id: String::new(), limits: follow };
+    let context = Context {
+        submitter,
+        metrics: metrics.clone(),
+        log_id: String::new(),
+        store: None,
+        limits: follow,
+    };
     let (stored_tx, stored) = channel();
     std::thread::spawn(move || Writer::default().run(queue, stored_tx));
-    serve(socket, context, std::future::ready(())).await;
+    serve(socket, LastRun::default(), context, std::future::ready(Stop::Drain)).await;
     assert_eq!(stored.iter().count(), 50);
     assert_eq!((metrics.connections.get(), metrics.connections_accepted.get()), (0, 50));
     assert!(!dir.path().join("s").exists());

@@ -11,8 +11,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::secret::Secret;
 use super::tree::Hash;
+use crate::kernel::Secret;
 
 /// The log's name: 16 random bytes.
 pub type LogId = [u8; 16];

@@ -25,7 +25,6 @@ mod rescue;
 mod rotate;
 pub mod seal;
 mod seals_file;
-mod secret;
 pub mod segment;
 pub mod state;
 mod tail;

@@ -66,6 +66,7 @@ impl Running {
             ledger,
             limits: config.ledger.clone(),
             queue_bytes: config.ingest.queue_bytes,
+            kept: None,
             index: IndexSetup::new(&config, fields, None),
             clock: Clock::Manual(clock.clone()),
             metrics: metrics.clone(),
@@ -114,11 +115,12 @@ impl Running {
         events: &[impl AsRef<str>],
         on_commit: OnCommit,
     ) -> Result<(), CommitFailed> {
-        let item = |len| Item { id_len: 0, event_len: len as u32, accepted: true };
+        let item = |len| Item::of(0, len, true);
         let submission = Submission {
             peer: PEER.into(),
             text: events.iter().flat_map(|event| event.as_ref().bytes()).collect(),
             items: events.iter().map(|event| item(event.as_ref().len())).collect(),
+            origin: None,
             on_commit: Some(on_commit),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -125,6 +125,7 @@ impl World {
             ledger,
             limits: self.config.ledger.clone(),
             queue_bytes: 1 << 20,
+            kept: None,
             index: IndexSetup::new(&self.config, fields, None),
             clock: clock.clone(),
             metrics: metrics.clone(),
@@ -189,11 +190,7 @@ impl World {
         let mut items = Vec::new();
         for (id, event) in events {
             let id = format!("\"{id}\"");
-            items.push(Item {
-                id_len: id.len() as u32,
-                event_len: event.len() as u32,
-                accepted: true,
-            });
+            items.push(Item::of(id.len(), event.len(), true));
             text.extend_from_slice(id.as_bytes());
             text.extend_from_slice(event.as_bytes());
         }
@@ -201,7 +198,8 @@ impl World {
         let on_commit = Box::new(move |outcome: Result<_, _>| {
             let _ = tell.send(outcome.is_ok());
         });
-        let submission = Submission { peer: PEER.into(), text, items, on_commit: Some(on_commit) };
+        let peer = PEER.into();
+        let submission = Submission { peer, text, items, origin: None, on_commit: Some(on_commit) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let submitted = runtime.block_on(self.daemon().engine.submitter().submit(submission));
         let stored = submitted.is_ok() && told.recv().unwrap_or(false);

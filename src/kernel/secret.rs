@@ -1,6 +1,5 @@
 //! Memory for keys: one page of its own, locked against swapping, left out of core dumps and of
 //! children, wiped before it is given back.
-#![allow(unsafe_code)]
 
 use std::num::NonZeroUsize;
 use std::ops::{Deref, DerefMut};

@@ -1,0 +1,306 @@
+//! The memory file (memfd_create(2)) and its slots.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::layout::{self, MAGIC, SLOTS};
+use super::notes::{Identity, Mark, Origin, Partial, Place};
+
+/// A peer's JSON text is shorter ([`crate::kept::Slot::peer`]).
+const PEER_MAX: usize = (layout::PAGE - layout::PEER) as usize - 2;
+
+/// Why what was kept cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptError {
+    /// It is of another version, or not ours.
+    #[error("the memory of the last run has another layout")]
+    Layout,
+    /// It could not be read or written.
+    #[error("the memory of connections: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The memory file. Whoever holds a [`Slot`] writes to its part only.
+#[derive(Debug)]
+pub struct Memory {
+    pub(super) file: File,
+    used: Mutex<Vec<bool>>,
+}
+
+impl Memory {
+    /// An empty one.
+    pub fn create() -> Result<Arc<Self>, KeptError> {
+        let fd = memfd_create("auditlogd", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?;
+        let memory = Self::of(fd);
+        memory.file.write_all_at(MAGIC, 0)?;
+        Ok(Arc::new(memory))
+    }
+
+    /// The one of the run before.
+    pub fn open(fd: OwnedFd) -> Result<Arc<Self>, KeptError> {
+        let memory = Self::of(fd);
+        let mut magic = [0; MAGIC.len()];
+        match memory.file.read_exact_at(&mut magic, 0) {
+            Ok(()) if magic == *MAGIC => Ok(Arc::new(memory)),
+            Ok(()) => Err(KeptError::Layout),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(KeptError::Layout),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn of(fd: OwnedFd) -> Self {
+        Self { file: fd.into(), used: Mutex::new(vec![false; SLOTS as usize]) }
+    }
+
+    /// For the service manager's store.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// A slot for a new connection; none while all are used.
+    pub fn admit(self: &Arc<Self>, uid: u32, peer: &str) -> Result<Option<Slot>, KeptError> {
+        let number = {
+            let mut used = self.used();
+            let Some(free) = used.iter().position(|used| !used) else { return Ok(None) };
+            used[free] = true;
+            free as u32
+        };
+        let session = getrandom::u64().map_err(io::Error::from)?.max(1);
+        let identity = Identity { session, uid, acks: false };
+        let slot = Slot { memory: self.clone(), number, session };
+        let peer = &peer.as_bytes()[..peer.len().min(PEER_MAX)];
+        let mut page = vec![0; layout::PAGE as usize];
+        page[..Identity::LEN].copy_from_slice(&identity.to_bytes());
+        let text = layout::PEER as usize;
+        page[text..text + 2].copy_from_slice(&(peer.len() as u16).to_le_bytes());
+        page[text + 2..text + 2 + peer.len()].copy_from_slice(peer);
+        self.file.write_all_at(&page, layout::page(number))?;
+        Ok(Some(slot))
+    }
+
+    /// The slot of a connection of the run before; none if nothing is known of it, or if it was taken already.
+    pub fn claim(self: &Arc<Self>, number: u32) -> Option<Slot> {
+        if number >= SLOTS {
+            return None;
+        }
+        let session = self.identity(number).ok()?.session;
+        let mut used = self.used();
+        if session == 0 || std::mem::replace(&mut used[number as usize], true) {
+            return None;
+        }
+        Some(Slot { memory: self.clone(), number, session })
+    }
+
+    pub(super) fn identity(&self, number: u32) -> io::Result<Identity> {
+        self.note(number, layout::IDENTITY).map(|bytes| Identity::from_bytes(&bytes))
+    }
+
+    pub(super) fn mark(&self, number: u32) -> io::Result<Mark> {
+        self.note(number, layout::MARK).map(|bytes| Mark::from_bytes(&bytes))
+    }
+
+    pub(super) fn write_mark(&self, number: u32, mark: Mark) -> io::Result<()> {
+        self.file.write_all_at(&mark.to_bytes(), layout::page(number) + layout::MARK)
+    }
+
+    /// Bytes at a place of a page; zeros behind the end of the file, which nobody has written yet.
+    fn note<const N: usize>(&self, number: u32, at: u64) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.read(&mut bytes, layout::page(number) + at)?;
+        Ok(bytes)
+    }
+
+    pub(super) fn read(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        match self.file.read_exact_at(bytes, at) {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => bytes.fill(0),
+            read => return read,
+        }
+        Ok(())
+    }
+
+    fn used(&self) -> MutexGuard<'_, Vec<bool>> {
+        self.used.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Gives the memory of a range back.
+    fn clear(&self, at: u64, len: u64) -> io::Result<()> {
+        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        Ok(fallocate(&self.file, flags, at as i64, len as i64)?)
+    }
+}
+
+/// One connection's part of the memory. Dropping it leaves it as it is, for the next run.
+#[derive(Debug)]
+pub struct Slot {
+    memory: Arc<Memory>,
+    number: u32,
+    session: u64,
+}
+
+impl Slot {
+    /// Its name in the service manager's store.
+    pub fn name(&self) -> String {
+        format!("c{}", self.number)
+    }
+
+    /// The slot's number that a name in the store stands for.
+    pub fn number_of(name: &str) -> Option<u32> {
+        name.strip_prefix('c')?.parse().ok()
+    }
+
+    /// Where a submission comes from whose first byte is at `start`, behind so many event lines.
+    pub fn origin(&self, start: u64, lines: u64) -> Origin {
+        Origin { slot: self.number, session: self.session, start, lines }
+    }
+
+    /// Its peer's JSON text and user.
+    pub fn peer(&self) -> io::Result<(String, u32)> {
+        let at = layout::page(self.number) + layout::PEER;
+        let mut len = [0; 2];
+        self.memory.read(&mut len, at)?;
+        let mut peer = vec![0; usize::from(u16::from_le_bytes(len)).min(PEER_MAX)];
+        self.memory.read(&mut peer, at + 2)?;
+        let peer = String::from_utf8(peer).map_err(io::Error::other)?;
+        Ok((peer, self.memory.identity(self.number)?.uid))
+    }
+
+    /// The client asked for acks.
+    pub fn set_acks(&self) -> io::Result<()> {
+        let identity = Identity { acks: true, ..self.memory.identity(self.number)? };
+        let at = layout::page(self.number) + layout::IDENTITY;
+        self.memory.file.write_all_at(&identity.to_bytes(), at)
+    }
+
+    /// Whether it did.
+    pub fn acks(&self) -> io::Result<bool> {
+        Ok(self.memory.identity(self.number)?.acks)
+    }
+
+    /// Up to where lines are durable.
+    pub fn mark(&self) -> io::Result<Mark> {
+        self.memory.mark(self.number)
+    }
+
+    /// Says up to where lines are durable. Called on the writer's thread.
+    pub fn set_mark(&self, mark: Mark) -> io::Result<()> {
+        self.memory.write_mark(self.number, mark)
+    }
+
+    /// Up to where bytes are consumed.
+    pub fn place(&self) -> io::Result<Place> {
+        self.memory.note(self.number, layout::PLACE).map(|bytes| Place::from_bytes(&bytes))
+    }
+
+    /// Says up to where bytes are consumed, or are about to be.
+    pub fn set_place(&self, place: Place) -> io::Result<()> {
+        let at = layout::page(self.number) + layout::PLACE;
+        self.memory.file.write_all_at(&place.to_bytes(), at)
+    }
+
+    /// Puts bytes of a partial line into an area; they count once a place names them.
+    pub fn write_partial(&self, area: u8, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let at = layout::area(self.number, area) + offset as u64;
+        self.memory.file.write_all_at(bytes, at)
+    }
+
+    /// The bytes that are held of a partial line.
+    pub fn partial(&self, partial: Partial) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; u64::from(partial.held).min(layout::AREA) as usize];
+        self.memory.read(&mut bytes, layout::area(self.number, partial.area))?;
+        Ok(bytes)
+    }
+
+    /// Gives the memory of an area back that no place names any more.
+    pub fn clear_area(&self, area: u8) -> io::Result<()> {
+        self.memory.clear(layout::area(self.number, area), layout::AREA)
+    }
+
+    /// Leaves replies that the client has not read for the next run.
+    pub fn set_replies(&self, replies: &[u8]) -> io::Result<()> {
+        let replies = &replies[..replies.len().min(layout::REPLIES as usize - 8)];
+        let at = layout::replies(self.number);
+        self.memory.file.write_all_at(replies, at + 8)?;
+        self.memory.file.write_all_at(&(replies.len() as u64).to_le_bytes(), at)
+    }
+
+    /// Takes what the last run left of replies; they are gone then.
+    pub fn take_replies(&self) -> io::Result<Vec<u8>> {
+        let at = layout::replies(self.number);
+        let mut len = [0; 8];
+        self.memory.read(&mut len, at)?;
+        let mut replies = vec![0; u64::from_le_bytes(len).min(layout::REPLIES - 8) as usize];
+        if !replies.is_empty() {
+            self.memory.read(&mut replies, at + 8)?;
+            self.memory.clear(at, layout::REPLIES)?;
+        }
+        Ok(replies)
+    }
+
+    /// The connection is over, and no longer in the service manager's store: the slot is free again.
+    pub fn release(&self) {
+        let (page, areas) = (layout::page(self.number), layout::areas(self.number));
+        let cleared = self.memory.clear(page, layout::PAGE);
+        if let Err(error) = cleared.and_then(|()| self.memory.clear(areas, layout::AREAS_LEN)) {
+            // It stays used: a page that was not cleared would speak for the next connection.
+            return tracing::warn!(%error, "a slot of the connections' memory could not be cleared");
+        }
+        self.memory.used()[self.number as usize] = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_slot_was_told_is_there_for_the_next_run() {
+        let memory = Memory::create().expect("memory");
+        let slot = memory.admit(7, "{\"pid\":1}").expect("written").expect("room");
+        let partial = Partial { area: 1, over: false, held: 4, len: 4 };
+        let place = Place { consumed: 9, lines: 1, partial, ..Place::default() };
+        slot.write_partial(1, 0, b"half").expect("written");
+        slot.set_place(place).expect("written");
+        slot.set_acks().expect("written");
+        slot.set_replies(b"reply").expect("written");
+        let (name, fd) = (slot.name(), memory.as_fd().try_clone_to_owned().expect("fd"));
+        drop((slot, memory));
+
+        let memory = Memory::open(fd).expect("the same layout");
+        let number = Slot::number_of(&name).expect("a slot's name");
+        let slot = memory.claim(number).expect("known");
+        assert!(memory.claim(number).is_none(), "taken");
+        assert_eq!(slot.peer().expect("read"), ("{\"pid\":1}".into(), 7));
+        assert_eq!(slot.place().expect("read"), place);
+        assert_eq!(slot.partial(partial).expect("read"), b"half");
+        assert!(slot.acks().expect("read"));
+        assert_eq!(slot.take_replies().expect("read"), b"reply");
+        assert_eq!(slot.take_replies().expect("read"), b"");
+    }
+
+    #[test]
+    fn a_released_slot_knows_nothing_of_the_connection_before() {
+        let memory = Memory::create().expect("memory");
+        let slot = memory.admit(7, "{}").expect("written").expect("room");
+        slot.set_place(Place { consumed: 9, ..Place::default() }).expect("written");
+        let number = slot.number;
+        slot.release();
+        assert!(memory.claim(number).is_none());
+        let next = memory.admit(8, "{}").expect("written").expect("room");
+        assert_eq!((next.number, next.place().expect("read")), (number, Place::default()));
+    }
+
+    #[test]
+    fn another_layout_is_refused() {
+        let fd = memfd_create("test", MFdFlags::MFD_CLOEXEC).expect("memory");
+        let other = File::from(fd.try_clone().expect("fd"));
+        assert!(matches!(Memory::open(fd), Err(KeptError::Layout)));
+        other.write_all_at(b"auditlogd kept 9", 0).expect("written");
+        assert!(matches!(Memory::open(other.into()), Err(KeptError::Layout)));
+    }
+}
