@@ -31,7 +31,7 @@ mod verify_proof;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::context::{Context, Global};
 use self::error::{Error, Exit};
@@ -84,6 +84,11 @@ enum Command {
     Hold(hold::Hold),
     Maintain(maintain::Maintain),
     Config(config::Config),
+}
+
+/// The command line of the tool, for whoever makes manual pages and completions of it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the tool with the arguments of this process; its exit code.

@@ -58,6 +58,11 @@ pub enum DaemonError {
     Writer(#[from] WriterError),
 }
 
+/// The command line of the daemon, for whoever makes manual pages and completions of it.
+pub fn command() -> clap::Command {
+    <Options as clap::CommandFactory>::command()
+}
+
 /// Runs `auditlogd` with these options, until it is told to stop.
 pub fn main(options: Options) -> ExitCode {
     let sources = options.sources();
