@@ -3,6 +3,7 @@
 
 mod generate;
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
         eprintln!("name the directory to write to: packaging/generate does");
         return ExitCode::from(2);
     };
-    let made = generate::date().and_then(|date| generate::all(Path::new(&out), &date));
+    let made = date().and_then(|date| generate::all(Path::new(&out), &date));
     match made {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -19,4 +20,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The date on the pages, `YYYY-MM-DD`: that of SOURCE_DATE_EPOCH (reproducible-builds.org), or today.
+fn date() -> io::Result<String> {
+    let now = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(seconds) => seconds
+            .parse()
+            .ok()
+            .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            .ok_or_else(|| io::Error::other("SOURCE_DATE_EPOCH is no number of seconds"))?,
+        Err(_) => jiff::Timestamp::now(),
+    };
+    Ok(now.strftime("%Y-%m-%d").to_string())
 }

@@ -5,6 +5,7 @@ mod attest;
 mod config;
 mod context;
 mod daemon;
+mod decommission;
 mod emit;
 mod error;
 mod format;
@@ -84,6 +85,7 @@ enum Command {
     Hold(hold::Hold),
     Maintain(maintain::Maintain),
     Config(config::Config),
+    Decommission(decommission::Decommission),
 }
 
 /// The command line of the tool, for whoever makes manual pages and completions of it.
@@ -125,5 +127,6 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Hold(hold) => hold.run(context, &mut out),
         Command::Maintain(maintain) => maintain.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
+        Command::Decommission(end) => end.run(context, &mut out),
     }
 }

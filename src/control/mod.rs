@@ -23,6 +23,11 @@ pub enum Request {
     Reindex,
     /// Close the active segment and open a new one.
     Rotate,
+    /// End the log for good: record it, seal, stop.
+    Decommission {
+        /// Why, for people.
+        reason: String,
+    },
     /// Keep events from being deleted.
     HoldAdd(Box<NewHold>),
     /// Let them be deleted again.
@@ -42,9 +47,11 @@ impl Request {
     /// How long the daemon may take over its answer.
     fn limit(&self) -> Duration {
         match self {
-            Request::Status | Request::Reindex | Request::Maintain | Request::Maintaining(_) => {
-                Duration::from_secs(5)
-            }
+            Request::Status
+            | Request::Reindex
+            | Request::Decommission { .. }
+            | Request::Maintain
+            | Request::Maintaining(_) => Duration::from_secs(5),
             // The writer comes to it after what is queued, and then syncs several files.
             Request::Rotate | Request::HoldAdd(_) | Request::HoldRemove { .. } => {
                 Duration::from_secs(60)

@@ -11,13 +11,14 @@ mod running;
 mod signals;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::engine::{LockError, WriterError};
 use crate::event::FieldMapError;
 use crate::ingest::SocketError;
-use crate::ledger::{LedgerError, Paths};
+use crate::ledger::{Decommissioned, LedgerError, Paths};
 use crate::publish::{self, BadAnchor};
 use host::{harden, host};
 use running::Running;
@@ -56,6 +57,32 @@ pub enum DaemonError {
     /// The ledger could not be written.
     #[error(transparent)]
     Writer(#[from] WriterError),
+    /// The log has come to its end.
+    #[error(
+        "the log in {log_dir:?} {how}; it takes no more events. To delete it, purge the package; to begin a new one, move this directory and {state_dir:?} away; to go on with it after all, remove {file:?}"
+    )]
+    Decommissioned {
+        /// When, by whom and why.
+        how: String,
+        /// The segments.
+        log_dir: PathBuf,
+        /// The keys.
+        state_dir: PathBuf,
+        /// What says so.
+        file: PathBuf,
+    },
+}
+
+/// The exit status where the log is decommissioned: no service manager has to try it again.
+const DECOMMISSIONED: u8 = 3;
+
+impl DaemonError {
+    fn exit_status(&self) -> ExitCode {
+        match self {
+            Self::Decommissioned { .. } => DECOMMISSIONED.into(),
+            _ => ExitCode::FAILURE,
+        }
+    }
 }
 
 /// The command line of the daemon, for whoever makes manual pages and completions of it.
@@ -76,7 +103,7 @@ pub fn main(options: Options) -> ExitCode {
         Err(e) => {
             // The journal has it too, but whoever typed the command looks here.
             let _nobody_to_tell = writeln!(std::io::stderr(), "auditlogd: {e}");
-            ExitCode::FAILURE
+            e.exit_status()
         }
     }
 }
@@ -100,6 +127,19 @@ fn run(sources: &Sources) -> Result<(), DaemonError> {
     let mut daemon = Running::start(sources)?;
     let ending = daemon.until_told_to_stop();
     daemon.stop(ending)
+}
+
+/// That the log has not come to its end.
+fn not_decommissioned(config: &Config) -> Result<(), DaemonError> {
+    let paths = paths(config);
+    let how = match Decommissioned::of(&paths) {
+        Ok(None) => return Ok(()),
+        Ok(Some(how)) => format!("was {how}"),
+        Err(e) => format!("may be decommissioned, but the file that says so cannot be read: {e}"),
+    };
+    let file = paths.decommissioned();
+    let Paths { log_dir, state_dir } = paths;
+    Err(DaemonError::Decommissioned { how, log_dir, state_dir, file })
 }
 
 /// Where the ledger of this configuration is.

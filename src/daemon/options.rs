@@ -29,7 +29,8 @@ Signals:
 Exit status:
   0  stopped as told, or --check found nothing wrong
   1  anything else
-  2  wrong usage"
+  2  wrong usage
+  3  the log is decommissioned (auditlog decommission): starting again is of no use"
 )]
 pub struct Options {
     /// Keep everything below DIR: DIR/run/auditd.sock, DIR/var/log/auditlogd, DIR/var/lib/auditlogd,

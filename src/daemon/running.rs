@@ -13,8 +13,8 @@ use super::host::{credential, harden, host, prepare_directories, runtime};
 use super::journal::{self, Journal};
 use super::reload::Reload;
 use super::signals::{self, Wake, Waker, Woken};
-use super::{DaemonError, announce, paths, system};
-use crate::clock::{Clock, rfc3339};
+use super::{DaemonError, announce, not_decommissioned, paths, system};
+use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::control;
 use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, Started};
@@ -23,6 +23,7 @@ use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer, Socket};
 use crate::kept::{LastRun, Memory};
 use crate::kernel;
+use crate::ledger::Decommissioned;
 use crate::ledger::keys;
 use crate::ledger::open::Setup;
 use crate::maintain::holds::Holds;
@@ -39,6 +40,7 @@ pub struct Running<'a> {
     maintainer: Maintainer,
     engine: Engine,
     publisher: Arc<Publisher>,
+    disk: Arc<Real>,
     stop_ingest: oneshot::Sender<ingest::Stop>,
     ingest: JoinHandle<()>,
     runtime: Runtime,
@@ -57,6 +59,7 @@ impl<'a> Running<'a> {
         harden();
         let disk = Arc::new(prepare_directories(&config)?);
         let lock = Lock::take(&config.state_dir, &config.log_dir)?;
+        not_decommissioned(&config)?;
         let runtime = runtime(config.ingest.threads)?;
         let (wake, woken) = signals::listen().map_err(system("signals could not be caught"))?;
 
@@ -74,8 +77,15 @@ impl<'a> Running<'a> {
 
         let metrics = Arc::new(Metrics::default());
         let publisher = publisher(&config, &disk, &log, &metrics)?;
-        let (engine, about) =
-            engine(&config, &fields, &disk, &metrics, &publisher, last_run.memory.clone(), wake)?;
+        let (engine, about) = engine(
+            &config,
+            &fields,
+            &disk,
+            &metrics,
+            &publisher,
+            last_run.memory.clone(),
+            wake.clone(),
+        )?;
         if about.created {
             announce::announce(&paths(&config));
         }
@@ -85,7 +95,7 @@ impl<'a> Running<'a> {
         if let Err(e) = holds.mend(&engine.writer()) {
             tracing::error!("{e}");
         }
-        let maintainer = maintainer(&config, &fields, disk, &metrics, &engine, &holds)?;
+        let maintainer = maintainer(&config, &fields, disk.clone(), &metrics, &engine, &holds)?;
 
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
@@ -103,15 +113,8 @@ impl<'a> Running<'a> {
         let ingest = runtime.spawn(ingest::serve(socket, last_run, context, async {
             stopping.await.unwrap_or(ingest::Stop::Drain)
         }));
-        let answer = answer(
-            &config,
-            &engine,
-            &publisher,
-            maintainer.handle(),
-            metrics,
-            rfc3339(now.wall_ns),
-            holds,
-        );
+        let answer =
+            answer(&config, &engine, &publisher, maintainer.handle(), metrics, holds, wake);
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
@@ -126,6 +129,7 @@ impl<'a> Running<'a> {
             maintainer,
             engine,
             publisher,
+            disk,
             stop_ingest,
             ingest,
             runtime,
@@ -150,7 +154,11 @@ impl<'a> Running<'a> {
                 None => {}
                 Some(Wake::Hangup) => self.reload.run(&self.engine),
                 Some(Wake::Stop(signal)) => {
-                    return Ending { reason: signal, clients: ingest::Stop::Drain };
+                    return Ending::drain(signal);
+                }
+                Some(Wake::Decommission { reason, uid }) => {
+                    let decommission = Some((reason, uid));
+                    return Ending { decommission, ..Ending::drain("the log is decommissioned") };
                 }
                 Some(Wake::HandOver) => return Ending::hand_over("SIGUSR1"),
                 Some(Wake::WriterEnded) => return Ending::hand_over("the writer ended"),
@@ -160,7 +168,7 @@ impl<'a> Running<'a> {
 
     /// Clients first, then the writer, then the index: nothing is taken in that is not committed.
     pub fn stop(self, ending: Ending) -> Result<(), DaemonError> {
-        let Ending { reason, clients } = ending;
+        let Ending { reason, clients, decommission } = ending;
         signals::notify_stopping();
         tracing::info!(reason, "stopping");
         let deadline = Duration::from_secs(self.reload.config.stop_seconds);
@@ -173,9 +181,21 @@ impl<'a> Running<'a> {
         }
         // What it has done is in the log before the log is closed.
         self.maintainer.stop();
+        let log_id = self.engine.log_id().to_owned();
+        if let Some((reason, uid)) = decommission.clone() {
+            // A writer that has ended says why below.
+            self.engine.record(Record::Decommissioned { reason, uid });
+        }
         self.engine.stop(reason, deadline / 4)?;
         // The anchors have had the last checkpoint since the seal; now only they are waited for.
         self.publisher.stop(deadline / 8);
+        if let Some((reason, uid)) = decommission {
+            // Sealed, and nothing can follow as long as this process has the lock.
+            let (config, now) = (&self.reload.config, Clock::System.now());
+            let about = (log_id.as_str(), reason.as_str(), uid);
+            Decommissioned::note(&*self.disk, &paths(config), about, now.wall_ns)?;
+            return not_decommissioned(config);
+        }
         tracing::info!("stopped");
         Ok(())
     }
@@ -185,12 +205,19 @@ impl<'a> Running<'a> {
 pub struct Ending {
     reason: &'static str,
     clients: ingest::Stop,
+    /// Why and by whom the log is ended for good, if it is.
+    decommission: Option<(String, u32)>,
 }
 
 impl Ending {
     /// The next run goes on with the connections.
     fn hand_over(reason: &'static str) -> Self {
-        Self { reason, clients: ingest::Stop::HandOver }
+        Self { reason, clients: ingest::Stop::HandOver, decommission: None }
+    }
+
+    /// What clients have sent is taken in, and they are disconnected.
+    fn drain(reason: &'static str) -> Self {
+        Self { reason, clients: ingest::Stop::Drain, decommission: None }
     }
 }
 

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 /// What the main thread waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// SIGHUP.
     Hangup,
@@ -17,6 +17,13 @@ pub enum Wake {
     HandOver,
     /// SIGTERM or SIGINT, by name.
     Stop(&'static str),
+    /// Somebody ends the log for good.
+    Decommission {
+        /// Why, for people.
+        reason: String,
+        /// Who.
+        uid: u32,
+    },
     /// The writer has ended without being told to.
     WriterEnded,
 }
@@ -26,6 +33,11 @@ pub enum Wake {
 pub struct Waker(Sender<Wake>);
 
 impl Waker {
+    /// Says that a user ends the log for good.
+    pub fn decommission(&self, reason: String, uid: u32) {
+        let _main_has_ended = self.0.send(Wake::Decommission { reason, uid });
+    }
+
     /// Says that the writer has ended.
     pub fn writer_ended(&self) {
         let _main_has_ended = self.0.send(Wake::WriterEnded);

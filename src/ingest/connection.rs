@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 
 use super::batch::{Batch, Check, Desk, Lines};
 use super::framing::Framer;
@@ -46,6 +47,9 @@ pub struct Connection {
 impl Connection {
     /// One that begins. With a slot it outlives this process.
     pub fn new(stream: UnixStream, peer: Peer, slot: Option<Slot>) -> Self {
+        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.set_peer(&peer.json, peer.uid)) {
+            tracing::warn!(%error, "who a client is will be asked again by the next run");
+        }
         let tape = slot.map(|slot| Tape::new(slot, Place::default()));
         let outbox = if tape.is_some() { Outbox::kept() } else { Outbox::default() };
         let (framer, lines) = (Framer::default(), Lines::default());
@@ -301,7 +305,7 @@ impl Reader<'_> {
     fn end(self, stop: Stop, ended: Option<End>, unsent: &[u8]) {
         let (Some(tape), Some(store)) = (self.tape, &self.shared.context.store) else { return };
         if stop != Stop::HandOver && !matches!(ended, Some(End::Failed(_))) {
-            return store.remove(tape.slot());
+            return block_in_place(|| store.remove(tape.slot()));
         }
         if !unsent.is_empty()
             && let Err(error) = tape.slot().set_replies(unsent)

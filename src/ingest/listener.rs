@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, block_in_place};
 
 use super::connection::Connection;
 use super::peer::Peer;
@@ -120,18 +120,19 @@ impl Room {
         }
         self.shared.context.metrics.connections_accepted.add(1);
         let (shared, stop) = (self.shared.clone(), self.stopping.clone());
+        // At once: until it is kept, a kill loses it.
+        let store = shared.context.store.as_ref();
+        let slot = store.and_then(|store| block_in_place(|| store.keep(&stream)));
         self.spawn(async move {
-            let peer = match Peer::of(&stream) {
-                Ok(peer) => peer,
+            match Peer::of(&stream) {
+                Ok(peer) => Connection::new(stream, peer, slot).run(&shared, stop).await,
                 Err(error) => {
-                    return tracing::warn!(%error, "a connection has no peer and was closed");
+                    tracing::warn!(%error, "a connection has no peer and was closed");
+                    if let (Some(store), Some(slot)) = (&shared.context.store, slot) {
+                        block_in_place(|| store.remove(&slot));
+                    }
                 }
-            };
-            let slot = match &shared.context.store {
-                Some(store) => store.keep(&stream, peer.uid, &peer.json).await,
-                None => None,
-            };
-            Connection::new(stream, peer, slot).run(&shared, stop).await;
+            }
         });
     }
 
@@ -142,7 +143,7 @@ impl Room {
             Err(error) => {
                 tracing::warn!(%error, "where a connection of the last run was is not known: its last lines may be stored twice");
                 if let Some(store) = &self.shared.context.store {
-                    store.remove(&slot);
+                    block_in_place(|| store.remove(&slot));
                 }
                 return self.adopt(fd.into());
             }

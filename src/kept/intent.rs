@@ -174,7 +174,7 @@ mod tests {
     /// Two connections; a batch of lines 10, 11, 12 of the first and 13 of the second is promised.
     fn promised() -> (Arc<Memory>, [Slot; 2]) {
         let memory = Memory::create().expect("memory");
-        let slot = || memory.admit(1, "{}").expect("written").expect("room");
+        let slot = || memory.admit(9).expect("written").expect("room");
         let slots = [slot(), slot()];
         let mut promise = Promise::new(memory.clone());
         let first = [(5, 1, true), (9, 2, false), (20, 4, true)];
@@ -222,7 +222,7 @@ mod tests {
     fn an_intent_says_nothing_about_the_next_connection_in_its_slot() {
         let (memory, [slot, _other]) = promised();
         slot.release();
-        let next = memory.admit(1, "{}").expect("written").expect("room");
+        let next = memory.admit(9).expect("written").expect("room");
         settle(&memory, &[10, 11, 12, 13]);
         assert_eq!(next.mark().expect("read").position, 0);
     }

@@ -63,24 +63,18 @@ impl Memory {
         self.file.as_fd()
     }
 
-    /// A slot for a new connection; none while all are used.
-    pub fn admit(self: &Arc<Self>, uid: u32, peer: &str) -> Result<Option<Slot>, KeptError> {
+    /// A slot for a new connection, one of the first `room`; none while they are all used.
+    pub fn admit(self: &Arc<Self>, room: u32) -> Result<Option<Slot>, KeptError> {
         let number = {
             let mut used = self.used();
-            let Some(free) = used.iter().position(|used| !used) else { return Ok(None) };
+            let free = used.iter().take(room as usize).position(|used| !used);
+            let Some(free) = free else { return Ok(None) };
             used[free] = true;
             free as u32
         };
         let session = getrandom::u64().map_err(io::Error::from)?.max(1);
-        let identity = Identity { session, uid, acks: false };
         let slot = Slot { memory: self.clone(), number, session };
-        let peer = &peer.as_bytes()[..peer.len().min(PEER_MAX)];
-        let mut page = vec![0; layout::PAGE as usize];
-        page[..Identity::LEN].copy_from_slice(&identity.to_bytes());
-        let text = layout::PEER as usize;
-        page[text..text + 2].copy_from_slice(&(peer.len() as u16).to_le_bytes());
-        page[text + 2..text + 2 + peer.len()].copy_from_slice(peer);
-        self.file.write_all_at(&page, layout::page(number))?;
+        slot.set_identity(Identity { session, ..Identity::default() })?;
         Ok(Some(slot))
     }
 
@@ -159,7 +153,21 @@ impl Slot {
         Origin { slot: self.number, session: self.session, start, lines }
     }
 
-    /// Its peer's JSON text and user.
+    fn set_identity(&self, identity: Identity) -> io::Result<()> {
+        let at = layout::page(self.number) + layout::IDENTITY;
+        self.memory.file.write_all_at(&identity.to_bytes(), at)
+    }
+
+    /// Says who the client is.
+    pub fn set_peer(&self, peer: &str, uid: u32) -> io::Result<()> {
+        let at = layout::page(self.number) + layout::PEER;
+        let peer = &peer.as_bytes()[..peer.len().min(PEER_MAX)];
+        self.memory.file.write_all_at(peer, at + 2)?;
+        self.set_identity(Identity { uid, ..self.memory.identity(self.number)? })?;
+        self.memory.file.write_all_at(&(peer.len() as u16).to_le_bytes(), at)
+    }
+
+    /// Its peer's JSON text and user; an error if the last run had not asked for them yet.
     pub fn peer(&self) -> io::Result<(String, u32)> {
         let at = layout::page(self.number) + layout::PEER;
         let mut len = [0; 2];
@@ -167,14 +175,15 @@ impl Slot {
         let mut peer = vec![0; usize::from(u16::from_le_bytes(len)).min(PEER_MAX)];
         self.memory.read(&mut peer, at + 2)?;
         let peer = String::from_utf8(peer).map_err(io::Error::other)?;
+        if peer.is_empty() {
+            return Err(io::Error::other("its peer was not looked up yet"));
+        }
         Ok((peer, self.memory.identity(self.number)?.uid))
     }
 
     /// The client asked for acks.
     pub fn set_acks(&self) -> io::Result<()> {
-        let identity = Identity { acks: true, ..self.memory.identity(self.number)? };
-        let at = layout::page(self.number) + layout::IDENTITY;
-        self.memory.file.write_all_at(&identity.to_bytes(), at)
+        self.set_identity(Identity { acks: true, ..self.memory.identity(self.number)? })
     }
 
     /// Whether it did.
@@ -261,7 +270,8 @@ mod tests {
     #[test]
     fn what_a_slot_was_told_is_there_for_the_next_run() {
         let memory = Memory::create().expect("memory");
-        let slot = memory.admit(7, "{\"pid\":1}").expect("written").expect("room");
+        let slot = memory.admit(1).expect("written").expect("room");
+        slot.set_peer("{\"pid\":1}", 7).expect("written");
         let partial = Partial { area: 1, over: false, held: 4, len: 4 };
         let place = Place { consumed: 9, lines: 1, partial, ..Place::default() };
         slot.write_partial(1, 0, b"half").expect("written");
@@ -286,12 +296,14 @@ mod tests {
     #[test]
     fn a_released_slot_knows_nothing_of_the_connection_before() {
         let memory = Memory::create().expect("memory");
-        let slot = memory.admit(7, "{}").expect("written").expect("room");
+        let slot = memory.admit(1).expect("written").expect("room");
+        assert!(memory.admit(1).expect("read").is_none(), "no more room");
         slot.set_place(Place { consumed: 9, ..Place::default() }).expect("written");
         let number = slot.number;
         slot.release();
         assert!(memory.claim(number).is_none());
-        let next = memory.admit(8, "{}").expect("written").expect("room");
+        let next = memory.admit(1).expect("written").expect("room");
+        assert!(next.peer().is_err(), "nobody was looked up");
         assert_eq!((next.number, next.place().expect("read")), (number, Place::default()));
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
+use nix::sys::socket::sockopt::OobInline;
 use nix::sys::socket::{MsgFlags, getsockopt, recv, setsockopt};
 
 use super::memory::Slot;
@@ -26,8 +27,10 @@ pub struct Resumed {
 }
 
 impl Slot {
-    /// Bytes of the kernel that are to be read with MSG_PEEK from here on.
+    /// The socket is read with MSG_PEEK from here on. Urgent bytes (MSG_OOB) become bytes like others, as which
+    /// MSG_PEEK gives them in any case.
     pub fn start(&self, socket: &impl AsFd) -> io::Result<()> {
+        setsockopt(socket, OobInline, &true)?;
         Ok(setsockopt(socket, PeekOffset, &0)?)
     }
 
@@ -95,6 +98,7 @@ fn drain(socket: &impl AsFd, bytes: u32) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::kept::{Ack, Memory, Partial};
+    use nix::sys::socket::send;
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
@@ -108,7 +112,7 @@ mod tests {
     fn peeked(bytes: &[u8]) -> Kept {
         let (mut theirs, ours) = UnixStream::pair().expect("pair");
         let memory = Memory::create().expect("memory");
-        let slot = memory.admit(1, "{}").expect("written").expect("room");
+        let slot = memory.admit(1).expect("written").expect("room");
         slot.start(&ours).expect("peek offset");
         theirs.write_all(bytes).expect("room");
         let mut buffer = vec![0; bytes.len()];
@@ -153,6 +157,26 @@ mod tests {
             }
             assert_eq!(kept.rest(), "c\n", "{done}");
         }
+    }
+
+    #[test]
+    fn urgent_bytes_are_read_and_consumed_in_their_place() {
+        let (theirs, ours) = UnixStream::pair().expect("pair");
+        let memory = Memory::create().expect("memory");
+        let slot = memory.admit(1).expect("written").expect("room");
+        slot.start(&ours).expect("peek offset");
+        for (bytes, flags) in [(&b"a"[..], MsgFlags::empty()), (b"\n", MsgFlags::MSG_OOB)] {
+            send(theirs.as_raw_fd(), bytes, flags).expect("room");
+        }
+        let kept = Kept { slot, theirs, ours };
+        let mut buffer = [0; 8];
+        for expected in [1, 1] {
+            let peeked = recv(kept.ours.as_raw_fd(), &mut buffer, MsgFlags::MSG_PEEK);
+            assert_eq!(peeked, Ok(expected));
+        }
+        let place = Place { consumed: 2, lines: 1, ..Place::default() };
+        kept.slot.consume(&kept.ours, place, 2, 2).expect("consumed");
+        assert_eq!(kept.rest(), "");
     }
 
     #[test]

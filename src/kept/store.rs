@@ -1,12 +1,10 @@
 //! The service manager's file descriptor store (systemd.service(5), FileDescriptorStoreMax=;
 //! sd_pid_notify_with_fds(3)).
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use sd_notify::NotifyState;
-use tokio::sync::oneshot;
 
 use super::layout::SLOTS;
 use super::memory::{Memory, Slot};
@@ -16,25 +14,17 @@ pub const EVENTS: &str = "events";
 /// The memory file in the store.
 pub const STATE: &str = "state";
 
-/// The way to the store: a thread of its own, because the service manager may be slow to take messages. They
-/// arrive in the order in which they were sent.
+/// The store. Its messages wait for the service manager to take them: not to be sent where others would wait too.
 #[derive(Clone)]
 pub struct Store {
-    jobs: Sender<Job>,
     memory: Arc<Memory>,
     /// Connections that it takes.
     room: u32,
 }
 
-enum Job {
-    Put(String, OwnedFd, oneshot::Sender<bool>),
-    Remove(String),
-}
-
 impl Store {
-    /// The store of the service manager that started this process; none where there is none.
-    ///
-    /// `knows` says that it has this memory.
+    /// The store of the service manager that started this process; none where there is none. `knows` says that
+    /// it has this memory.
     pub fn open(memory: &Arc<Memory>, knows: bool) -> Option<Self> {
         std::env::var_os("NOTIFY_SOCKET")?;
         // Since systemd 254 the manager says how many it takes; 0 is none at all.
@@ -43,52 +33,31 @@ impl Store {
         if room == 0 || !(knows || put(STATE, memory.as_fd())) {
             return None;
         }
-        let (jobs, queue) = channel();
-        let thread = std::thread::Builder::new().name("fdstore".into());
-        thread.spawn(move || work(&queue)).ok()?;
-        Some(Self { jobs, memory: memory.clone(), room })
+        Some(Self { memory: memory.clone(), room })
     }
 
-    /// Keeps a new connection; none if there is no room or the service manager does not take it. It is kept
-    /// once this returns.
-    pub async fn keep(&self, socket: &impl AsFd, uid: u32, peer: &str) -> Option<Slot> {
-        let slot = match self.memory.admit(uid, peer) {
+    /// Keeps a new connection; none if there is no room or the service manager does not take it. A kill between
+    /// accept(2) and this is the one moment at which a connection is lost.
+    pub fn keep(&self, socket: &impl AsFd) -> Option<Slot> {
+        let slot = match self.memory.admit(self.room) {
             Ok(slot) => slot?,
             Err(error) => {
                 tracing::warn!(%error, "a connection will not outlive this process");
                 return None;
             }
         };
-        let name = slot.name();
-        if Slot::number_of(&name).is_some_and(|number| number >= self.room) {
-            slot.release();
-            return None;
-        }
-        let (done, kept) = oneshot::channel();
-        let put = socket.as_fd().try_clone_to_owned().ok();
-        let sent = put.is_some_and(|fd| self.jobs.send(Job::Put(name, fd, done)).is_ok());
-        if sent && kept.await == Ok(true) && slot.start(socket).is_ok() {
+        if put(&slot.name(), socket.as_fd()) && slot.start(socket).is_ok() {
             return Some(slot);
         }
         self.remove(&slot);
         None
     }
 
-    /// The connection is over.
+    /// The connection is over. Its slot is given away only after the service manager was told: messages arrive
+    /// in the order in which they were sent.
     pub fn remove(&self, slot: &Slot) {
-        let _thread_lives_as_long_as_a_sender = self.jobs.send(Job::Remove(slot.name()));
+        remove(&slot.name());
         slot.release();
-    }
-}
-
-fn work(queue: &Receiver<Job>) {
-    for job in queue {
-        match job {
-            Job::Put(name, fd, done) => {
-                let _connection_may_be_gone = done.send(put(&name, fd.as_fd()));
-            }
-            Job::Remove(name) => remove(&name),
-        }
     }
 }
 

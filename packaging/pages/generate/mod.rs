@@ -53,19 +53,6 @@ struct Format {
     text: &'static str,
 }
 
-/// The date on the pages, `YYYY-MM-DD`: that of SOURCE_DATE_EPOCH (reproducible-builds.org), or today.
-pub fn date() -> io::Result<String> {
-    let now = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(seconds) => seconds
-            .parse()
-            .ok()
-            .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-            .ok_or_else(|| io::Error::other("SOURCE_DATE_EPOCH is no number of seconds"))?,
-        Err(_) => jiff::Timestamp::now(),
-    };
-    Ok(now.strftime("%Y-%m-%d").to_string())
-}
-
 /// Writes everything below `out`, which may be there already.
 pub fn all(out: &Path, date: &str) -> io::Result<()> {
     let (man, completions) = (out.join("man"), out.join("completions"));
@@ -98,10 +85,8 @@ pub fn all(out: &Path, date: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// A command without subcommands as it is for people: clap_complete offers hidden options too.
+/// The daemon's command as it is for people: clap_complete offers hidden options too.
 fn without_hidden(command: &Command) -> Command {
     let shown = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned();
-    Command::new(command.get_name().to_owned())
-        .version(command.get_version().unwrap_or_default().to_owned())
-        .args(shown)
+    Command::new("auditlogd").version(env!("CARGO_PKG_VERSION")).args(shown)
 }
