@@ -1,5 +1,5 @@
 //! Running a program of the operator's: no shell, nothing of ours in its environment, an end to its patience,
-//! and its last words where it fails.
+//! and its last words where it fails. The daemon's own sandbox is not its.
 
 use std::ffi::OsStr;
 use std::io::{self, PipeReader, Read, Write};
@@ -14,6 +14,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+
+use crate::outside;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What is kept of what the program says: its last words.
@@ -83,7 +85,8 @@ impl Program<'_> {
         // Only our end: the program's writes wait like any others.
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let (program, args) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(args)
             .args(self.args)
             .env_clear()
@@ -93,8 +96,8 @@ impl Program<'_> {
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(said.try_clone()?)
-            .stderr(said)
-            .spawn()?;
+            .stderr(said);
+        let mut child = outside::run(move || command.spawn())??;
         // A program that does not want it may end well all the same.
         let _it_may_not_read = child.stdin.take().map(|mut input| input.write_all(self.input));
         Ok(Running { child, output: Some(output), said: Vec::new() })

@@ -111,6 +111,12 @@ pub enum Record {
         /// Event lines taken from it.
         lines: u64,
     },
+    /// A connection outlived the last run, but not how far it had come. What follows from it may repeat lines that
+    /// are stored already; the record's peer is its client.
+    Replayed {
+        /// Why that is not known.
+        reason: String,
+    },
     /// The wall clock moved against the boot clock.
     ClockStep {
         /// What the wall clock should have shown, RFC 3339.
@@ -120,7 +126,7 @@ pub enum Record {
         /// The difference, nanoseconds, positive when the clock went forward.
         step_ns: i64,
     },
-    /// The configuration was read again on SIGHUP.
+    /// The configuration was read again, by a reload.
     ConfigChanged {
         /// Keys whose values changed and are in force.
         applied: Vec<String>,
@@ -286,6 +292,11 @@ impl Record {
             Record::Disconnected { reason, .. } => {
                 ("auditlogd.disconnected", "warning", format!("a connection was closed: {reason}"))
             }
+            Record::Replayed { reason } => (
+                "auditlogd.replayed",
+                "warning",
+                format!("what this client sends next may repeat lines that are stored: {reason}"),
+            ),
             Record::ClockStep { found, expected, .. } => (
                 "auditlogd.clock_step",
                 "warning",

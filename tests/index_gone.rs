@@ -264,3 +264,22 @@ fn rows_of_a_hole_that_go_while_the_database_is_compared_are_no_finding() {
         assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
     }
 }
+
+#[test]
+fn a_database_that_root_rebuilds_is_the_daemons() {
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("skipped: it needs root");
+    }
+    let root = log();
+    let state = paths(root.path()).state_dir;
+    std::os::unix::fs::chown(&state, Some(65_534), None).expect("given away");
+    for name in ["audit.db", "audit.db-wal", "audit.db-shm", "lock"] {
+        let _may_be_missing = fs::remove_file(state.join(name));
+    }
+    assert!(tool(root.path(), &["reindex"]).status.success());
+    for name in ["audit.db", "lock"] {
+        let owner =
+            std::os::unix::fs::MetadataExt::uid(&fs::metadata(state.join(name)).expect(name));
+        assert_eq!(owner, 65_534, "{name}");
+    }
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and its floor; the vocabulary on floor 0 is small enough to use itself.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("daemon", 5),
     ("cli", 5),
     ("ingest", 4),
@@ -26,6 +26,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("keysheet", 0),
     ("clock", 0),
     ("metrics", 0),
+    ("outside", 0),
     ("retention", 0),
     ("words", 0),
     ("lib", 6),

@@ -162,8 +162,13 @@ fn the_formats_are_there_with_every_heading_and_every_line_of_code() {
         (include_str!("../docs/sqlite.md"), "auditlogd-database.5"),
     ] {
         let text = plain(&dir, page);
-        let mut code = false;
+        let (mut code, mut before) = (false, "");
         for line in source.lines() {
+            if code && before.is_ascii() && line.is_empty() {
+                let found = text.contains(&format!("{before}\n\n"));
+                assert!(found, "the empty line after {before:?} is missing in {page}");
+            }
+            before = line;
             if line.starts_with("```") {
                 code = !code;
             } else if code && line.is_ascii() {

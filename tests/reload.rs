@@ -1,6 +1,8 @@
-//! What SIGHUP changes of a running daemon's configuration.
+//! What a reload changes of a running daemon's configuration, by SIGHUP or by `auditlog reload`.
 
 mod common;
+
+use std::fs;
 
 use common::{Daemon, eventually};
 use serde_json::{Value, json};
@@ -75,4 +77,73 @@ fn a_key_that_needs_a_restart_is_named_and_keeps_its_value() {
         let sealed = |line: &Value| line["seal"]["reason"] == "size";
         daemon.lines().iter().any(sealed).then_some(())
     });
+}
+
+/// Runs `auditlog reload`; its exit code, and what it says on both streams.
+fn reload(daemon: &Daemon) -> (Option<i32>, String) {
+    let output = daemon.tool(&["reload"]);
+    let both = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.code(), String::from_utf8_lossy(&both).into_owned())
+}
+
+#[test]
+fn when_the_tool_returns_the_configuration_is_in_force_and_the_log_reopened() {
+    let daemon = Daemon::start();
+    let mut client = daemon.greeted();
+    client.store("{}", 1);
+    for n in 0..20 {
+        let renamed = daemon.segment().with_extension(format!("jsonl-{n}"));
+        fs::rename(daemon.segment(), renamed).expect("renames");
+        let required = if n % 2 == 0 { "\"actor\"" } else { "" };
+        daemon.configure(&format!("[ingest]\nrequire = [{required}]\n"));
+        assert_eq!(reload(&daemon), (Some(0), "reloaded: ingest.require\n".into()));
+        assert!(daemon.segment().exists());
+        client.send("{}\n");
+        let reply = client.reply().expect("a reply");
+        assert_eq!(reply["reject"].is_object(), n % 2 == 0, "{reply}");
+    }
+    assert_eq!(reload(&daemon), (Some(0), "reloaded: nothing changed\n".into()));
+    daemon.configure("[index]\nbatch_rows = 7\n[ingest]\nrequire = [\"actor\"]\n");
+    let said = "reloaded: ingest.require\nonly after a restart: index.batch_rows\n";
+    assert_eq!(reload(&daemon), (Some(0), said.into()));
+}
+
+#[test]
+fn the_tool_says_what_is_wrong_with_a_configuration_and_the_log_is_reopened_all_the_same() {
+    let daemon = Daemon::start();
+    daemon.greeted().store("{}", 1);
+    fs::rename(daemon.segment(), daemon.segment().with_extension("jsonl-1")).expect("renames");
+    daemon.configure("[ingest]\nrequired = []\n");
+    let (code, said) = reload(&daemon);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("the old one stays in force: `"), "{said}");
+    assert!(said.contains("auditlogd.toml` line 2"), "{said}");
+    assert!(daemon.segment().exists());
+    daemon.greeted().store("{}", 1);
+}
+
+#[test]
+fn several_who_ask_at_once_all_have_their_answer() {
+    let daemon = Daemon::start();
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..12).map(|_| scope.spawn(|| reload(&daemon))).collect();
+        for asked in asking {
+            assert_eq!(
+                asked.join().expect("asks"),
+                (Some(0), "reloaded: nothing changed\n".into())
+            );
+        }
+    });
+}
+
+#[test]
+fn without_a_daemon_the_tool_says_so_also_with_a_wrong_configuration() {
+    let daemon = Daemon::start().stop().daemon;
+    let (code, said) = reload(&daemon);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("is it running?"), "{said}");
+    daemon.configure("wrong\n");
+    let (code, said) = reload(&daemon);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("auditlogd.toml` line 1"), "{said}");
 }

@@ -19,6 +19,7 @@ mod prove;
 mod query;
 mod record;
 mod reindex;
+mod reload;
 mod rotate;
 mod search;
 mod show;
@@ -82,6 +83,7 @@ enum Command {
     Keys(keys::Keys),
     Reindex(reindex::Reindex),
     Rotate(rotate::Rotate),
+    Reload(reload::Reload),
     Hold(hold::Hold),
     Maintain(maintain::Maintain),
     Config(config::Config),
@@ -124,6 +126,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Rotate(rotate) => rotate.run(context, &mut out),
+        Command::Reload(reload) => reload.run(context, &mut out),
         Command::Hold(hold) => hold.run(context, &mut out),
         Command::Maintain(maintain) => maintain.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),

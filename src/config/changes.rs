@@ -15,6 +15,25 @@ pub struct Changes {
     pub in_force: Config,
 }
 
+impl Changes {
+    /// Leaves `[[anchor]]` as it was in `old` until a restart.
+    pub fn postpone_anchors(&mut self, old: &Config) {
+        self.in_force.anchors = old.anchors.clone();
+        self.postpone("anchor");
+    }
+
+    /// The same for `[[archive]]`.
+    pub fn postpone_archives(&mut self, old: &Config) {
+        self.in_force.archives = old.archives.clone();
+        self.postpone("archive");
+    }
+
+    fn postpone(&mut self, name: &str) {
+        self.applied.retain(|applied| applied != name);
+        self.restart.push(name.into());
+    }
+}
+
 /// Compares two configurations key by key.
 pub fn changes(old: &Config, new: &Config) -> Changes {
     let (mut before, mut after) = (old.clone(), new.clone());
@@ -71,6 +90,7 @@ mod tests {
             Kind::Mode(_) => "0600".into(),
             Kind::Group(_) => "adm".into(),
             Kind::Level(_) => "trace".into(),
+            Kind::Flag(_) => "false".into(),
             Kind::Number(_, least, _) | Kind::OrNever(_, least, _) => (least + 1).to_string(),
             Kind::Columns(_) => "actor".into(),
             Kind::Compression(_) => "gzip".into(),

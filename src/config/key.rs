@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Group(fn(&mut Config) -> &mut Option<String>),
     /// A level of the daemon's own log.
     Level(fn(&mut Config) -> &mut LogLevel),
+    /// `true` or `false`.
+    Flag(fn(&mut Config) -> &mut bool),
     /// How closed segments are stored.
     Compression(fn(&mut Config) -> &mut Compression),
     /// A whole number with its least and greatest value.
@@ -89,13 +91,14 @@ use Kind::{Columns, FailureIfPresent, Group, Level, Mode, OrNever, Path, Preset}
 use Number::{U32, U64, Usize};
 
 /// Every key, in the order in which they are shown.
-pub(super) static KEYS: [Key; 45] = [
+pub(super) static KEYS: [Key; 46] = [
     top("socket", RESTART, Path(|c| &mut c.socket)),
     top("socket_mode", RESTART, Mode(|c| &mut c.socket_mode)),
     top("log_dir", RESTART, Path(|c| &mut c.log_dir)),
     top("state_dir", RESTART, Path(|c| &mut c.state_dir)),
     top("run_dir", RESTART, Path(|c| &mut c.run_dir)),
     top("group", RESTART, Group(|c| &mut c.group)),
+    top("landlock", RESTART, Kind::Flag(|c| &mut c.landlock)),
     top("log_level", RELOAD, Level(|c| &mut c.log_level)),
     top("stop_seconds", RELOAD, Kind::Number(|c| U64(&mut c.stop_seconds), 1, 3_600)),
     ingest(

@@ -47,6 +47,14 @@ impl Sources {
         }
     }
 
+    /// What is in force without any file and variable but those that say where to look.
+    ///
+    /// # Errors
+    /// As for [`Sources::config_file`].
+    pub fn defaults(&self) -> Result<Config, ConfigError> {
+        Ok(self.layout()?.defaults())
+    }
+
     /// Where verifications keep how far they came. Not where the daemon can write: it must not say by
     /// itself what of its log need not be read again. Who may not write to the system has a place of their own.
     ///

@@ -50,6 +50,8 @@ pub struct Config {
     pub run_dir: PathBuf,
     /// The group that may read the segments and the database, where one is named.
     pub group: Option<String>,
+    /// Whether the daemon restricts itself with landlock(7), where the kernel has it.
+    pub landlock: bool,
     /// The least severe of the daemon's own messages that is logged.
     pub log_level: LogLevel,
     /// How long a stop may take, seconds.
@@ -155,6 +157,7 @@ impl Config {
             state_dir,
             run_dir,
             group: None,
+            landlock: true,
             log_level: LogLevel::Info,
             stop_seconds: 30,
             ingest: Ingest {

@@ -41,6 +41,7 @@ impl Key {
             Kind::Mode(at) => *at(config) = mode(text(given)?)?,
             Kind::Group(at) => *at(config) = group(text(given)?)?,
             Kind::Level(at) => *at(config) = level(text(given)?)?,
+            Kind::Flag(at) => *at(config) = flag(given)?,
             Kind::Compression(at) => *at(config) = compression(text(given)?)?,
             Kind::Number(at, least, greatest) => {
                 at(config).set(number(given, least, greatest)?);
@@ -79,6 +80,7 @@ impl Key {
             Kind::Mode(at) => string(&format!("{:04o}", at(config))),
             Kind::Group(at) => string(at(config).as_deref().unwrap_or_default()),
             Kind::Level(at) => string(at(config).as_str()),
+            Kind::Flag(at) => toml::Value::Boolean(*at(config)),
             Kind::Compression(at) => string(at(config).as_str()),
             // No range reaches beyond what TOML's integers hold.
             Kind::Number(at, ..) | Kind::OrNever(at, ..) => {
@@ -144,6 +146,9 @@ pub(super) fn numbers(given: &Given, greatest: u32) -> Result<Vec<u32>, Problem>
 pub(super) fn flag(given: &Given) -> Result<bool, Problem> {
     match given {
         Given::Flag(flag) => Ok(*flag),
+        Given::Variable(text) => {
+            text.parse().map_err(|_| format!("must be true or false, not {text:?}"))
+        }
         other => Err(format!("must be true or false without quotes, not {}", describe(other))),
     }
 }

@@ -23,6 +23,8 @@ pub enum Request {
     Reindex,
     /// Close the active segment and open a new one.
     Rotate,
+    /// Read the configuration again, close the epoch, reopen the log.
+    Reload,
     /// End the log for good: record it, seal, stop.
     Decommission {
         /// Why, for people.
@@ -53,9 +55,10 @@ impl Request {
             | Request::Maintain
             | Request::Maintaining(_) => Duration::from_secs(5),
             // The writer comes to it after what is queued, and then syncs several files.
-            Request::Rotate | Request::HoldAdd(_) | Request::HoldRemove { .. } => {
-                Duration::from_secs(60)
-            }
+            Request::Rotate
+            | Request::Reload
+            | Request::HoldAdd(_)
+            | Request::HoldRemove { .. } => Duration::from_secs(60),
         }
     }
 }
@@ -75,6 +78,16 @@ pub enum Reply {
         /// Its size.
         bytes: u64,
     },
+    /// To [`Request::Reload`]: the configuration is in force, and the log reopened.
+    Reloaded {
+        /// What of it changed, by the names of keys.
+        applied: Vec<String>,
+        /// What changes only with a restart.
+        restart: Vec<String>,
+    },
+    /// To [`Request::Reload`]: what is wrong with the configuration; the old one stays in force. The log is
+    /// reopened all the same.
+    NotReloaded(String),
     /// To [`Request::HoldAdd`] and [`Request::HoldRemove`]: it is done, with this hold.
     Held(Box<Hold>),
     /// To [`Request::Maintain`]: the number of the run that does it.

@@ -14,6 +14,7 @@ use crate::ledger::auditor::{EXPORT, HostCopy, KeyError, Whereabouts};
 use crate::ledger::keys::text;
 use crate::ledger::segment;
 use crate::ledger::{Host, Paths};
+use crate::outside;
 
 /// The hidden option of the process that draws the sheet.
 const OPTION: &str = "--announce-keys";
@@ -41,7 +42,8 @@ pub fn announce(paths: &Paths) {
 fn drawn_by_a_child() -> bool {
     let mut sheet = Command::new("/proc/self/exe");
     sheet.args(std::env::args_os().skip(1)).arg(OPTION);
-    match sheet.stdin(Stdio::null()).stdout(Stdio::null()).status() {
+    sheet.stdin(Stdio::null()).stdout(Stdio::null());
+    match outside::run(move || sheet.status()).and_then(|status| status) {
         Ok(status) => status.success(),
         Err(e) => {
             tracing::warn!("the sheet with the new keys could not be drawn: {e}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::signals::Waker;
+use super::reload::Requests;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
@@ -21,7 +21,7 @@ pub fn answer(
     maintenance: MaintainHandle,
     metrics: Arc<Metrics>,
     holds: Arc<Holds>,
-    waker: Waker,
+    requests: Arc<Requests>,
 ) -> Arc<Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
@@ -49,9 +49,10 @@ pub fn answer(
                 return Reply::Refused(why);
             }
             tracing::warn!("uid {uid} ends this log for good: {reason}");
-            waker.decommission(reason, uid);
+            requests.decommission(reason, uid);
             Reply::Accepted
         }
+        Request::Reload => reload(&requests, uid),
         Request::HoldAdd(new) => {
             let now_ns = Clock::System.now().wall_ns;
             held("added", uid, holds.add(*new, uid, now_ns, &writer))
@@ -86,6 +87,17 @@ fn rotate(writer: &WriterHandle, uid: u32) -> Reply {
             Reply::Rotated { path: rotated.path, bytes: rotated.bytes }
         }
         Err(e) => Reply::Refused(e.to_string()),
+    }
+}
+
+fn reload(reloads: &Requests, uid: u32) -> Reply {
+    tracing::info!("uid {uid} asked for a reload");
+    match reloads.ask() {
+        Some(Ok(reloaded)) => {
+            Reply::Reloaded { applied: reloaded.applied, restart: reloaded.restart }
+        }
+        Some(Err(why)) => Reply::NotReloaded(why),
+        None => Reply::Refused("it stops".into()),
     }
 }
 

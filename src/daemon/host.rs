@@ -7,11 +7,14 @@ use crate::config::Config;
 use crate::fs::{Access, Fs, Real};
 use crate::ledger::Host;
 
-/// Least privilege that needs no configuration: no dumps of a process that holds keys, as many
-/// descriptors as the system allows.
+/// Least privilege that needs no configuration: no dumps of a process that holds keys, no capability for the
+/// programs that it runs; and as many descriptors as the system allows.
 pub fn harden() {
     if let Err(e) = nix::sys::prctl::set_dumpable(false) {
         tracing::warn!("core dumps of the daemon could not be switched off: {e}");
+    }
+    if let Err(e) = rustix::thread::clear_ambient_capability_set() {
+        tracing::warn!("programs get the capabilities of the daemon: {e}");
     }
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
@@ -33,6 +36,10 @@ pub fn prepare_directories(config: &Config) -> Result<Real, DaemonError> {
             what: format!("the directory {dir:?} cannot be written; change its owner or mode, or set another one"),
             source: e.into(),
         })?;
+    }
+    if let Some(parent) = config.socket.parent() {
+        let created = std::fs::create_dir_all(parent);
+        created.map_err(system(&format!("the directory {parent:?} could not be created")))?;
     }
     Ok(disk)
 }

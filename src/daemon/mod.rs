@@ -4,11 +4,16 @@ mod announce;
 mod answer;
 mod auditor;
 mod host;
+mod init;
 mod journal;
+mod notify;
 mod options;
 mod reload;
 mod running;
+mod sandbox;
 mod signals;
+mod status_line;
+mod watchdog;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -96,16 +101,24 @@ pub fn main(options: Options) -> ExitCode {
     let result = match (options.check, options.announce_keys) {
         (true, _) => check(&sources),
         (_, true) => draw_sheet(&sources),
-        _ => run(&sources),
+        _ if init::is_init() => return as_init(),
+        _ => run(&sources).inspect_err(|e| status_line::failed(&e.to_string())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            // The journal has it too, but whoever typed the command looks here.
-            let _nobody_to_tell = writeln!(std::io::stderr(), "auditlogd: {e}");
-            e.exit_status()
-        }
+        Err(e) => fail(&e),
     }
+}
+
+fn fail(error: &DaemonError) -> ExitCode {
+    // The journal has it too, but whoever typed the command looks here.
+    let _nobody_to_tell = writeln!(std::io::stderr(), "auditlogd: {error}");
+    error.exit_status()
+}
+
+/// The daemon in a child, as process 1 has to.
+fn as_init() -> ExitCode {
+    init::run().unwrap_or_else(|e| fail(&system("process 1 could not run the daemon")(e)))
 }
 
 /// Validates the configuration and prints what would be in force.

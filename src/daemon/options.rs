@@ -22,9 +22,11 @@ Examples:
   auditlogd --check                 is the configuration right, and what is in force?
 
 Signals:
-  SIGHUP            read the configuration again, close the epoch, reopen the log after it was renamed
+  SIGHUP            read the configuration again, close the epoch, reopen the log after it was renamed;
+                    `auditlog reload` waits until that is done
   SIGUSR1           the same as SIGTERM, but the service manager keeps the connections for the next start
   SIGTERM, SIGINT   take in what clients have sent, seal the log, end with status 0
+As process 1 (in a container) it runs the daemon as a child, passes signals on, and reaps orphans.
 
 Exit status:
   0  stopped as told, or --check found nothing wrong

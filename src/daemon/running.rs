@@ -11,8 +11,12 @@ use super::answer::answer;
 use super::auditor::{self, Sight, Watch};
 use super::host::{credential, harden, host, prepare_directories, runtime};
 use super::journal::{self, Journal};
-use super::reload::Reload;
+use super::notify::Manager;
+use super::reload::{Reload, Requests};
+use super::sandbox::Sandbox;
 use super::signals::{self, Wake, Waker, Woken};
+use super::status_line::StatusLine;
+use super::watchdog::Watchdog;
 use super::{DaemonError, announce, not_decommissioned, paths, system};
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
@@ -21,6 +25,7 @@ use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, Started};
 use crate::event::FieldMap;
 use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer, Socket};
+use crate::kept::store::EVENTS;
 use crate::kept::{LastRun, Memory};
 use crate::kernel;
 use crate::ledger::Decommissioned;
@@ -31,6 +36,9 @@ use crate::maintain::{self, Maintainer, Settings};
 use crate::metrics::Metrics;
 use crate::publish::{Publisher, PublisherSetup};
 use crate::record::Record;
+
+/// What the service manager waits beyond the time that the stop has: then the daemon has ended itself.
+const AFTER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A daemon that takes events. What it holds is given back in this order.
 pub struct Running<'a> {
@@ -60,6 +68,9 @@ impl<'a> Running<'a> {
         let disk = Arc::new(prepare_directories(&config)?);
         let lock = Lock::take(&config.state_dir, &config.log_dir)?;
         not_decommissioned(&config)?;
+        // Before any other thread: what is started from here on is restricted as well.
+        let binds = !passed.iter().any(|(name, _)| name == EVENTS);
+        let sandbox = Sandbox::enter(&config, binds)?;
         let runtime = runtime(config.ingest.threads)?;
         let (wake, woken) = signals::listen().map_err(system("signals could not be caught"))?;
 
@@ -76,16 +87,11 @@ impl<'a> Running<'a> {
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
+        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone()));
         let publisher = publisher(&config, &disk, &log, &metrics)?;
-        let (engine, about) = engine(
-            &config,
-            &fields,
-            &disk,
-            &metrics,
-            &publisher,
-            last_run.memory.clone(),
-            wake.clone(),
-        )?;
+        let requests = Arc::new(Requests::new(wake.clone()));
+        let kept = last_run.memory.clone();
+        let (engine, about) = engine(&config, &fields, &disk, &publisher, &line, kept, wake)?;
         if about.created {
             announce::announce(&paths(&config));
         }
@@ -95,7 +101,8 @@ impl<'a> Running<'a> {
         if let Err(e) = holds.mend(&engine.writer()) {
             tracing::error!("{e}");
         }
-        let maintainer = maintainer(&config, &fields, disk.clone(), &metrics, &engine, &holds)?;
+        let maintainer =
+            maintainer(&config, &fields, disk.clone(), &metrics, &engine, &holds, &line)?;
 
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
@@ -113,15 +120,32 @@ impl<'a> Running<'a> {
         let ingest = runtime.spawn(ingest::serve(socket, last_run, context, async {
             stopping.await.unwrap_or(ingest::Stop::Drain)
         }));
-        let answer =
-            answer(&config, &engine, &publisher, maintainer.handle(), metrics, holds, wake);
+        let answer = answer(
+            &config,
+            &engine,
+            &publisher,
+            maintainer.handle(),
+            metrics,
+            holds,
+            requests.clone(),
+        );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
-        signals::notify_ready();
+        line.ready();
         let maintenance = maintainer.handle();
         let anchors = publisher.clone();
-        let reload = Reload { sources, config, limits, log, publisher: anchors, maintenance };
+        let reload = Reload {
+            sources,
+            config,
+            sandbox,
+            requests,
+            limits,
+            log,
+            publisher: anchors,
+            maintenance,
+            line,
+        };
         Ok(Self {
             woken,
             watch,
@@ -169,9 +193,15 @@ impl<'a> Running<'a> {
     /// Clients first, then the writer, then the index: nothing is taken in that is not committed.
     pub fn stop(self, ending: Ending) -> Result<(), DaemonError> {
         let Ending { reason, clients, decommission } = ending;
-        signals::notify_stopping();
-        tracing::info!(reason, "stopping");
+        self.reload.requests.close();
         let deadline = Duration::from_secs(self.reload.config.stop_seconds);
+        let line = self.reload.line;
+        let what = match clients {
+            ingest::Stop::HandOver => "leaving the connections to the next run",
+            _ => "taking in what clients have sent",
+        };
+        line.stopping(deadline + AFTER_DEADLINE, what);
+        tracing::info!(reason, "stopping");
         signals::exit_after(deadline);
         let _no_one_waits = self.stop_ingest.send(clients);
         let drained =
@@ -180,7 +210,9 @@ impl<'a> Running<'a> {
             tracing::warn!("some clients were still sending when the time to stop was half over");
         }
         // What it has done is in the log before the log is closed.
+        line.ending("ending what maintenance does");
         self.maintainer.stop();
+        line.ending("sealing the log");
         let log_id = self.engine.log_id().to_owned();
         if let Some((reason, uid)) = decommission.clone() {
             // A writer that has ended says why below.
@@ -188,6 +220,7 @@ impl<'a> Running<'a> {
         }
         self.engine.stop(reason, deadline / 4)?;
         // The anchors have had the last checkpoint since the seal; now only they are waited for.
+        line.ending("handing the last checkpoint to the anchors");
         self.publisher.stop(deadline / 8);
         if let Some((reason, uid)) = decommission {
             // Sealed, and nothing can follow as long as this process has the lock.
@@ -243,8 +276,8 @@ fn engine(
     config: &Config,
     fields: &Arc<FieldMap>,
     disk: &Arc<Real>,
-    metrics: &Arc<Metrics>,
     publisher: &Arc<Publisher>,
+    line: &Arc<StatusLine>,
     kept: Option<Arc<Memory>>,
     wake: Waker,
 ) -> Result<(Engine, Started), DaemonError> {
@@ -257,6 +290,8 @@ fn engine(
         field_map: fields.hash(),
     };
     let anchors = publisher.clone();
+    let (reading, indexing) = (line.clone(), line.clone());
+    let mut watchdog = Watchdog::from_env(line.clone());
     let setup = EngineSetup {
         ledger: Setup {
             fs: disk.clone(),
@@ -265,15 +300,18 @@ fn engine(
             entropy: keys::os_entropy(),
             own_peer: Peer::of_self().map_err(system("who this process is cannot be told"))?.json,
             credential: credential("auditlogd.auditor-key"),
+            on_read: Arc::new(move |bytes| reading.recovered(bytes)),
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),
         clock,
-        metrics: metrics.clone(),
+        metrics: line.metrics().clone(),
         on_seal: Box::new(move |sealed| anchors.offer(sealed)),
         on_end: Box::new(move || wake.writer_ended()),
+        on_turn: Box::new(move |now| watchdog.turn(now)),
+        on_index: Box::new(move |error| indexing.index(error)),
     };
     Ok(Engine::start(setup, started)?)
 }
@@ -286,7 +324,9 @@ fn maintainer(
     metrics: &Arc<Metrics>,
     engine: &Engine,
     holds: &Arc<Holds>,
+    line: &Arc<StatusLine>,
 ) -> Result<Maintainer, DaemonError> {
+    let line = line.clone();
     let setup = maintain::Setup {
         fs: disk,
         paths: paths(config),
@@ -298,6 +338,7 @@ fn maintainer(
         database: config.database(),
         holds: holds.clone(),
         metrics: metrics.clone(),
+        on_space: Box::new(move |free| line.space(free)),
     };
     let started = Maintainer::start(setup, Settings::of(config, fields.clone()));
     started.map_err(system("maintenance could not be started"))

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::fs::give_to_owner_of_directory;
+
 /// Holds the locks; the kernel lets go of them when the process ends, however it ends.
 pub struct Lock {
     _state: Flock<File>,
@@ -45,6 +47,7 @@ impl Lock {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = file.open(&path).map_err(io)?;
+        give_to_owner_of_directory(&file, &path).map_err(io)?;
         let mut holder = String::new();
         let _unknown_holder = (&mut file).take(20).read_to_string(&mut holder);
         let mut state = lock(file, state_dir, &holder)?;

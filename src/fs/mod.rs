@@ -6,7 +6,7 @@ mod real;
 
 use std::fs::Metadata;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 pub use real::Real;
@@ -84,6 +84,21 @@ pub fn open_regular(path: &Path) -> io::Result<std::fs::File> {
     // Another may stand there by now.
     check(file.metadata()?)?;
     Ok(file)
+}
+
+/// Gives a file that root has just made at `path` to the owner of its directory: the tool, which root runs, must leave
+/// nothing to a daemon that is not root and that it cannot open.
+///
+/// # Errors
+/// What the kernel says.
+pub fn give_to_owner_of_directory(file: &std::fs::File, path: &Path) -> io::Result<()> {
+    let Some(dir) = path.parent().filter(|_| nix::unistd::geteuid().is_root()) else {
+        return Ok(());
+    };
+    match std::fs::metadata(dir)?.uid() {
+        0 => Ok(()),
+        owner => fchown(file, Some(owner), None),
+    }
 }
 
 /// What a small file holds; `None` if it is not there.

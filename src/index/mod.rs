@@ -15,6 +15,7 @@ mod reset;
 mod row;
 mod schema;
 mod stored;
+mod temporary;
 mod writer;
 
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use prune::{PruneRows, Pruning, RowsPruned, Space};
 pub use reader::Reader;
 pub use row::{Line, Row, Rows};
 pub use stored::{EventRow, SealRow, SegmentRow};
+pub use temporary::keep_temporary_files_in;
 pub use writer::{Options, WalState, Writer};

@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{Batch, IndexError, reset, schema};
+use crate::fs::give_to_owner_of_directory;
 
 /// How the index is kept.
 #[derive(Clone, Debug)]
@@ -158,6 +159,11 @@ impl Writer {
         self.run_checkpoint("NOOP").map(|(_, state)| state)
     }
 
+    /// Frees what SQLite holds in memory and can read again.
+    pub fn shrink(&self) -> Result<(), IndexError> {
+        self.db.execute_batch("PRAGMA shrink_memory").map_err(|e| self.error(e))
+    }
+
     /// Empties the write-ahead log and leaves a database that a user who may only read the file can open:
     /// such a user cannot make the `-shm` file that SQLite needs as long as the mode is WAL. If a
     /// reader prevents that now, the companion files stay, which serves as well.
@@ -250,6 +256,7 @@ fn create_file(path: &Path, options: &Options) -> Result<(), IndexError> {
         };
         // The umask may have taken away what readers need.
         file.set_permissions(std::fs::Permissions::from_mode(options.mode))?;
+        give_to_owner_of_directory(&file, path)?;
         options.group.map_or(Ok(()), |group| fchown(&file, None, Some(group)))
     };
     make().map_err(|e| IndexError::io(path, &e))

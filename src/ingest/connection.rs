@@ -57,8 +57,13 @@ impl Connection {
     }
 
     /// One that outlived the last run.
-    pub fn resume(stream: UnixStream, slot: Slot, known: (Resumed, (String, u32))) -> Self {
-        let (Resumed { place, held, acks, mark, replies }, (json, uid)) = known;
+    pub fn resume(
+        stream: UnixStream,
+        slot: Slot,
+        (json, uid): (String, u32),
+        resumed: Resumed,
+    ) -> Self {
+        let Resumed { place, held, acks, mark, replies } = resumed;
         let ack = mark.ack.map(|ack| (ack.line, Receipt { seq: ack.seq, mac: ack.mac }));
         Self {
             stream,
@@ -72,8 +77,9 @@ impl Connection {
     }
 
     /// Serves the client until it closes, the daemon stops or the writer fails. Returns when everything it
-    /// sent is committed and it was told so; with a daemon that hands over, when what was taken in is.
-    pub async fn run(self, shared: &Shared, stop: watch::Receiver<Stop>) {
+    /// sent is committed and it was told so; with a daemon that hands over, when what was taken in is. `replayed`
+    /// says why some of what it reads may be stored already.
+    pub async fn run(self, shared: &Shared, stop: watch::Receiver<Stop>, replayed: Option<String>) {
         let Self { stream, peer, framer, lines, outbox, position, tape } = self;
         let replies = Arc::new(Replies::of(outbox));
         let mut reader = Reader {
@@ -88,6 +94,9 @@ impl Connection {
             rest: Vec::new(),
             turn: 0,
         };
+        if let Some(reason) = replayed {
+            reader.record(Record::Replayed { reason }).await;
+        }
         let reading = async {
             // If the writer is gone, the replies say so.
             let _ = reader.run(stop.clone()).await;
@@ -96,7 +105,8 @@ impl Connection {
         let ((), unsent) = tokio::join!(reading, answers::write(&stream, &replies, &stop));
         let (stop, ended) = (*stop.borrow(), replies.ended());
         if ended == Some(End::NotRead) && stop == Stop::No {
-            reader.record_not_read().await;
+            let lines = reader.lines.count;
+            reader.record(Record::Disconnected { reason: "replies_not_read", lines }).await;
         }
         reader.end(stop, ended, &unsent);
     }
@@ -293,11 +303,11 @@ impl Reader<'_> {
         self.position - partial
     }
 
-    async fn record_not_read(&self) {
-        let record = Record::Disconnected { reason: "replies_not_read", lines: self.lines.count };
+    /// Writes a record about the client.
+    async fn record(&self, record: Record) {
         let submission = Submission::record(self.peer.json.clone(), &record);
         if self.shared.context.submitter.submit(submission).await.is_err() {
-            tracing::warn!("the record of a closed connection could not be written");
+            tracing::warn!("a record of a connection could not be written");
         }
     }
 
@@ -305,6 +315,8 @@ impl Reader<'_> {
     fn end(self, stop: Stop, ended: Option<End>, unsent: &[u8]) {
         let (Some(tape), Some(store)) = (self.tape, &self.shared.context.store) else { return };
         if stop != Stop::HandOver && !matches!(ended, Some(End::Failed(_))) {
+            // The service manager may be slow to let go of it, and the client waits for the end.
+            let _closed_by_the_client = shutdown(self.stream.as_raw_fd(), Shutdown::Both);
             return block_in_place(|| store.remove(tape.slot()));
         }
         if !unsent.is_empty()

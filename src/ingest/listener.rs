@@ -44,7 +44,8 @@ pub async fn serve(
         room.resume(slot, fd);
     }
     for fd in last_run.unknown {
-        room.adopt(fd.into());
+        let reason = "the memory of the last run's connections is gone";
+        room.adopt(fd.into(), Some(reason.into()));
     }
     let how = tokio::select! {
         biased;
@@ -92,7 +93,7 @@ impl Room {
                 }
                 Ok(()) = self.limits.changed() => {}
                 accepted = listener.accept(), if !full => match accepted {
-                    Ok((stream, _)) => self.welcome(stream),
+                    Ok((stream, _)) => self.welcome(stream, None),
                     Err(error) => self.accept_failed(error).await,
                 },
             }
@@ -108,12 +109,13 @@ impl Room {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 accepted => accepted?,
             };
-            self.adopt(stream);
+            self.adopt(stream, None);
         }
         Ok(())
     }
 
-    fn welcome(&mut self, stream: UnixStream) {
+    /// Begins with a connection. `replayed` says why more of it may be stored than this run knows of.
+    fn welcome(&mut self, stream: UnixStream, replayed: Option<String>) {
         if self.short {
             tracing::info!("connections are accepted again");
             self.short = false;
@@ -124,8 +126,11 @@ impl Room {
         let store = shared.context.store.as_ref();
         let slot = store.and_then(|store| block_in_place(|| store.keep(&stream)));
         self.spawn(async move {
-            match Peer::of(&stream) {
-                Ok(peer) => Connection::new(stream, peer, slot).run(&shared, stop).await,
+            match Peer::of(&stream).await {
+                Ok(peer) => {
+                    let connection = Connection::new(stream, peer, slot);
+                    connection.run(&shared, stop, replayed).await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection has no peer and was closed");
                     if let (Some(store), Some(slot)) = (&shared.context.store, slot) {
@@ -138,27 +143,30 @@ impl Room {
 
     /// Goes on with a connection of the last run.
     fn resume(&mut self, slot: Slot, fd: OwnedFd) {
-        let known = match slot.resume(&fd).and_then(|resumed| Ok((resumed, slot.peer()?))) {
-            Ok(known) => known,
-            Err(error) => {
-                tracing::warn!(%error, "where a connection of the last run was is not known: its last lines may be stored twice");
-                if let Some(store) = &self.shared.context.store {
-                    block_in_place(|| store.remove(&slot));
+        let replayed = match slot.peer() {
+            // It was accepted, but nothing was read.
+            Ok(None) => None,
+            Ok(Some(peer)) => match slot.resume(&fd) {
+                Ok(resumed) => {
+                    let Some(stream) = registered(fd.into()) else { return };
+                    let connection = Connection::resume(stream, slot, peer, resumed);
+                    let (shared, stop) = (self.shared.clone(), self.stopping.clone());
+                    return self.spawn(async move { connection.run(&shared, stop, None).await });
                 }
-                return self.adopt(fd.into());
-            }
+                Err(error) => Some(error.to_string()),
+            },
+            Err(error) => Some(error.to_string()),
         };
-        if let Some(stream) = registered(fd.into()) {
-            let connection = Connection::resume(stream, slot, known);
-            let (shared, stop) = (self.shared.clone(), self.stopping.clone());
-            self.spawn(async move { connection.run(&shared, stop).await });
+        if let Some(store) = &self.shared.context.store {
+            block_in_place(|| store.remove(&slot));
         }
+        self.adopt(fd.into(), replayed);
     }
 
     /// Goes on with a connection of which nothing is known but what the kernel says.
-    fn adopt(&mut self, stream: std::os::unix::net::UnixStream) {
+    fn adopt(&mut self, stream: std::os::unix::net::UnixStream, replayed: Option<String>) {
         if let Some(stream) = registered(stream) {
-            self.welcome(stream);
+            self.welcome(stream, replayed);
         }
     }
 

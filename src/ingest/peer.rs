@@ -10,9 +10,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::socket::{UnixCredentials, getsockopt, sockopt};
+use tokio::sync::oneshot;
 
-use crate::json;
+use crate::{json, outside};
 
 /// The most bytes of JSON text, without quotes, that an executable's path takes.
 const MAX_EXE: usize = 1024;
@@ -31,19 +32,30 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Asks the kernel about the other end of a connected Unix socket.
-    pub fn of(socket: &impl AsFd) -> io::Result<Self> {
+    /// Asks the kernel about the other end of a connected Unix socket. A process in a sandbox may not look at one
+    /// that is not, so that is done outside.
+    pub async fn of(socket: &impl AsFd) -> io::Result<Self> {
         let cred = getsockopt(socket, sockopt::PeerCredentials)?;
-        let facts = look_up(socket, cred.pid());
-        let (pid, uid, gid) = (cred.pid(), cred.uid(), cred.gid());
-        let json = to_json(Some((pid, gid)), uid, facts.unit.as_deref(), facts.exe.as_deref());
-        Ok(Self { json, uid })
+        let pid = cred.pid();
+        let facts = match Guard::of(socket, pid) {
+            Some(guard) => look_up_outside(guard, pid).await,
+            None => Facts::default(),
+        };
+        Ok(Self::new(cred, facts))
     }
 
     /// This very process.
     pub fn of_self() -> io::Result<Self> {
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair()?;
-        Self::of(&ours)
+        let cred = getsockopt(&ours, sockopt::PeerCredentials)?;
+        let facts = Guard::of(&ours, cred.pid()).map(|guard| look_up(&guard, cred.pid()));
+        Ok(Self::new(cred, facts.unwrap_or_default()))
+    }
+
+    fn new(cred: UnixCredentials, facts: Facts) -> Self {
+        let process = Some((cred.pid(), cred.gid()));
+        let (unit, exe) = (facts.unit.as_deref(), facts.exe.as_deref());
+        Self { json: to_json(process, cred.uid(), unit, exe), uid: cred.uid() }
     }
 
     /// A user without a particular process: `pid`, `gid`, `unit` and `exe` are null.
@@ -68,8 +80,12 @@ enum Guard {
 }
 
 impl Guard {
-    /// None if the process is known to be gone.
+    /// None if the process is known to be gone, or unknown: pid 0 is a process of another pid namespace, which
+    /// has no entry in this /proc.
     fn of(socket: &impl AsFd, pid: i32) -> Option<Self> {
+        if pid <= 0 {
+            return None;
+        }
         match getsockopt(socket, sockopt::PeerPidfd) {
             Ok(fd) => Some(Guard::Handle(fd)),
             Err(Errno::ESRCH | Errno::EINVAL | Errno::ENODATA) => None,
@@ -88,11 +104,16 @@ impl Guard {
     }
 }
 
+async fn look_up_outside(guard: Guard, pid: i32) -> Facts {
+    let (tell, told) = oneshot::channel();
+    outside::post(move || {
+        let _the_connection_is_gone = tell.send(look_up(&guard, pid));
+    });
+    told.await.unwrap_or_default()
+}
+
 /// Reads first, then checks that the pid was not given to another process in the meantime.
-fn look_up(socket: &impl AsFd, pid: i32) -> Facts {
-    // Pid 0: a process of another pid namespace, which has no entry in this /proc.
-    let guard = if pid > 0 { Guard::of(socket, pid) } else { None };
-    let Some(guard) = guard else { return Facts::default() };
+fn look_up(guard: &Guard, pid: i32) -> Facts {
     let facts = Facts {
         unit: fs::read_to_string(format!("/proc/{pid}/cgroup")).ok().as_deref().and_then(unit_of),
         exe: fs::read_link(format!("/proc/{pid}/exe"))
@@ -178,10 +199,14 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixStream;
 
-    #[test]
-    fn the_other_end_is_known_by_its_pid_user_and_executable() {
+    fn facts_of(socket: &UnixStream, pid: i32) -> Facts {
+        Guard::of(socket, pid).map(|guard| look_up(&guard, pid)).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn the_other_end_is_known_by_its_pid_user_and_executable() {
         let (ours, _theirs) = UnixStream::pair().expect("pair");
-        let peer = Peer::of(&ours).expect("peer");
+        let peer = Peer::of(&ours).await.expect("peer");
         let value: serde_json::Value = serde_json::from_str(&peer.json).expect("json");
         assert_eq!(value["pid"], std::process::id());
         assert_eq!(value["uid"], nix::unistd::getuid().as_raw());
@@ -194,8 +219,8 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_has_no_unit_and_no_executable() {
         let (ours, _theirs) = UnixStream::pair().expect("pair");
-        assert_eq!(look_up(&ours, i32::MAX), Facts::default());
-        assert_eq!(look_up(&ours, 0), Facts::default());
+        assert_eq!(facts_of(&ours, i32::MAX), Facts::default());
+        assert_eq!(facts_of(&ours, 0), Facts::default());
     }
 
     #[test]
@@ -205,7 +230,7 @@ mod tests {
             .stdin(std::process::Stdio::piped())
             .spawn()
             .expect("cat runs and waits for its input");
-        assert_eq!(look_up(&ours, other.id() as i32), Facts::default());
+        assert_eq!(facts_of(&ours, other.id() as i32), Facts::default());
         other.kill().and_then(|()| other.wait()).expect("ends");
         assert!(!Guard::StartTime(Some("0".into())).holds(std::process::id() as i32));
         assert!(Guard::StartTime(start_time(1)).holds(1));

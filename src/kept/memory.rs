@@ -145,7 +145,8 @@ impl Slot {
 
     /// The slot's number that a name in the store stands for.
     pub fn number_of(name: &str) -> Option<u32> {
-        name.strip_prefix('c')?.parse().ok()
+        let number = name.strip_prefix('c')?.parse().ok()?;
+        (name == format!("c{number}")).then_some(number)
     }
 
     /// Where a submission comes from whose first byte is at `start`, behind so many event lines.
@@ -167,18 +168,16 @@ impl Slot {
         self.memory.file.write_all_at(&(peer.len() as u16).to_le_bytes(), at)
     }
 
-    /// Its peer's JSON text and user; an error if the last run had not asked for them yet.
-    pub fn peer(&self) -> io::Result<(String, u32)> {
+    /// Its peer's JSON text and user; none if nobody has asked for them yet.
+    pub fn peer(&self) -> io::Result<Option<(String, u32)>> {
         let at = layout::page(self.number) + layout::PEER;
         let mut len = [0; 2];
         self.memory.read(&mut len, at)?;
         let mut peer = vec![0; usize::from(u16::from_le_bytes(len)).min(PEER_MAX)];
         self.memory.read(&mut peer, at + 2)?;
         let peer = String::from_utf8(peer).map_err(io::Error::other)?;
-        if peer.is_empty() {
-            return Err(io::Error::other("its peer was not looked up yet"));
-        }
-        Ok((peer, self.memory.identity(self.number)?.uid))
+        let uid = self.memory.identity(self.number)?.uid;
+        Ok((!peer.is_empty()).then_some((peer, uid)))
     }
 
     /// The client asked for acks.
@@ -285,7 +284,7 @@ mod tests {
         let number = Slot::number_of(&name).expect("a slot's name");
         let slot = memory.claim(number).expect("known");
         assert!(memory.claim(number).is_none(), "taken");
-        assert_eq!(slot.peer().expect("read"), ("{\"pid\":1}".into(), 7));
+        assert_eq!(slot.peer().expect("read"), Some(("{\"pid\":1}".into(), 7)));
         assert_eq!(slot.place().expect("read"), place);
         assert_eq!(slot.partial(partial).expect("read"), b"half");
         assert!(slot.acks().expect("read"));
@@ -303,7 +302,7 @@ mod tests {
         slot.release();
         assert!(memory.claim(number).is_none());
         let next = memory.admit(1).expect("written").expect("room");
-        assert!(next.peer().is_err(), "nobody was looked up");
+        assert_eq!(next.peer().expect("read"), None);
         assert_eq!((next.number, next.place().expect("read")), (number, Place::default()));
     }
 

@@ -31,6 +31,7 @@ pub mod state;
 mod tail;
 pub mod tree;
 pub mod verify;
+mod watched;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -93,6 +93,9 @@ fn advice(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => {
             "; under systemd its directory has to be in ReadWritePaths= of a drop-in"
         }
+        io::ErrorKind::PermissionDenied => {
+            "; its directory has to be the daemon's to write, and to be there when the daemon starts"
+        }
         _ => "",
     }
 }

@@ -86,7 +86,8 @@ impl Page {
         self.begin();
         self.text.push_str(".RS 4\n.EX\n");
         for line in lines.lines() {
-            self.line(&literal(line));
+            // An empty line of the source would be a request.
+            self.line(if line.is_empty() { "\\&".to_owned() } else { literal(line) }.as_str());
         }
         self.text.push_str(".EE\n.RE\n");
     }
@@ -99,8 +100,7 @@ impl Page {
             if line.starts_with(['.', '\'']) {
                 self.text.push_str("\\&");
             }
-            // An empty line is a request too, but for one in an example.
-            self.text.push_str(if line.is_empty() { "\\&" } else { line });
+            self.text.push_str(line);
             self.text.push('\n');
         }
     }

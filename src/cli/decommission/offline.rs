@@ -55,6 +55,7 @@ pub(super) fn decommission(
             entropy: keys::os_entropy(),
             own_peer,
             credential: None,
+            on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
@@ -64,6 +65,8 @@ pub(super) fn decommission(
         metrics: Arc::new(Metrics::default()),
         on_seal: Box::new(|_| {}),
         on_end: Box::new(|| {}),
+        on_turn: Box::new(|_| None),
+        on_index: Box::new(|_| {}),
     };
     let (engine, _) = Engine::start(setup, started)?;
     let log_id = engine.log_id().to_owned();

@@ -28,6 +28,9 @@ impl From<FileError> for Refusal {
             ErrorKind::ReadOnlyFilesystem => {
                 "; under systemd the directory has to be in ReadWritePaths= of a drop-in"
             }
+            ErrorKind::PermissionDenied => {
+                "; the directory has to be the daemon's to write, and to be there when the daemon starts"
+            }
             _ => "",
         };
         Refusal::Failed(format!("{e}{advice}"))
