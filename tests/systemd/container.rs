@@ -57,15 +57,11 @@ pub struct Container {
 impl Container {
     /// Boots one and waits until that is done.
     pub fn boot(image: &Path) -> Self {
-        Self::boot_with(image, "")
+        Self::boot_with_log_of(image, "")
     }
 
     /// The same with /var/log/auditlogd on a file system of its own, of a size like "16M".
-    pub fn boot_with_log_of(image: &Path, size: &str) -> Self {
-        Self::boot_with(image, size)
-    }
-
-    fn boot_with(image: &Path, log_size: &str) -> Self {
+    pub fn boot_with_log_of(image: &Path, log_size: &str) -> Self {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("temporary directory");
         for name in ["upper", "work", "root"] {
             fs::create_dir(dir.path().join(name)).expect("creates");

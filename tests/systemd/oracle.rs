@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::container::Container;
 use crate::load::Client;
+use crate::traffic::MORE;
 
 /// What clients sent and what is stored of it.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ pub struct Tally {
 impl Outcome {
     /// Fails if anything is lost or stored twice, or if a client was disconnected.
     pub fn assert_perfect(&self) {
-        assert!(self.sent > 10_000, "hardly any traffic: {self:#?}");
+        assert!(self.sent >= 2 * MORE, "hardly any traffic: {self:#?}");
         let perfect = self.disconnected.is_empty()
             && self.ledger == Tally::default()
             && self.database == Tally::default();

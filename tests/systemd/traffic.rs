@@ -11,6 +11,9 @@ pub const SOCKET: &str = "/run/auditd.sock";
 pub const CLIENTS: usize = 20;
 pub const EVENTS_PER_SECOND: usize = 10_000;
 
+/// Between two disturbances so many events are stored at least: half a second's.
+pub const MORE: usize = EVENTS_PER_SECOND / 2;
+
 /// So long a sender may run.
 const LIMIT: Duration = Duration::from_secs(1800);
 /// When nothing more has been indexed for so long, what is missing is lost.
@@ -40,8 +43,8 @@ impl<'a> Traffic<'a> {
 
     /// Waits until more events of it are stored.
     pub fn flows(&self) {
-        let before = self.indexed();
-        wait("events are stored", LONG, || (self.indexed() > before).then_some(()));
+        let wanted = self.indexed() + MORE;
+        wait("more events are stored", LONG, || (self.indexed() >= wanted).then_some(()));
     }
 
     /// Ends the clients, waits until all that they sent is stored or lost, and says which.

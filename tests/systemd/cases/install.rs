@@ -76,6 +76,20 @@ pub fn only_the_readers_group_reads(container: &mut Container) {
     container.assert_verifies();
 }
 
+/// The variant that auditlogd.socket describes.
+pub fn the_socket_can_be_for_a_group(container: &mut Container) {
+    let drop_in = "/etc/systemd/system/auditlogd.socket.d/test.conf";
+    container.write(drop_in, "[Socket]\nSocketMode=0660\nSocketGroup=auditlog-writers\n");
+    container.run("groupadd auditlog-writers && usermod --append --groups auditlog-writers bob");
+    container.run("systemctl daemon-reload && systemctl restart auditlogd.socket");
+    container.emit("bob", "by-a-writer");
+    let refused = container.try_run_as("alice", "auditlog emit --type test");
+    assert_eq!(refused.code, Some(3), "{}{}", refused.stdout, refused.stderr);
+    container.run(&format!("rm {drop_in}"));
+    container.run("systemctl daemon-reload && systemctl restart auditlogd.socket");
+    container.emit("alice", "open-to-all-again");
+}
+
 pub fn is_sandboxed(container: &mut Container) {
     container.run(&format!("systemd-analyze security --no-pager --threshold=15 {UNIT}"));
 }

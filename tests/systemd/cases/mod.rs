@@ -36,6 +36,7 @@ pub fn all() -> Vec<(&'static str, impl Fn() + Send + 'static)> {
         Service install::stands_beside_the_linux_audit_package,
         Service install::modes_and_owners_are_as_documented,
         Service install::only_the_readers_group_reads,
+        Service install::the_socket_can_be_for_a_group,
         Service install::is_sandboxed,
         Service identity::the_kernel_says_who_it_was,
         Service identity::units_are_named,
