@@ -86,7 +86,15 @@ fn start(root: &Path) -> Result<Engine> {
     };
     let (fs, entropy) = (Arc::new(Real::default()), keys::os_entropy());
     let setup = EngineSetup {
-        ledger: Setup { fs, paths, host, entropy, own_peer: PEER.into(), credential: None },
+        ledger: Setup {
+            fs,
+            paths,
+            host,
+            entropy,
+            own_peer: PEER.into(),
+            credential: None,
+            on_read: Arc::new(|_| {}),
+        },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
@@ -95,6 +103,8 @@ fn start(root: &Path) -> Result<Engine> {
         metrics: Arc::new(Metrics::default()),
         on_seal: Box::new(|_| {}),
         on_end: Box::new(|| {}),
+        on_turn: Box::new(|_| None),
+        on_index: Box::new(|_| {}),
     };
     Ok(Engine::start(setup, started)?.0)
 }

@@ -9,6 +9,8 @@
 //! 7. [`maintain`] compresses closed segments, hands them to archives and deletes what has expired.
 //! 8. [`daemon`] and [`cli`] put it together into the two programs.
 //!
+//! [`kept`] is what lets a connection outlive the process: bytes stay in the kernel until step 2 is done with them.
+//!
 //! And in the order a segment takes, from the file that is written to the day it is deleted:
 //!
 //! 1. `engine::writer::segments` decides that it is large or old enough, `ledger::rotate` gives it its last name,
@@ -34,7 +36,7 @@
 //!
 //! [`ledger::proof`] shows one line to somebody who has no log: its path to a checkpoint's root.
 //!
-//! Below them: [`fs`] (the only way to the disk), [`program`], [`config`], and the vocabulary [`event`],
+//! Below them: [`fs`] (the only way to the disk), [`program`], [`config`], [`kept`], [`kernel`], and the vocabulary [`event`],
 //! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`], [`outside`], [`words`].
 //! Imports go down only; `tests/layers.rs` holds the floors.
 

@@ -49,6 +49,13 @@ pub enum Record {
         /// Which signal or request.
         reason: String,
     },
+    /// The owner says that the log has come to its end on this host; the daemon's stop and its seal follow.
+    Decommissioned {
+        /// Why, for people.
+        reason: String,
+        /// Who asked for it.
+        uid: u32,
+    },
     /// The last run did not end with a stop, or files were not as it left them.
     Recovered {
         /// The epoch that was found open.
@@ -259,6 +266,11 @@ impl Record {
             Record::Stopped { reason } => {
                 ("auditlogd.stopped", "notice", format!("the audit log daemon stops: {reason}"))
             }
+            Record::Decommissioned { reason, uid } => (
+                "auditlogd.decommissioned",
+                "notice",
+                format!("uid {uid} ended this log: {reason}"),
+            ),
             Record::Recovered { damage: None, .. } => {
                 ("auditlogd.recovered", "warning", "the last run did not end with a stop".into())
             }

@@ -28,8 +28,15 @@ pub fn write_log(paths: &Paths, bytes: u64, event: fn(u64) -> String) -> Result<
     let host = Host { name: "bench".into(), boot_id: "11111111-2222".into() };
     let fs = Arc::new(Real::default());
     let entropy = keys::os_entropy();
-    let setup =
-        Setup { fs, paths: paths.clone(), host, entropy, own_peer: PEER.into(), credential: None };
+    let setup = Setup {
+        fs,
+        paths: paths.clone(),
+        host,
+        entropy,
+        own_peer: PEER.into(),
+        credential: None,
+        on_read: Arc::new(|_| {}),
+    };
     let now = |commit: u64| Now {
         wall_ns: START_NS + commit as i64 * 20_000_000,
         boot_ns: commit * 20_000_000,

@@ -80,6 +80,12 @@ pub(super) enum Error {
     Unusable { path: PathBuf, source: io::Error },
     #[error("{0}")]
     AuditorKey(#[from] KeyError),
+    #[error("{0}")]
+    Decommission(String),
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::LedgerError),
+    #[error(transparent)]
+    Writer(#[from] crate::engine::WriterError),
     #[error("cannot read the answer: {0}")]
     Input(#[source] io::Error),
     #[error("cannot use '{}' as an anchor: {source}", path.display())]

@@ -5,6 +5,7 @@ mod attest;
 mod config;
 mod context;
 mod daemon;
+mod decommission;
 mod emit;
 mod error;
 mod format;
@@ -32,7 +33,7 @@ mod verify_proof;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::context::{Context, Global};
 use self::error::{Error, Exit};
@@ -86,6 +87,12 @@ enum Command {
     Hold(hold::Hold),
     Maintain(maintain::Maintain),
     Config(config::Config),
+    Decommission(decommission::Decommission),
+}
+
+/// The command line of the tool, for whoever makes manual pages and completions of it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the tool with the arguments of this process; its exit code.
@@ -123,5 +130,6 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Hold(hold) => hold.run(context, &mut out),
         Command::Maintain(maintain) => maintain.run(context, &mut out),
         Command::Config(config) => config.run(context, &mut out),
+        Command::Decommission(end) => end.run(context, &mut out),
     }
 }

@@ -16,6 +16,7 @@ mod key;
 mod layout;
 mod load;
 mod presets;
+mod reference;
 mod retention;
 mod table;
 mod value;
@@ -29,6 +30,7 @@ pub use choice::{Compression, LogLevel};
 pub use error::{ConfigError, Origin};
 pub use layout::Sources;
 pub use load::load;
+pub use reference::{Range, Reference, reference};
 
 use crate::event::{FieldMap, FieldMapError};
 use crate::retention::{Rule, Rules};

@@ -25,6 +25,11 @@ pub enum Request {
     Rotate,
     /// Read the configuration again, close the epoch, reopen the log.
     Reload,
+    /// End the log for good: record it, seal, stop.
+    Decommission {
+        /// Why, for people.
+        reason: String,
+    },
     /// Keep events from being deleted.
     HoldAdd(Box<NewHold>),
     /// Let them be deleted again.
@@ -44,9 +49,11 @@ impl Request {
     /// How long the daemon may take over its answer.
     fn limit(&self) -> Duration {
         match self {
-            Request::Status | Request::Reindex | Request::Maintain | Request::Maintaining(_) => {
-                Duration::from_secs(5)
-            }
+            Request::Status
+            | Request::Reindex
+            | Request::Decommission { .. }
+            | Request::Maintain
+            | Request::Maintaining(_) => Duration::from_secs(5),
             // The writer comes to it after what is queued, and then syncs several files.
             Request::Rotate
             | Request::Reload

@@ -43,7 +43,7 @@ fn drawn_by_a_child() -> bool {
     let mut sheet = Command::new("/proc/self/exe");
     sheet.args(std::env::args_os().skip(1)).arg(OPTION);
     sheet.stdin(Stdio::null()).stdout(Stdio::null());
-    match outside::run(move || sheet.status()).flatten() {
+    match outside::run(move || sheet.status()).and_then(|status| status) {
         Ok(status) => status.success(),
         Err(e) => {
             tracing::warn!("the sheet with the new keys could not be drawn: {e}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reload::Requests;
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
 use crate::engine::{Engine, IndexHandle, WriterHandle};
@@ -20,12 +20,12 @@ pub fn answer(
     publisher: &Arc<Publisher>,
     maintenance: MaintainHandle,
     metrics: Arc<Metrics>,
-    started: String,
     holds: Arc<Holds>,
-    reloads: Arc<Requests>,
+    requests: Arc<Requests>,
 ) -> Arc<Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
+    let started = rfc3339(Clock::System.now().wall_ns);
     let (publisher, writer) = (publisher.clone(), engine.writer());
     Arc::new(move |request, uid| match request {
         Request::Status => Reply::Status(Box::new(Status {
@@ -44,7 +44,15 @@ pub fn answer(
         }
         Request::Reindex => reindex(&index, uid),
         Request::Rotate => rotate(&writer, uid),
-        Request::Reload => reload(&reloads, uid),
+        Request::Decommission { reason } => {
+            if let Err(why) = crate::retention::check_reason(&reason) {
+                return Reply::Refused(why);
+            }
+            tracing::warn!("uid {uid} ends this log for good: {reason}");
+            requests.decommission(reason, uid);
+            Reply::Accepted
+        }
+        Request::Reload => reload(&requests, uid),
         Request::HoldAdd(new) => {
             let now_ns = Clock::System.now().wall_ns;
             held("added", uid, holds.add(*new, uid, now_ns, &writer))

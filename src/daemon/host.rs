@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::{DaemonError, system};
-use crate::clock;
 use crate::config::Config;
 use crate::fs::{Access, Fs, Real};
 use crate::ledger::Host;
@@ -59,14 +58,7 @@ pub fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, DaemonError> {
 
 /// The name and the boot that records and seals say.
 pub fn host() -> Result<Host, DaemonError> {
-    let boot_id = clock::boot_id().map_err(system("the kernel's boot id cannot be read"))?;
-    let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
-    let name = name.map_err(|e| DaemonError::System {
-        what: "the host's name cannot be read".into(),
-        source: e.into(),
-    })?;
-    // A name longer than the kernel allows (64) cannot come from it.
-    Ok(Host { name: name.chars().take(64).collect(), boot_id })
+    Host::of_this_machine().map_err(system("the host's name or boot id cannot be read"))
 }
 
 /// A credential of the service manager (systemd.exec(5), "Credentials"), whether or not it is there.

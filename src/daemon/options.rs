@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use crate::config::Sources;
 
-/// The audit log daemon: takes events of local applications from a Unix socket and keeps them in a signed,
-/// append-only ledger and a SQLite index.
+/// The audit log daemon
+///
+/// Takes events of local applications from a Unix socket and keeps them in a signed, append-only ledger and
+/// a SQLite index.
 ///
 /// Without options it uses the system's directories if root runs it, and otherwise the user's own
 /// ($XDG_STATE_HOME/auditlogd), creating what is missing.
@@ -24,8 +26,13 @@ Signals:
                     `auditlog reload` waits until that is done
   SIGUSR1           the same as SIGTERM, but the service manager keeps the connections for the next start
   SIGTERM, SIGINT   take in what clients have sent, seal the log, end with status 0
+As process 1 (in a container) it runs the daemon as a child, passes signals on, and reaps orphans.
 
-Exit status: 0 stopped as told, or --check found nothing wrong; 1 anything else; 2 wrong usage."
+Exit status:
+  0  stopped as told, or --check found nothing wrong
+  1  anything else
+  2  wrong usage
+  3  the log is decommissioned (auditlog decommission): starting again is of no use"
 )]
 pub struct Options {
     /// Keep everything below DIR: DIR/run/auditd.sock, DIR/var/log/auditlogd, DIR/var/lib/auditlogd,

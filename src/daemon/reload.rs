@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use super::journal::Journal;
 use super::running::ingest_limits;
 use super::sandbox::Sandbox;
-use super::signals::{self, Waker};
+use super::signals::Waker;
+use super::status_line::StatusLine;
 use super::{DaemonError, system};
 use crate::config::{self, Config, Sources};
 use crate::engine::Engine;
@@ -39,6 +40,11 @@ pub struct Requests {
 }
 
 impl Requests {
+    /// Has the main thread end the log for good, which `uid` asked for.
+    pub fn decommission(&self, reason: String, uid: u32) {
+        self.waker.decommission(reason, uid);
+    }
+
     /// Reloads are done by the thread that `waker` wakes.
     pub fn new(waker: Waker) -> Self {
         Self { waker, waiting: Mutex::new(Some(Vec::new())) }
@@ -84,13 +90,15 @@ pub struct Reload<'a> {
     pub maintenance: MaintainHandle,
     /// The daemon's own messages.
     pub log: Journal,
+    /// What the service manager is told.
+    pub line: Arc<StatusLine>,
 }
 
 impl Reload<'_> {
     /// Reloads and reopens; the service manager and who asked are told when both are done.
     pub fn run(&mut self, engine: &Engine) {
         let waiting = self.requests.take();
-        signals::notify_reloading();
+        self.line.reloading();
         let outcome = self.configure(engine).map_err(|e| e.to_string());
         if let Err(e) = &outcome {
             tracing::error!("the configuration was not reloaded, the old one stays in force: {e}");
@@ -99,7 +107,7 @@ impl Reload<'_> {
         if reopened {
             tracing::info!("reloaded");
         }
-        signals::notify_ready();
+        self.line.ready();
         // Dropped without a word where the writer has ended, which ends the daemon.
         for tell in waiting.into_iter().filter(|_| reopened) {
             let _nobody_waits_any_more = tell.send(outcome.clone());

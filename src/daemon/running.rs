@@ -11,11 +11,14 @@ use super::answer::answer;
 use super::auditor::{self, Sight, Watch};
 use super::host::{credential, harden, host, prepare_directories, runtime};
 use super::journal::{self, Journal};
+use super::notify::Manager;
 use super::reload::{Reload, Requests};
 use super::sandbox::Sandbox;
 use super::signals::{self, Wake, Waker, Woken};
-use super::{DaemonError, announce, paths, system};
-use crate::clock::{Clock, rfc3339};
+use super::status_line::StatusLine;
+use super::watchdog::Watchdog;
+use super::{DaemonError, announce, not_decommissioned, paths, system};
+use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::control;
 use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, Started};
@@ -25,6 +28,7 @@ use crate::ingest::{self, Limits, Peer, Socket};
 use crate::kept::store::EVENTS;
 use crate::kept::{LastRun, Memory};
 use crate::kernel;
+use crate::ledger::Decommissioned;
 use crate::ledger::keys;
 use crate::ledger::open::Setup;
 use crate::maintain::holds::Holds;
@@ -32,6 +36,9 @@ use crate::maintain::{self, Maintainer, Settings};
 use crate::metrics::Metrics;
 use crate::publish::{Publisher, PublisherSetup};
 use crate::record::Record;
+
+/// What the service manager waits beyond the time that the stop has: then the daemon has ended itself.
+const AFTER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A daemon that takes events. What it holds is given back in this order.
 pub struct Running<'a> {
@@ -41,6 +48,7 @@ pub struct Running<'a> {
     maintainer: Maintainer,
     engine: Engine,
     publisher: Arc<Publisher>,
+    disk: Arc<Real>,
     stop_ingest: oneshot::Sender<ingest::Stop>,
     ingest: JoinHandle<()>,
     runtime: Runtime,
@@ -59,6 +67,7 @@ impl<'a> Running<'a> {
         harden();
         let disk = Arc::new(prepare_directories(&config)?);
         let lock = Lock::take(&config.state_dir, &config.log_dir)?;
+        not_decommissioned(&config)?;
         // Before any other thread: what is started from here on is restricted as well.
         let binds = !passed.iter().any(|(name, _)| name == EVENTS);
         let sandbox = Sandbox::enter(&config, binds)?;
@@ -78,10 +87,11 @@ impl<'a> Running<'a> {
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
+        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone()));
         let publisher = publisher(&config, &disk, &log, &metrics)?;
         let requests = Arc::new(Requests::new(wake.clone()));
-        let (engine, about) =
-            engine(&config, &fields, &disk, &metrics, &publisher, last_run.memory.clone(), wake)?;
+        let kept = last_run.memory.clone();
+        let (engine, about) = engine(&config, &fields, &disk, &publisher, &line, kept, wake)?;
         if about.created {
             announce::announce(&paths(&config));
         }
@@ -91,7 +101,8 @@ impl<'a> Running<'a> {
         if let Err(e) = holds.mend(&engine.writer()) {
             tracing::error!("{e}");
         }
-        let maintainer = maintainer(&config, &fields, disk, &metrics, &engine, &holds)?;
+        let maintainer =
+            maintainer(&config, &fields, disk.clone(), &metrics, &engine, &holds, &line)?;
 
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
@@ -115,14 +126,13 @@ impl<'a> Running<'a> {
             &publisher,
             maintainer.handle(),
             metrics,
-            rfc3339(now.wall_ns),
             holds,
             requests.clone(),
         );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
-        signals::notify_ready();
+        line.ready();
         let maintenance = maintainer.handle();
         let anchors = publisher.clone();
         let reload = Reload {
@@ -134,6 +144,7 @@ impl<'a> Running<'a> {
             log,
             publisher: anchors,
             maintenance,
+            line,
         };
         Ok(Self {
             woken,
@@ -142,6 +153,7 @@ impl<'a> Running<'a> {
             maintainer,
             engine,
             publisher,
+            disk,
             stop_ingest,
             ingest,
             runtime,
@@ -166,7 +178,11 @@ impl<'a> Running<'a> {
                 None => {}
                 Some(Wake::Hangup) => self.reload.run(&self.engine),
                 Some(Wake::Stop(signal)) => {
-                    return Ending { reason: signal, clients: ingest::Stop::Drain };
+                    return Ending::drain(signal);
+                }
+                Some(Wake::Decommission { reason, uid }) => {
+                    let decommission = Some((reason, uid));
+                    return Ending { decommission, ..Ending::drain("the log is decommissioned") };
                 }
                 Some(Wake::HandOver) => return Ending::hand_over("SIGUSR1"),
                 Some(Wake::WriterEnded) => return Ending::hand_over("the writer ended"),
@@ -176,11 +192,16 @@ impl<'a> Running<'a> {
 
     /// Clients first, then the writer, then the index: nothing is taken in that is not committed.
     pub fn stop(self, ending: Ending) -> Result<(), DaemonError> {
-        let Ending { reason, clients } = ending;
-        signals::notify_stopping();
+        let Ending { reason, clients, decommission } = ending;
         self.reload.requests.close();
-        tracing::info!(reason, "stopping");
         let deadline = Duration::from_secs(self.reload.config.stop_seconds);
+        let line = self.reload.line;
+        let what = match clients {
+            ingest::Stop::HandOver => "leaving the connections to the next run",
+            _ => "taking in what clients have sent",
+        };
+        line.stopping(deadline + AFTER_DEADLINE, what);
+        tracing::info!(reason, "stopping");
         signals::exit_after(deadline);
         let _no_one_waits = self.stop_ingest.send(clients);
         let drained =
@@ -189,10 +210,25 @@ impl<'a> Running<'a> {
             tracing::warn!("some clients were still sending when the time to stop was half over");
         }
         // What it has done is in the log before the log is closed.
+        line.ending("ending what maintenance does");
         self.maintainer.stop();
+        line.ending("sealing the log");
+        let log_id = self.engine.log_id().to_owned();
+        if let Some((reason, uid)) = decommission.clone() {
+            // A writer that has ended says why below.
+            self.engine.record(Record::Decommissioned { reason, uid });
+        }
         self.engine.stop(reason, deadline / 4)?;
         // The anchors have had the last checkpoint since the seal; now only they are waited for.
+        line.ending("handing the last checkpoint to the anchors");
         self.publisher.stop(deadline / 8);
+        if let Some((reason, uid)) = decommission {
+            // Sealed, and nothing can follow as long as this process has the lock.
+            let (config, now) = (&self.reload.config, Clock::System.now());
+            let about = (log_id.as_str(), reason.as_str(), uid);
+            Decommissioned::note(&*self.disk, &paths(config), about, now.wall_ns)?;
+            return not_decommissioned(config);
+        }
         tracing::info!("stopped");
         Ok(())
     }
@@ -202,12 +238,19 @@ impl<'a> Running<'a> {
 pub struct Ending {
     reason: &'static str,
     clients: ingest::Stop,
+    /// Why and by whom the log is ended for good, if it is.
+    decommission: Option<(String, u32)>,
 }
 
 impl Ending {
     /// The next run goes on with the connections.
     fn hand_over(reason: &'static str) -> Self {
-        Self { reason, clients: ingest::Stop::HandOver }
+        Self { reason, clients: ingest::Stop::HandOver, decommission: None }
+    }
+
+    /// What clients have sent is taken in, and they are disconnected.
+    fn drain(reason: &'static str) -> Self {
+        Self { reason, clients: ingest::Stop::Drain, decommission: None }
     }
 }
 
@@ -233,8 +276,8 @@ fn engine(
     config: &Config,
     fields: &Arc<FieldMap>,
     disk: &Arc<Real>,
-    metrics: &Arc<Metrics>,
     publisher: &Arc<Publisher>,
+    line: &Arc<StatusLine>,
     kept: Option<Arc<Memory>>,
     wake: Waker,
 ) -> Result<(Engine, Started), DaemonError> {
@@ -247,6 +290,8 @@ fn engine(
         field_map: fields.hash(),
     };
     let anchors = publisher.clone();
+    let (reading, indexing) = (line.clone(), line.clone());
+    let mut watchdog = Watchdog::from_env(line.clone());
     let setup = EngineSetup {
         ledger: Setup {
             fs: disk.clone(),
@@ -255,15 +300,18 @@ fn engine(
             entropy: keys::os_entropy(),
             own_peer: Peer::of_self().map_err(system("who this process is cannot be told"))?.json,
             credential: credential("auditlogd.auditor-key"),
+            on_read: Arc::new(move |bytes| reading.recovered(bytes)),
         },
         limits: config.ledger.clone(),
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),
         clock,
-        metrics: metrics.clone(),
+        metrics: line.metrics().clone(),
         on_seal: Box::new(move |sealed| anchors.offer(sealed)),
         on_end: Box::new(move || wake.writer_ended()),
+        on_turn: Box::new(move |now| watchdog.turn(now)),
+        on_index: Box::new(move |error| indexing.index(error)),
     };
     Ok(Engine::start(setup, started)?)
 }
@@ -276,7 +324,9 @@ fn maintainer(
     metrics: &Arc<Metrics>,
     engine: &Engine,
     holds: &Arc<Holds>,
+    line: &Arc<StatusLine>,
 ) -> Result<Maintainer, DaemonError> {
+    let line = line.clone();
     let setup = maintain::Setup {
         fs: disk,
         paths: paths(config),
@@ -288,6 +338,7 @@ fn maintainer(
         database: config.database(),
         holds: holds.clone(),
         metrics: metrics.clone(),
+        on_space: Box::new(move |free| line.space(free)),
     };
     let started = Maintainer::start(setup, Settings::of(config, fields.clone()));
     started.map_err(system("maintenance could not be started"))

@@ -73,12 +73,12 @@ impl Sandbox {
 
     /// Whether all files that anchors of `config` append to are where the daemon may write.
     pub fn allows_anchors(&self, config: &Config) -> bool {
-        anchored(config).all(|path| self.allows(path))
+        anchored(config).all(|path| self.allows(&path))
     }
 
     /// The same for the directories of archives.
     pub fn allows_archives(&self, config: &Config) -> bool {
-        archived(config).all(|path| self.allows(path))
+        archived(config).all(|path| self.allows(&path))
     }
 
     fn allows(&self, path: &Path) -> bool {
@@ -118,10 +118,11 @@ fn restrict(writable: &[PathBuf], socket_dir: Option<&Path>) -> Result<bool, Rul
 
 /// Where the daemon may write, of what is there; it says what is not.
 fn writable(config: &Config) -> Vec<PathBuf> {
-    let own = [&config.log_dir, &config.state_dir, &config.run_dir].map(PathBuf::as_path);
+    let own = [&config.log_dir, &config.state_dir, &config.run_dir].map(Clone::clone);
     let mut found = Vec::new();
     for path in own.into_iter().chain(anchored(config)).chain(archived(config)) {
-        match fs::canonicalize(path) {
+        match fs::canonicalize(&path) {
+            Ok(path) if found.contains(&path) => {}
             Ok(path) => found.push(path),
             Err(e) => tracing::warn!(
                 "{path:?} is where the configuration has the daemon write, but it cannot be found: {e}; once it can, restart the daemon"
@@ -131,20 +132,21 @@ fn writable(config: &Config) -> Vec<PathBuf> {
     found
 }
 
-/// Where files of anchors are made: their directory, or just the file if it is a device.
-fn anchored(config: &Config) -> impl Iterator<Item = &Path> {
+/// Where files of anchors are made: the directory that a path leads to, or just the file if it is a device.
+fn anchored(config: &Config) -> impl Iterator<Item = PathBuf> {
     config.anchors.iter().filter_map(|anchor| match anchor {
-        Anchor::File { path } if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) => {
-            Some(path.as_path())
+        Anchor::File { path } => {
+            let found = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+            let device = fs::metadata(&found).is_ok_and(|meta| !meta.is_file());
+            if device { Some(found) } else { found.parent().map(Path::to_owned) }
         }
-        Anchor::File { path } => path.parent(),
         _ => None,
     })
 }
 
-fn archived(config: &Config) -> impl Iterator<Item = &Path> {
+fn archived(config: &Config) -> impl Iterator<Item = PathBuf> {
     config.archives.iter().filter_map(|archive| match &archive.to {
-        ArchiveTo::Directory(path) => Some(path.as_path()),
+        ArchiveTo::Directory(path) => Some(path.clone()),
         ArchiveTo::Exec { .. } => None,
     })
 }

@@ -1,15 +1,14 @@
-//! Signals in, notifications to the service manager out.
+//! Signals, and what else wakes the main thread.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 /// What the main thread waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// SIGHUP, or somebody asked for a reload on the control socket.
     Hangup,
@@ -17,6 +16,13 @@ pub enum Wake {
     HandOver,
     /// SIGTERM or SIGINT, by name.
     Stop(&'static str),
+    /// Somebody ends the log for good.
+    Decommission {
+        /// Why, for people.
+        reason: String,
+        /// Who.
+        uid: u32,
+    },
     /// The writer has ended without being told to.
     WriterEnded,
 }
@@ -26,6 +32,11 @@ pub enum Wake {
 pub struct Waker(Sender<Wake>);
 
 impl Waker {
+    /// Says that a user ends the log for good.
+    pub fn decommission(&self, reason: String, uid: u32) {
+        let _main_has_ended = self.0.send(Wake::Decommission { reason, uid });
+    }
+
     /// Says that a reload is asked for.
     pub fn reload(&self) {
         let _main_has_ended = self.0.send(Wake::Hangup);
@@ -89,30 +100,5 @@ pub fn exit_after(deadline: Duration) {
     });
     if let Err(e) = armed {
         tracing::warn!("the stop has no deadline: {e}");
-    }
-}
-
-/// READY=1.
-pub fn notify_ready() {
-    notify(&[NotifyState::Ready, NotifyState::Status("taking events")]);
-}
-
-/// RELOADING=1, with the time that the service manager wants beside it.
-pub fn notify_reloading() {
-    match NotifyState::monotonic_usec_now() {
-        Ok(time) => notify(&[NotifyState::Reloading, time]),
-        Err(_) => notify(&[NotifyState::Reloading]),
-    }
-}
-
-/// STOPPING=1.
-pub fn notify_stopping() {
-    notify(&[NotifyState::Stopping, NotifyState::Status("draining and sealing")]);
-}
-
-/// Without a service manager this does nothing.
-fn notify(state: &[NotifyState<'_>]) {
-    if let Err(e) = sd_notify::notify(state) {
-        tracing::warn!("the service manager could not be told: {e}");
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Work {
     Reset,
     /// Delete some rows whose time is over.
     Prune,
+    /// Nothing: the time to rest has come.
+    Rest,
     /// Everything is done, or the time for it is over.
     Close,
 }
@@ -104,15 +106,18 @@ impl Feed {
         news
     }
 
-    /// Waits for work for an index whose next leaf is `next`.
-    pub fn wait(&self, next: u64) -> Work {
+    /// Waits for work for an index whose next leaf is `next`, until the time to rest at most.
+    pub fn wait(&self, next: u64, rest: Option<Instant>) -> Work {
         let mut state = self.lock();
         loop {
             if let Some(work) = state.take(next) {
                 return work;
             }
-            let until = state.step.as_ref().map(|step| step.due);
-            state = match until.map(|due| due.saturating_duration_since(Instant::now())) {
+            let step = state.step.as_ref().map(|step| step.due);
+            let until = step.into_iter().chain(rest).min();
+            let now = Instant::now();
+            state = match until.map(|due| due.saturating_duration_since(now)) {
+                _ if rest.is_some_and(|rest| rest <= now) => return Work::Rest,
                 None => self.wake.wait(state).unwrap_or_else(|e| e.into_inner()),
                 Some(time) => match self.wake.wait_timeout(state, time) {
                     Ok((state, _)) => state,
@@ -181,6 +186,7 @@ mod tests {
             Work::Fields(_) => "fields".into(),
             Work::Reset => "reset".into(),
             Work::Prune => "prune".into(),
+            Work::Rest => "rest".into(),
             Work::Close => "close".into(),
         }
     }
@@ -188,44 +194,54 @@ mod tests {
     #[test]
     fn lines_without_room_are_read_from_the_segments_and_the_next_ones_are_fresh_again() {
         let feed = Feed::new(100, 0);
-        assert_eq!(describe(feed.wait(0)), "segments");
+        assert_eq!(describe(feed.wait(0, None)), "segments");
         publish(&feed, lines(0, 5, 80));
         publish(&feed, lines(5, 9, 80));
-        assert_eq!(describe(feed.wait(0)), "fresh to 5");
+        assert_eq!(describe(feed.wait(0, None)), "fresh to 5");
         publish(&feed, lines(9, 12, 80));
-        assert_eq!(describe(feed.wait(5)), "read to 9");
-        assert_eq!(describe(feed.wait(9)), "fresh to 12");
+        assert_eq!(describe(feed.wait(5, None)), "read to 9");
+        assert_eq!(describe(feed.wait(9, None)), "fresh to 12");
         feed.close(Duration::from_secs(60));
-        assert_eq!(describe(feed.wait(12)), "close");
+        assert_eq!(describe(feed.wait(12, None)), "close");
     }
 
     #[test]
     fn a_step_waits_for_fresh_lines_but_not_for_ever_and_not_at_the_end() {
         let feed = Feed::new(100, 0);
-        feed.wait(0);
+        feed.wait(0, None);
         publish(&feed, lines(0, 5, 10));
         feed.prune_now();
-        assert_eq!(describe(feed.wait(0)), "fresh to 5");
-        assert_eq!(describe(feed.wait(5)), "prune");
+        assert_eq!(describe(feed.wait(0, None)), "fresh to 5");
+        assert_eq!(describe(feed.wait(5, None)), "prune");
         publish(&feed, lines(5, 6, 10));
         feed.prune_now();
         feed.lock().step.as_mut().expect("there is one").overdue = Instant::now();
-        assert_eq!(describe(feed.wait(5)), "prune");
-        assert_eq!(describe(feed.wait(5)), "fresh to 6");
+        assert_eq!(describe(feed.wait(5, None)), "prune");
+        assert_eq!(describe(feed.wait(5, None)), "fresh to 6");
         feed.prune_now();
         feed.close(Duration::from_secs(60));
-        assert_eq!(describe(feed.wait(6)), "close");
+        assert_eq!(describe(feed.wait(6, None)), "close");
+    }
+
+    #[test]
+    fn a_rest_comes_when_there_is_nothing_else_to_do() {
+        let feed = Feed::new(100, 0);
+        let now = Some(Instant::now());
+        publish(&feed, lines(0, 5, 10));
+        for (next, want) in [(0, "segments"), (0, "fresh to 5"), (5, "rest")] {
+            assert_eq!(describe(feed.wait(next, now)), want);
+        }
     }
 
     #[test]
     fn closing_lets_the_index_finish_first_and_a_deadline_ends_it() {
         let feed = Feed::new(100, 0);
-        feed.wait(0);
+        feed.wait(0, None);
         publish(&feed, lines(0, 5, 10));
         feed.close(Duration::from_secs(60));
-        assert_eq!(describe(feed.wait(0)), "fresh to 5");
+        assert_eq!(describe(feed.wait(0, None)), "fresh to 5");
         publish(&feed, lines(5, 6, 10));
         feed.close(Duration::ZERO);
-        assert_eq!(describe(feed.wait(5)), "close");
+        assert_eq!(describe(feed.wait(5, None)), "close");
     }
 }

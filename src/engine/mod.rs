@@ -33,7 +33,7 @@ pub(crate) use submit::{TestQueue, test_pair};
 pub use verify::{Database, Phase, verify_all};
 pub use writer::WriterError;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::config;
 use crate::event::FieldMap;
 use crate::kept::{Memory, Promise};
@@ -84,6 +84,10 @@ pub struct EngineSetup {
     pub on_seal: OnSeal,
     /// Called from the writer's thread when it ends, whatever the reason.
     pub on_end: Box<dyn FnOnce() + Send>,
+    /// Called each time the writer's loop has come round: it must not block.
+    pub on_turn: OnTurn,
+    /// Called from the index thread when it stands still, with the reason, and when it goes on.
+    pub on_index: OnIndex,
 }
 
 /// What the log has come to with a seal.
@@ -99,6 +103,13 @@ pub struct Sealed {
 
 /// Called after a seal.
 pub type OnSeal = Box<dyn Fn(Sealed) + Send>;
+
+/// Called between two turns of the writer's loop, when nothing is due any more. Returns CLOCK_BOOTTIME, nanoseconds,
+/// at which the loop has to come round again even if there is nothing to do; none if it need not.
+pub type OnTurn = Box<dyn FnMut(Now) -> Option<u64> + Send>;
+
+/// Called with why the index stands still, or with none.
+pub type OnIndex = Box<dyn Fn(Option<&str>) + Send>;
 
 /// The running engine: a thread that writes, a thread that indexes.
 pub struct Engine {
@@ -141,7 +152,12 @@ impl Engine {
             setup.limits,
             queue,
             setup.kept.map(Promise::new),
-            Output { feed: feed.clone(), metrics: setup.metrics.clone(), on_seal: setup.on_seal },
+            Output {
+                feed: feed.clone(),
+                metrics: setup.metrics.clone(),
+                on_seal: setup.on_seal,
+                on_turn: setup.on_turn,
+            },
         );
         // Every start seals.
         writer.offer_checkpoint()?;
@@ -158,7 +174,8 @@ impl Engine {
         let (jobs, index_jobs) = channel();
         let handle = IndexHandle { feed: feed.clone(), jobs };
         let (index, id, metrics) = (setup.index, log_id.clone(), setup.metrics);
-        let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics);
+        let on_index = setup.on_index;
+        let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics, on_index);
         let indexer = spawn("index", follow)?;
         let commands = WriterHandle(commands);
         let engine = Self { commands, submitter, index: handle, log_id, writer, indexer, end };

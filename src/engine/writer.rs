@@ -1,6 +1,7 @@
 //! The writer: one thread, one function that commits.
 
 mod epochs;
+mod memory;
 mod segments;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use segments::Age;
 use super::intent;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
-use super::{Command, OnSeal, Pruned};
+use super::{Command, OnSeal, OnTurn, Pruned};
 use crate::clock::{Now, rfc3339};
 use crate::config;
 use crate::kept::Promise;
@@ -44,6 +45,8 @@ pub(super) struct Output {
     pub metrics: Arc<Metrics>,
     /// The anchors.
     pub on_seal: OnSeal,
+    /// The watchdog.
+    pub on_turn: OnTurn,
 }
 
 pub(super) struct Writer {
@@ -60,6 +63,8 @@ pub(super) struct Writer {
     /// CLOCK_BOOTTIME of the open epoch's first commit.
     epoch_began: Option<u64>,
     age: Age,
+    /// CLOCK_BOOTTIME at which the watchdog wants to hear of the writer again.
+    turn_due_at: u64,
 }
 
 impl Writer {
@@ -77,6 +82,7 @@ impl Writer {
         output.metrics.ledger_head.set(ledger.next_seq());
         output.metrics.segment.set(ledger.segment());
         let age = Age::found(ledger.segment_opened_ns(), watch.now());
+        let turn_due_at = 0;
         Self {
             ledger,
             own_peer,
@@ -88,6 +94,7 @@ impl Writer {
             sealed_at,
             epoch_began,
             age,
+            turn_due_at,
         }
     }
 
@@ -157,11 +164,16 @@ impl Writer {
     fn do_what_is_due(&mut self) -> Result<(), LedgerError> {
         // A rotation closes the epoch too.
         self.rotate_if_due()?;
-        self.seal_if_due()
+        self.seal_if_due()?;
+        self.forget_if_due()?;
+        // Last: it says that the disk has taken all that was to be written.
+        self.turn_due_at = (self.output.on_turn)(self.watch.now()).unwrap_or(u64::MAX);
+        Ok(())
     }
 
     fn until_something_is_due(&self) -> Duration {
         let due_at = self.seal_due_at().min(self.rotation_due_at());
+        let due_at = due_at.min(self.forgetting_due_at()).min(self.turn_due_at);
         Duration::from_nanos(due_at.saturating_sub(self.watch.now().boot_ns))
     }
 

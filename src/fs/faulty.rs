@@ -1,10 +1,11 @@
-//! A file system for tests that fails at a chosen step, and from then on: the process is as good as dead.
+//! A file system for tests that fails at a chosen step, and from then on: the process is as good as dead. It can
+//! also hang, as a disk does that does not answer.
 
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::{Access, File, Fs, Real, Stat};
 
@@ -31,13 +32,50 @@ struct Plan {
     fail_at: u64,
     fault: Fault,
     kind: io::ErrorKind,
+    hung: Mutex<Hung>,
+    wake: Condvar,
+}
+
+/// Whether the disk hangs, and how many steps wait for it.
+#[derive(Default)]
+struct Hung {
+    hangs: bool,
+    waiting: usize,
 }
 
 impl Faulty {
     /// Fails at step `fail_at` (from 0) and at every later one.
     pub fn new(fail_at: u64, fault: Fault, kind: io::ErrorKind) -> Self {
-        let plan = Plan { steps: AtomicU64::new(0), fail_at, fault, kind };
+        let plan = Plan {
+            steps: AtomicU64::new(0),
+            fail_at,
+            fault,
+            kind,
+            hung: Mutex::default(),
+            wake: Condvar::new(),
+        };
         Self { real: Real::default(), plan: Arc::new(plan) }
+    }
+
+    /// One that never fails.
+    pub fn sound() -> Self {
+        Self::new(u64::MAX, Fault::NotDone, io::ErrorKind::Other)
+    }
+
+    /// Lets each step from now on wait until [`Faulty::go_on`].
+    pub fn hang(&self) {
+        self.plan.hung().hangs = true;
+    }
+
+    /// Lets all steps go on.
+    pub fn go_on(&self) {
+        self.plan.hung().hangs = false;
+        self.plan.wake.notify_all();
+    }
+
+    /// Steps that wait.
+    pub fn waiting(&self) -> usize {
+        self.plan.hung().waiting
     }
 
     /// Steps tried so far.
@@ -47,12 +85,27 @@ impl Faulty {
 }
 
 impl Plan {
+    fn hung(&self) -> MutexGuard<'_, Hung> {
+        self.hung.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Returns when the disk does not hang.
+    fn wait(&self) {
+        let mut hung = self.hung();
+        hung.waiting += 1;
+        while hung.hangs {
+            hung = self.wake.wait(hung).unwrap_or_else(|e| e.into_inner());
+        }
+        hung.waiting -= 1;
+    }
+
     /// Runs one step, or what the plan makes of it.
     fn step<T>(
         &self,
         whole: impl FnOnce() -> io::Result<T>,
         half: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<T> {
+        self.wait();
         let step = self.steps.fetch_add(1, SeqCst);
         if step < self.fail_at {
             return whole();

@@ -159,6 +159,11 @@ impl Writer {
         self.run_checkpoint("NOOP").map(|(_, state)| state)
     }
 
+    /// Frees what SQLite holds in memory and can read again.
+    pub fn shrink(&self) -> Result<(), IndexError> {
+        self.db.execute_batch("PRAGMA shrink_memory").map_err(|e| self.error(e))
+    }
+
     /// Empties the write-ahead log and leaves a database that a user who may only read the file can open:
     /// such a user cannot make the `-shm` file that SQLite needs as long as the mode is WAL. If a
     /// reader prevents that now, the companion files stay, which serves as well.

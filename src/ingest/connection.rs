@@ -315,6 +315,8 @@ impl Reader<'_> {
     fn end(self, stop: Stop, ended: Option<End>, unsent: &[u8]) {
         let (Some(tape), Some(store)) = (self.tape, &self.shared.context.store) else { return };
         if stop != Stop::HandOver && !matches!(ended, Some(End::Failed(_))) {
+            // The service manager may be slow to let go of it, and the client waits for the end.
+            let _closed_by_the_client = shutdown(self.stream.as_raw_fd(), Shutdown::Both);
             return block_in_place(|| store.remove(tape.slot()));
         }
         if !unsent.is_empty()

@@ -28,10 +28,16 @@ impl LastRun {
         let mut last = Self::default();
         let (mut state, mut sockets) = (None, Vec::new());
         for (name, fd) in passed {
-            match &*name {
-                EVENTS => last.listener = Some(fd),
-                STATE => state = Some(fd),
-                _ => sockets.push((name, fd)),
+            match (&*name, Slot::number_of(&name)) {
+                (EVENTS, _) => last.listener = Some(fd),
+                (STATE, _) => state = Some(fd),
+                (_, Some(number)) => sockets.push((name, number, fd)),
+                (_, None) => {
+                    tracing::warn!(
+                        "the service manager passed {name:?}, which is not the daemon's: it is closed"
+                    );
+                    store::remove(&name);
+                }
             }
         }
         let known = state.and_then(|fd| match Memory::open(fd) {
@@ -47,12 +53,12 @@ impl LastRun {
             Ok(memory) => memory,
             Err(error) => {
                 tracing::warn!(%error, "connections will not outlive this process");
-                last.unknown = sockets.into_iter().map(|(_, fd)| fd).collect();
+                last.unknown = sockets.into_iter().map(|(_, _, fd)| fd).collect();
                 return last;
             }
         };
-        for (name, fd) in sockets {
-            match Slot::number_of(&name).and_then(|number| memory.claim(number)) {
+        for (name, number, fd) in sockets {
+            match memory.claim(number) {
                 Some(slot) => last.connections.push((slot, fd)),
                 None => {
                     store::remove(&name);

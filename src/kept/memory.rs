@@ -145,7 +145,8 @@ impl Slot {
 
     /// The slot's number that a name in the store stands for.
     pub fn number_of(name: &str) -> Option<u32> {
-        name.strip_prefix('c')?.parse().ok()
+        let number = name.strip_prefix('c')?.parse().ok()?;
+        (name == format!("c{number}")).then_some(number)
     }
 
     /// Where a submission comes from whose first byte is at `start`, behind so many event lines.

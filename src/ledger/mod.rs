@@ -9,6 +9,7 @@ pub mod anchor;
 pub mod auditor;
 pub mod checkpoint;
 mod create;
+mod decommissioned;
 mod epoch;
 mod files;
 pub mod hex;
@@ -30,11 +31,13 @@ pub mod state;
 mod tail;
 pub mod tree;
 pub mod verify;
+mod watched;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use active::ActiveFile;
+pub use decommissioned::Decommissioned;
 pub use log::Ledger;
 pub use rescue::Rescued;
 
@@ -100,6 +103,11 @@ impl Paths {
     pub fn auditor_handover(&self) -> PathBuf {
         self.state_dir.join("auditor.handover")
     }
+
+    /// Says that the log has come to its end on this host, once it has.
+    pub fn decommissioned(&self) -> PathBuf {
+        self.state_dir.join("decommissioned")
+    }
 }
 
 /// What stands in the records and seals about the machine.
@@ -109,6 +117,18 @@ pub struct Host {
     pub name: String,
     /// The kernel's boot id.
     pub boot_id: String,
+}
+
+impl Host {
+    /// This machine; a name longer than the kernel allows (64) cannot come from it.
+    ///
+    /// # Errors
+    /// What the kernel says instead.
+    pub fn of_this_machine() -> io::Result<Self> {
+        let boot_id = crate::clock::boot_id()?;
+        let name = nix::unistd::gethostname()?;
+        Ok(Self { name: name.to_string_lossy().chars().take(64).collect(), boot_id })
+    }
 }
 
 /// Why the ledger cannot be written or continued.

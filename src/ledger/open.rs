@@ -10,6 +10,7 @@ use super::keys::Entropy;
 use super::recovery::Recovery;
 use super::segment::{self, Found};
 use super::state::{StateError, StateFile};
+pub use super::watched::OnRead;
 use super::{Host, Ledger, LedgerError, Paths};
 use crate::clock::Now;
 use crate::fs::{Access, Fs};
@@ -29,6 +30,8 @@ pub struct Setup {
     pub own_peer: Arc<str>,
     /// A file that may hold the auditor key for a new log; looked at only if one is created.
     pub credential: Option<PathBuf>,
+    /// Told what a start reads of the log to bring it back.
+    pub on_read: OnRead,
 }
 
 /// An open ledger, ready for lines.

@@ -130,8 +130,8 @@ impl Recovery {
 
     fn complete_seals(&self) -> Result<Option<String>, LedgerError> {
         let Some(last) = &self.state.seal else { return Ok(None) };
-        let Setup { fs, paths, .. } = &self.setup;
-        seals_file::complete(&**fs, paths, &self.segments, &last.line)
+        let Setup { fs, paths, on_read, .. } = &self.setup;
+        seals_file::complete(&**fs, paths, &self.segments, &last.line, on_read)
     }
 
     fn into_ledger(self, segment: Segment) -> Result<Ledger, LedgerError> {

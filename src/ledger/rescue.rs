@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::active::{ActiveFile, Segment};
 use super::line::{MAX, peek_seq};
 use super::segment;
-use super::tail::KEPT_NS;
+use super::tail::{FEW, KEPT_NS};
 use super::tree::{Tree, leaf_hash};
 use super::{Ledger, LedgerError};
 use crate::clock::Now;
@@ -132,6 +132,19 @@ impl Ledger {
             self.closed = None;
         }
         Ok(None)
+    }
+
+    /// CLOCK_BOOTTIME, nanoseconds, from which on many lines need not be in memory any more:
+    /// [`Ledger::check_closed`] and [`Ledger::forget_lines`] free them.
+    pub fn lines_kept_until(&self) -> Option<u64> {
+        let closed = self.closed.as_ref().filter(|(_, closed)| closed.tail.len() > FEW);
+        let closed = closed.map(|(closed_ns, _)| closed_ns.saturating_add(KEPT_NS + 1));
+        closed.into_iter().chain(self.segment.tail.due()).min()
+    }
+
+    /// Frees lines of the active segment that were sealed more than a minute ago.
+    pub fn forget_lines(&mut self, now: Now) {
+        self.segment.tail.age(now.boot_ns);
     }
 
     fn saving<'a>(&'a self, segment: &'a Segment, whole: &'a Tree) -> Saving<'a> {

@@ -9,6 +9,7 @@ use super::line::{self, Body};
 use super::seal::{self, Seal};
 use super::segment::{self, Found};
 use super::tree::Hash;
+use super::watched::{OnRead, Watched};
 use super::{LedgerError, Paths};
 use crate::fs::Fs;
 
@@ -46,6 +47,7 @@ pub(super) fn complete(
     paths: &Paths,
     segments: &[Found],
     wanted: &[u8],
+    on_read: &OnRead,
 ) -> Result<Option<String>, LedgerError> {
     let path = paths.seals();
     let io = || LedgerError::io("completed", &path);
@@ -61,10 +63,11 @@ pub(super) fn complete(
     if let Some(last) = parse(wanted).filter(|last| last.prev.0 != before) {
         let (there, intact) = row_in(&path).map_err(io())?;
         // First only to see whether the segments hold all that is missing.
-        let all = restored(segments, there, &last, |_| Ok(())).is_ok_and(|row| row.leads_to(&last));
+        let all = restored(segments, there, &last, on_read, |_| Ok(()));
+        let all = all.is_ok_and(|row| row.leads_to(&last));
         let restorable = intact && all;
         if restorable {
-            restored(segments, there, &last, |line| file.append(line)).map_err(io())?;
+            restored(segments, there, &last, on_read, |line| file.append(line)).map_err(io())?;
         }
         let outcome = match restorable {
             true => "and were put back from the segments",
@@ -107,10 +110,12 @@ fn restored(
     segments: &[Found],
     mut row: Row,
     last: &Seal,
+    on_read: &OnRead,
     mut put: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Row> {
     for found in segments {
-        each_line(segment::contents(segment::open_listed(found)?)?, |text| {
+        let contents = segment::contents(segment::open_listed(found)?)?;
+        each_line(Watched::new(contents, on_read), |text| {
             match row.epoch < last.epoch && line::peek_is_seal(text) && row.take(text) {
                 true => put(&[text, b"\n"].concat()),
                 false => Ok(()),

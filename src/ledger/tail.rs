@@ -12,6 +12,9 @@ const MOST: usize = 32 << 20;
 /// kept for up to an epoch longer.
 pub(super) const KEPT_NS: u64 = 60_000_000_000;
 
+/// Bytes that are few enough to be kept until the next seal.
+pub(super) const FEW: u64 = 256 << 10;
+
 /// Whole lines at the end of the active segment.
 #[derive(Default)]
 pub(super) struct Tail {
@@ -51,6 +54,24 @@ impl Tail {
 
     /// A seal was pushed at `boot_ns`; what is older than a minute goes.
     pub fn sealed(&mut self, boot_ns: u64) {
+        self.age(boot_ns);
+        self.seals.push_back((boot_ns, self.start + self.bytes.len() as u64));
+    }
+
+    /// Bytes that are kept.
+    pub fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// CLOCK_BOOTTIME at which [`Tail::age`] frees more than a few bytes, if it does.
+    pub fn due(&self) -> Option<u64> {
+        let is_much = |(_, end): &&(u64, u64)| end.saturating_sub(self.start) > FEW;
+        let (sealed_ns, _) = self.seals.iter().find(is_much)?;
+        Some(sealed_ns.saturating_add(KEPT_NS))
+    }
+
+    /// What is older than a minute goes.
+    pub fn age(&mut self, boot_ns: u64) {
         while let Some((sealed_ns, end)) = self.seals.front().copied() {
             if boot_ns.saturating_sub(sealed_ns) < KEPT_NS {
                 break;
@@ -58,7 +79,6 @@ impl Tail {
             self.seals.pop_front();
             self.forget(end.saturating_sub(self.start) as usize);
         }
-        self.seals.push_back((boot_ns, self.start + self.bytes.len() as u64));
         if self.bytes.capacity() / 4 > self.bytes.len() {
             self.bytes.shrink_to(self.bytes.len() * 2);
         }
@@ -100,5 +120,21 @@ mod tests {
         tail.push(b"c\nseal\n");
         tail.sealed(61 * second);
         assert_eq!((tail.start(), tail.to_vec()), (17, b"b\nseal\nc\nseal\n".to_vec()));
+    }
+
+    #[test]
+    fn much_is_let_go_of_after_a_minute_also_without_another_seal() {
+        let mut tail = Tail::new(0);
+        tail.push(b"a\n");
+        tail.sealed(5);
+        assert_eq!(tail.due(), None, "a few bytes");
+        tail.push(&b"line\n".repeat(1_000_000));
+        assert_eq!(tail.due(), None, "it is not sealed");
+        tail.sealed(7);
+        assert_eq!(tail.due(), Some(7 + KEPT_NS));
+        tail.push(b"b\n");
+        tail.age(7 + KEPT_NS);
+        assert_eq!((tail.to_vec(), tail.due()), (b"b\n".to_vec(), None));
+        assert!(tail.bytes.capacity() < 1000, "{}", tail.bytes.capacity());
     }
 }

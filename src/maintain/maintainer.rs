@@ -44,7 +44,12 @@ pub struct Setup {
     pub holds: Arc<Holds>,
     /// The counters: a segment is closed if its number is less than that of the active one.
     pub metrics: Arc<Metrics>,
+    /// Called after each look at the disk.
+    pub on_space: OnSpace,
 }
+
+/// Called with the bytes that are free while they are less than `min_free_bytes`, and else with none.
+pub type OnSpace = Box<dyn Fn(Option<u64>) + Send>;
 
 /// What a reload changes.
 #[derive(Clone, Debug)]

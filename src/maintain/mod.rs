@@ -40,7 +40,7 @@ pub mod survey;
 mod timer;
 mod watch;
 
-pub use maintainer::{MaintainHandle, Maintainer, Settings, Setup};
+pub use maintainer::{MaintainHandle, Maintainer, OnSpace, Settings, Setup};
 pub use run::{Runner, Watcher};
 pub use shared::{Cause, Progress};
 pub use status::remembered;

@@ -82,6 +82,7 @@ impl Runner {
     /// Whether the disk is so full that a run has to be made before it is due.
     pub(super) fn is_called(&self, watch: &Watch, min_free_bytes: u64) -> bool {
         let free = space::free(&self.setup.paths.log_dir).unwrap_or(u64::MAX);
+        (self.setup.on_space)((free < min_free_bytes).then_some(free));
         watch.calls(free, min_free_bytes, self.active())
     }
 

@@ -45,7 +45,15 @@ pub fn setup(root: &Path, fs: Arc<dyn Fs>) -> Setup {
     let host = Host { name: "host".into(), boot_id: "11111111-2222".into() };
     let paths = paths(root);
     let own_peer = PEER.into();
-    Setup { fs, paths, host, entropy: keys::os_entropy(), own_peer, credential: None }
+    Setup {
+        fs,
+        paths,
+        host,
+        entropy: keys::os_entropy(),
+        own_peer,
+        credential: None,
+        on_read: Arc::new(|_| {}),
+    }
 }
 
 /// Signs and stores one event for each text; returns what their receipts would say.

@@ -8,11 +8,13 @@ pub mod cases;
 pub mod lab;
 pub mod log;
 pub mod manager;
+pub mod notified;
 pub mod pruning;
 pub mod running;
 pub mod traffic;
 pub mod tree;
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
@@ -60,8 +62,26 @@ impl Daemon {
 
     /// Starts it below a directory that may hold a log already.
     pub fn start_in(root: TempDir, config: &str) -> Self {
+        Self::start_with_env(root, config, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with_env(root: TempDir, config: &str, env: &[(&str, &OsStr)]) -> Self {
+        let mut command = command(root.path());
+        command.envs(env.iter().copied());
+        Self::start_command(command, root, config)
+    }
+
+    /// The same through a program that runs what its last arguments say.
+    pub fn start_under(wrapper: &[&str], root: TempDir, config: &str) -> Self {
+        let mut command = clean(wrapper[0]);
+        command.args(&wrapper[1..]).arg(env!("CARGO_BIN_EXE_auditlogd"));
+        Self::start_command(for_root(command, root.path()), root, config)
+    }
+
+    fn start_command(mut command: Command, root: TempDir, config: &str) -> Self {
         write_config(root.path(), config);
-        let child = command(root.path()).stderr(log(root.path())).spawn().expect("auditlogd runs");
+        let child = command.stderr(log(root.path())).spawn().expect("auditlogd runs");
         let mut daemon = Self { root, child };
         let socket = daemon.socket();
         eventually("the daemon takes connections", || {
@@ -174,8 +194,13 @@ impl Daemon {
     }
 
     /// Stops it as a service manager does and waits for its end; the directory stays.
-    pub fn stop(mut self) -> Stopped {
+    pub fn stop(self) -> Stopped {
         self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
+    /// Waits for its end; the directory stays.
+    pub fn wait(mut self) -> Stopped {
         let status = self.child.wait().expect("waits");
         Stopped { daemon: self, status }
     }
@@ -212,8 +237,15 @@ pub struct Stopped {
 
 /// Runs the daemon where it is expected to refuse to start; returns its status and what it said.
 pub fn refused(root: &Path, config: &str) -> (ExitStatus, String) {
+    refused_with_env(root, config, &[])
+}
+
+/// The same with more in its environment.
+pub fn refused_with_env(root: &Path, config: &str, env: &[(&str, &OsStr)]) -> (ExitStatus, String) {
     write_config(root, config);
-    let mut child = command(root).stderr(Stdio::piped()).spawn().expect("auditlogd runs");
+    let mut command = command(root);
+    let command = command.envs(env.iter().copied()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("auditlogd runs");
     let start = Instant::now();
     while child.try_wait().expect("waits").is_none() {
         if start.elapsed() > LONG {
@@ -244,13 +276,16 @@ fn command(root: &Path) -> Command {
 }
 
 fn program(path: &str, root: &Path) -> Command {
-    let mut command = clean(path);
+    for_root(clean(path), root)
+}
+
+fn for_root(mut command: Command, root: &Path) -> Command {
     command.arg("--root").arg(root).stdin(Stdio::null());
     command
 }
 
 /// A program without what the test's own environment says to the daemon.
-fn clean(path: &str) -> Command {
+fn clean(path: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

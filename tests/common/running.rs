@@ -8,7 +8,7 @@ use std::time::Duration;
 use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{
-    CommitFailed, Engine, EngineSetup, IndexHandle, IndexSetup, Item, OnCommit, Receipt,
+    CommitFailed, Engine, EngineSetup, IndexHandle, IndexSetup, Item, OnCommit, OnTurn, Receipt,
     Submission, WriterError, WriterHandle,
 };
 use auditlogd::fs::{Fs, Real};
@@ -52,6 +52,18 @@ impl Running {
         now: Now,
         change: impl FnOnce(&mut Config),
     ) -> Result<Self, LedgerError> {
+        Self::start_watched(fs, root, boot, now, change, Box::new(|_| None))
+    }
+
+    /// The same with somebody who hears each time that the writer's loop comes round.
+    pub fn start_watched(
+        fs: Arc<dyn Fs>,
+        root: &Path,
+        boot: u32,
+        now: Now,
+        change: impl FnOnce(&mut Config),
+        on_turn: OnTurn,
+    ) -> Result<Self, LedgerError> {
         let sources = Sources { root: Some(root.into()), ..Sources::default() };
         let mut config = config::load(&sources).expect("the defaults");
         change(&mut config);
@@ -72,6 +84,8 @@ impl Running {
             metrics: metrics.clone(),
             on_seal: Box::new(|_| {}),
             on_end: Box::new(|| {}),
+            on_turn,
+            on_index: Box::new(|_| {}),
         };
         let started = lab::started(boot_id, now);
         let (engine, _) = Engine::start(setup, started)?;

@@ -47,9 +47,21 @@ fn a_connection_that_came_and_went_while_it_did_not_hear_leaves_nothing() {
         let mut client = manager.greeted();
         client.send(event(n));
         client.replies_to(1);
-        client.finish();
     }
     drop(busy);
     manager.greeted().finish();
+    manager.await_kept(0);
+}
+
+/// It holds the connection as well, and clients wait for its end.
+#[test]
+fn a_client_hears_the_end_of_its_connection_while_it_does_not_hear() {
+    let manager = Manager::start_new();
+    let mut client = manager.greeted();
+    manager.await_kept(1);
+    let busy = manager.state();
+    client.send(event("last"));
+    assert_eq!(client.finish().len(), 1);
+    drop(busy);
     manager.await_kept(0);
 }

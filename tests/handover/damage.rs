@@ -143,6 +143,7 @@ fn unknown_descriptors_are_closed() {
     let mut ends = Vec::new();
     for name in names {
         let (ours, theirs) = UnixStream::pair().expect("a pair");
+        ours.set_read_timeout(Some(crate::common::LONG)).expect("sets a timeout");
         manager.slip_in(name, theirs);
         ends.push(ours);
     }

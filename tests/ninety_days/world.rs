@@ -131,6 +131,8 @@ impl World {
             metrics: metrics.clone(),
             on_seal: Box::new(|_| {}),
             on_end: Box::new(|| {}),
+            on_turn: Box::new(|_| None),
+            on_index: Box::new(|_| {}),
         };
         let record = started(boot_id.clone(), self.now());
         let Ok((engine, _)) = Engine::start(engine_setup, record) else {
@@ -150,6 +152,7 @@ impl World {
             database: self.config.database(),
             holds: holds.clone(),
             metrics: metrics.clone(),
+            on_space: Box::new(|_| {}),
         });
         self.daemon = Some(Daemon { engine, runner, holds, metrics, dies: faulty });
     }

@@ -64,6 +64,7 @@ fn start(dir: &Path, run: u64, boot: usize, seconds: u64) -> Result<Ledger, Ledg
         entropy: entropy(run * 1000),
         own_peer: DAEMON.into(),
         credential: None,
+        on_read: Arc::new(|_| {}),
     };
     let opened = open(setup, now(seconds))?;
     let mut ledger = opened.ledger;

@@ -18,6 +18,7 @@ use super::output::{Form, Look, Out};
 use super::text::visible;
 use crate::config::Config;
 use crate::control::{self, Reply, Request};
+use crate::ledger::Decommissioned;
 use crate::ledger::auditor::Whereabouts;
 use crate::maintain::{self, holds::Holds};
 use crate::metrics::MaintenanceStatus;
@@ -54,6 +55,8 @@ struct Report {
     segments: Segments,
     /// Where the auditor key is; null if the state directory cannot be searched.
     auditor_key: Option<Whereabouts>,
+    /// Whether the log has come to its end on this host, and how; null if it has not.
+    decommissioned: Option<Decommissioned>,
     /// How many holds are in force; null if that cannot be told.
     holds: Option<u64>,
     /// Why that cannot be told.
@@ -91,11 +94,22 @@ impl Report {
         let (database, segments) =
             (Database::of(&config.database(), pid), Segments::of(&config.log_dir));
         let auditor_key = Whereabouts::of(&paths(config)).ok();
+        let decommissioned = Decommissioned::of(&paths(config)).ok().flatten();
         let (holds, holds_error) = match Holds::load(&config.state_dir) {
             Ok(holds) => (Some(holds.len() as u64), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        Self { daemon, error, maintenance, database, segments, auditor_key, holds, holds_error }
+        Self {
+            daemon,
+            error,
+            maintenance,
+            database,
+            segments,
+            auditor_key,
+            decommissioned,
+            holds,
+            holds_error,
+        }
     }
 
     fn text(&self, look: &Look, now: Timestamp) -> String {
@@ -107,6 +121,9 @@ impl Report {
         match &self.daemon {
             Some(daemon) => daemon::lines(daemon, look, now, &mut line),
             None => line("daemon", self.error.clone().unwrap_or_default()),
+        }
+        if let Some(ended) = &self.decommissioned {
+            line("log", format!("{ended}; no daemon starts on it any more"));
         }
         line("database", self.database.text(look));
         let held = self.daemon.as_ref().map_or(0, |daemon| daemon.metrics.wal_held_bytes);
@@ -162,6 +179,7 @@ mod tests {
                 ..Segments::default()
             },
             auditor_key: Some(Whereabouts::OnHost { file: "k".into(), since: "today".into() }),
+            decommissioned: None,
             holds: Some(0),
             holds_error: None,
         }

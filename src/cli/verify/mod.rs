@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::{Error, Exit, told};
 use super::output::{Form, Out, note};
+use crate::ledger::Decommissioned;
 use crate::ledger::verify::{Anchored, Figures, Finding, Hole, Options, Report, Since, Verdict};
 pub(super) use against::{Against, Target};
 use kept::Kept;
@@ -79,6 +80,7 @@ struct Told<'a> {
     unread: &'a [String],
     holes: &'a [Hole],
     since: &'a Option<Since>,
+    decommissioned: &'a Option<Decommissioned>,
 }
 
 /// What the report does not know of how it came about.
@@ -93,6 +95,8 @@ struct Circumstances {
     seals: bool,
     /// `--quick` was asked for, and why the whole log was read all the same.
     whole: Option<&'static str>,
+    /// The log has come to its end on its host. Told by a file beside it; the proof is the log's own record.
+    decommissioned: Option<Decommissioned>,
 }
 
 impl Verify {
@@ -122,6 +126,7 @@ impl Verify {
             vkey_from_here: self.against.vkey.is_none(),
             database: target.database.is_file(),
             seals: target.seals,
+            decommissioned: Decommissioned::of(&target.options.paths).ok().flatten(),
             whole: whole.filter(|_| report.verdict != Verdict::Tampered),
         };
         told(self.tell(&report, &circumstances, out), exit(report.verdict))
@@ -152,6 +157,7 @@ impl Verify {
                 unread: &report.unread,
                 holes: &report.holes,
                 since: &report.since,
+                decommissioned: &how.decommissioned,
             })?,
         }
         out.flush()

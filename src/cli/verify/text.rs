@@ -60,6 +60,9 @@ fn details(report: &Report, how: &Circumstances) -> Vec<Detail> {
     if let Some(why) = how.whole {
         lines.push(("quick", format!("the whole log was read: {why}")));
     }
+    if let Some(ended) = &how.decommissioned {
+        lines.push(("ended", format!("{ended}; nothing is written to it any more")));
+    }
     let macs = match figures.macs {
         0 => "no macs (they need the auditor key)".into(),
         macs => count(macs, "mac"),
@@ -171,6 +174,7 @@ mod tests {
     use super::*;
 
     const HOW: Circumstances = Circumstances {
+        decommissioned: None,
         key_from_here: false,
         vkey_from_here: true,
         database: true,

@@ -2,21 +2,25 @@
 //! segment. Whatever happens to the database, the ledger goes on and the index catches up.
 
 mod prune;
+mod rest;
 mod setup;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::OnIndex;
 use super::feed::{Feed, Work};
 use super::rows::{self, Sink};
 use crate::event::FieldMap;
 use crate::index::{Batch, EventRow, IndexError, SealRow, Writer};
+use crate::kernel;
 use crate::ledger::reader::{Lines, Reader};
 use crate::ledger::segment;
 use crate::metrics::Metrics;
 pub(super) use prune::Job;
 use prune::Jobs;
+use rest::Rest;
 pub use setup::{FollowError, IndexSetup};
 
 /// How long a database that somebody has locked is left alone.
@@ -33,8 +37,9 @@ pub(super) fn run(
     feed: &Feed,
     jobs: Receiver<Job>,
     metrics: &Metrics,
+    on_index: OnIndex,
 ) {
-    let mut follower = Follower::new(setup, log_id, jobs, metrics);
+    let mut follower = Follower::new(setup, log_id, jobs, metrics, on_index);
     loop {
         let error = match follower.work(feed) {
             Ok(()) => break,
@@ -47,6 +52,7 @@ pub(super) fn run(
                 false => tracing::error!("the index stands still: {error}; the ledger goes on"),
             }
         }
+        follower.tell(Some(error.to_string()));
         follower.jobs.fail(&error.to_string());
         if !busy {
             follower.database = None;
@@ -66,7 +72,8 @@ pub fn reindex_offline(
 ) -> Result<u64, FollowError> {
     let metrics = Metrics::default();
     let (_, no_jobs) = channel();
-    let mut follower = Follower::new(setup, log_id, no_jobs, &metrics);
+    let nobody = Box::new(|_: Option<&str>| {});
+    let mut follower = Follower::new(setup, log_id, no_jobs, &metrics, nobody);
     follower.start_over()?;
     follower.list_segments()?;
     loop {
@@ -90,6 +97,8 @@ struct Inserted<'b, 'w> {
 #[derive(Default)]
 struct Counts {
     rows: usize,
+    /// Bytes of the lines that they come from.
+    bytes: u64,
     /// Known members of a wrong type.
     mistyped: u64,
 }
@@ -119,6 +128,10 @@ struct Follower<'a> {
     /// The first leaf that is not in the database.
     next: u64,
     jobs: Jobs,
+    rest: Rest,
+    on_index: OnIndex,
+    /// What was told last: why the index stands still, if it does.
+    told: Option<String>,
 }
 
 impl<'a> Follower<'a> {
@@ -127,6 +140,7 @@ impl<'a> Follower<'a> {
         log_id: &'a str,
         jobs: Receiver<Job>,
         metrics: &'a Metrics,
+        on_index: OnIndex,
     ) -> Self {
         Self {
             setup,
@@ -138,6 +152,9 @@ impl<'a> Follower<'a> {
             database: None,
             next: 0,
             jobs: Jobs::new(jobs),
+            rest: Rest::default(),
+            on_index,
+            told: None,
         }
     }
 
@@ -147,7 +164,7 @@ impl<'a> Follower<'a> {
         }
         self.database()?;
         loop {
-            match feed.wait(self.next) {
+            match feed.wait(self.next, self.rest.due()) {
                 Work::Fresh(lines) => self.insert(lines, feed)?,
                 Work::Read(to) => self.read(to)?,
                 Work::Segments => {
@@ -159,9 +176,19 @@ impl<'a> Follower<'a> {
                 }
                 Work::Reset => self.start_over()?,
                 Work::Prune => self.prune(feed)?,
+                Work::Rest => self.give_memory_back()?,
                 Work::Close => return Ok(()),
             }
             feed.set_error(None);
+            self.tell(None);
+        }
+    }
+
+    /// Says that the index stands still, or that it does not, when that is news.
+    fn tell(&mut self, error: Option<String>) {
+        if self.told != error {
+            (self.on_index)(error.as_deref());
+            self.told = error;
         }
     }
 
@@ -232,6 +259,7 @@ impl<'a> Follower<'a> {
         let mut lines = first;
         loop {
             rows::each(&lines.bytes, &fields, log_id, &mut inserted)?;
+            inserted.counts.bytes += lines.bytes.len() as u64;
             match more(inserted.counts.rows, lines.next) {
                 Some(further) => lines = further,
                 None => break,
@@ -245,6 +273,7 @@ impl<'a> Follower<'a> {
     fn committed(&mut self, next: u64, counts: Counts) -> Result<(), FollowError> {
         self.fields_noted = true;
         self.metrics.members_mistyped.add(counts.mistyped);
+        self.rest.worked(counts.bytes, Instant::now());
         self.set_next(next);
         self.keep_wal_small()
     }
@@ -260,6 +289,14 @@ impl<'a> Follower<'a> {
             }
         }
         self.metrics.wal_held_bytes.set(held);
+        Ok(())
+    }
+
+    fn give_memory_back(&mut self) -> Result<(), FollowError> {
+        if self.rest.is_over(Instant::now()) {
+            self.database()?.shrink()?;
+            kernel::give_back();
+        }
         Ok(())
     }
 

@@ -92,6 +92,7 @@ impl Follower<'_> {
             self.metrics.wal_held_bytes.set(*bytes);
         }
         let done = step?;
+        self.rest.pruned(Instant::now());
         self.keep_wal_small()?;
         Ok(done)
     }

@@ -11,6 +11,7 @@ use crate::ledger::line::{self, Body};
 use crate::ledger::segment::{self, Encoding, Found};
 use crate::ledger::state::LastSeal;
 use crate::ledger::tree::leaf_hash;
+use crate::ledger::watched::Watched;
 
 /// Bytes that are kept of what is cut: somebody may have made the file as long as a disk.
 const MOST_KEPT: u64 = 16 << 20;
@@ -106,9 +107,10 @@ impl Recovery {
     /// Reads the lines of the open epoch into the tree.
     fn read_unsealed(&mut self, found: &Found, start: u64) -> Result<(), LedgerError> {
         let io = || LedgerError::io("read", &found.path);
-        let (_, mut reader) = std::fs::File::open(&found.path)
+        let (_, reader) = std::fs::File::open(&found.path)
             .and_then(|file| segment::contents_at(file, start))
             .map_err(io())?;
+        let mut reader = Watched::new(reader, &self.setup.on_read);
         self.unsealed.end = start;
         let mut buf = Vec::new();
         loop {

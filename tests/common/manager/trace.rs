@@ -82,7 +82,11 @@ impl Trace {
             .map(|task| task.expect("a task").file_name().into_string().expect("a number"))
             .map(|tid| Pid::from_raw(tid.parse().expect("a number")))
             .collect();
-        running.iter().for_each(|&tid| ptrace::interrupt(tid).expect("interrupts"));
+        running.retain(|&tid| match ptrace::interrupt(tid) {
+            // It has ended since.
+            Err(Errno::ESRCH) => false,
+            interrupted => interrupted.is_ok(),
+        });
         let mut stopped = Vec::new();
         while !running.is_empty() {
             match self.wait(None).expect("it does not end now") {
@@ -90,6 +94,7 @@ impl Trace {
                     running.retain(|&other| other != tid);
                     stopped.push(tid);
                 }
+                WaitStatus::Exited(tid, _) => running.retain(|&other| other != tid),
                 status => self.go_on(status),
             }
         }
