@@ -40,6 +40,9 @@ use crate::record::Record;
 /// What the service manager waits beyond the time that the stop has: then the daemon has ended itself.
 const AFTER_DEADLINE: Duration = Duration::from_secs(5);
 
+/// The service manager sends SIGUSR1 and then SIGTERM at a restart. Pending together, they arrive in any order.
+const TOGETHER: Duration = Duration::from_millis(50);
+
 /// A daemon that takes events. What it holds is given back in this order.
 pub struct Running<'a> {
     woken: Woken,
@@ -112,7 +115,7 @@ impl<'a> Running<'a> {
             store: last_run.store.clone(),
             limits: in_force,
         };
-        let taken_over = last_run.connections.len() + last_run.unknown.len();
+        let taken_over = last_run.connections.len();
         if taken_over > 0 {
             tracing::info!("{taken_over} connections of the last run go on");
         }
@@ -178,7 +181,10 @@ impl<'a> Running<'a> {
                 None => {}
                 Some(Wake::Hangup) => self.reload.run(&self.engine),
                 Some(Wake::Stop(signal)) => {
-                    return Ending::drain(signal);
+                    return match self.woken.next(Some(TOGETHER)) {
+                        Some(Wake::HandOver) => Ending::hand_over("SIGUSR1"),
+                        _ => Ending::drain(signal),
+                    };
                 }
                 Some(Wake::Decommission { reason, uid }) => {
                     let decommission = Some((reason, uid));

@@ -34,7 +34,7 @@ pub struct Lines {
     /// Something that is not blank was seen.
     started: bool,
     /// The client asked for acks.
-    acks: bool,
+    pub acks: bool,
 }
 
 /// What came out of some lines.

@@ -19,7 +19,7 @@ use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
 use super::{Shared, Stop, answers, check};
 use crate::engine::{Receipt, Stopped, Submission};
-use crate::kept::{Place, Resumed, Slot};
+use crate::kept::{Mark, Place, Resumed, Slot};
 use crate::record::Record;
 
 /// Bytes that one read takes at most.
@@ -63,14 +63,14 @@ impl Connection {
         (json, uid): (String, u32),
         resumed: Resumed,
     ) -> Self {
-        let Resumed { place, held, acks, mark, replies } = resumed;
+        let Resumed { place, held, mark, replies } = resumed;
         let ack = mark.ack.map(|ack| (ack.line, Receipt { seq: ack.seq, mac: ack.mac }));
         Self {
             stream,
             peer: Peer { json: json.into(), uid },
             framer: Framer::resume(held, place.partial.len, place.partial.over),
-            lines: Lines::resume(place.lines, acks),
-            outbox: if acks { Outbox::resume(replies, ack) } else { Outbox::kept() },
+            lines: Lines::resume(place.lines, place.acks),
+            outbox: if place.acks { Outbox::resume(replies, ack) } else { Outbox::kept() },
             position: place.consumed,
             tape: Some(Tape::new(slot, place)),
         }
@@ -252,7 +252,7 @@ impl Reader<'_> {
     /// Waits while the writer's queue is full: meanwhile nothing is read.
     async fn hand_over(&mut self, batch: Batch) -> Result<(), Stopped> {
         if batch.greeted {
-            self.greet();
+            self.replies.greet(&self.shared.context.log_id);
         }
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
@@ -261,9 +261,9 @@ impl Reader<'_> {
             let submission = self.submission(batch);
             self.shared.context.submitter.submit(submission).await?;
         }
-        let (end, lines) = (self.lines_end(), self.lines.count);
+        let (end, lines, acks) = (self.lines_end(), self.lines.count, self.lines.acks);
         if let Some(tape) = &mut self.tape {
-            tape.step(end, lines);
+            tape.step(end, lines, acks);
         }
         if self.turn >= TURN || !self.rest.is_empty() {
             self.turn = 0;
@@ -272,17 +272,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn greet(&self) {
-        self.replies.greet(&self.shared.context.log_id);
-        if let Some(tape) = &self.tape
-            && let Err(error) = tape.slot().set_acks()
-        {
-            tracing::warn!(%error, "that a client wants acks will not outlive this process");
-        }
-    }
-
     fn submission(&mut self, batch: Batch) -> Submission {
-        let mark = (self.lines_end(), self.lines.count);
+        let Lines { count: lines, acks, .. } = self.lines;
+        let mark = Mark { position: self.lines_end(), lines, acks, ack: None };
         let on_commit = self.replies.expect(&batch.rejects, batch.last);
         let (origin, on_commit) = match &mut self.tape {
             Some(tape) => {

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use super::peer::Peer;
 use super::rejects::Rejects;
 use super::socket::Socket;
 use super::{Context, Shared, Stop};
-use crate::kept::{LastRun, Slot};
+use crate::kept::{LastRun, Left, Slot};
 
 /// How long to wait for a file descriptor or memory before the next try.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -40,12 +39,8 @@ pub async fn serve(
         connections: JoinSet::new(),
         short: false,
     };
-    for (slot, fd) in last_run.connections {
-        room.resume(slot, fd);
-    }
-    for fd in last_run.unknown {
-        let reason = "the memory of the last run's connections is gone";
-        room.adopt(fd.into(), Some(reason.into()));
+    for left in last_run.connections {
+        room.resume(left);
     }
     let how = tokio::select! {
         biased;
@@ -93,7 +88,7 @@ impl Room {
                 }
                 Ok(()) = self.limits.changed() => {}
                 accepted = listener.accept(), if !full => match accepted {
-                    Ok((stream, _)) => self.welcome(stream, None),
+                    Ok((stream, _)) => self.welcome(stream),
                     Err(error) => self.accept_failed(error).await,
                 },
             }
@@ -109,22 +104,28 @@ impl Room {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 accepted => accepted?,
             };
-            self.adopt(stream, None);
+            if let Some(stream) = registered(stream) {
+                self.welcome(stream);
+            }
         }
         Ok(())
     }
 
-    /// Begins with a connection. `replayed` says why more of it may be stored than this run knows of.
-    fn welcome(&mut self, stream: UnixStream, replayed: Option<String>) {
+    fn welcome(&mut self, stream: UnixStream) {
         if self.short {
             tracing::info!("connections are accepted again");
             self.short = false;
         }
         self.shared.context.metrics.connections_accepted.add(1);
-        let (shared, stop) = (self.shared.clone(), self.stopping.clone());
         // At once: until it is kept, a kill loses it.
-        let store = shared.context.store.as_ref();
+        let store = self.shared.context.store.as_ref();
         let slot = store.and_then(|store| block_in_place(|| store.keep(&stream)));
+        self.begin(stream, slot, None);
+    }
+
+    /// Begins with a connection. `replayed` says why more of it may be stored than this run knows of.
+    fn begin(&mut self, stream: UnixStream, slot: Option<Slot>, replayed: Option<String>) {
+        let (shared, stop) = (self.shared.clone(), self.stopping.clone());
         self.spawn(async move {
             match Peer::of(&stream).await {
                 Ok(peer) => {
@@ -142,31 +143,22 @@ impl Room {
     }
 
     /// Goes on with a connection of the last run.
-    fn resume(&mut self, slot: Slot, fd: OwnedFd) {
-        let replayed = match slot.peer() {
-            // It was accepted, but nothing was read.
-            Ok(None) => None,
-            Ok(Some(peer)) => match slot.resume(&fd) {
-                Ok(resumed) => {
-                    let Some(stream) = registered(fd.into()) else { return };
-                    let connection = Connection::resume(stream, slot, peer, resumed);
-                    let (shared, stop) = (self.shared.clone(), self.stopping.clone());
-                    return self.spawn(async move { connection.run(&shared, stop, None).await });
-                }
-                Err(error) => Some(error.to_string()),
-            },
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(store) = &self.shared.context.store {
-            block_in_place(|| store.remove(&slot));
-        }
-        self.adopt(fd.into(), replayed);
-    }
-
-    /// Goes on with a connection of which nothing is known but what the kernel says.
-    fn adopt(&mut self, stream: std::os::unix::net::UnixStream, replayed: Option<String>) {
-        if let Some(stream) = registered(stream) {
-            self.welcome(stream, replayed);
+    fn resume(&mut self, left: Left) {
+        let Left { fd, slot, unknown } = left;
+        let resumed = slot.as_ref().map(|slot| match (&unknown, slot.peer()?) {
+            (None, Some(peer)) => slot.resume(&fd).map(|resumed| Some((peer, resumed))),
+            // One that was accepted, but not asked who it is, was not read either.
+            _ => slot.start(&fd).map(|()| None),
+        });
+        let Some(stream) = registered(fd.into()) else { return };
+        match (resumed.transpose(), slot) {
+            (Ok(Some(Some((peer, resumed)))), Some(slot)) => {
+                let connection = Connection::resume(stream, slot, peer, resumed);
+                let (shared, stop) = (self.shared.clone(), self.stopping.clone());
+                self.spawn(async move { connection.run(&shared, stop, None).await });
+            }
+            (Ok(_), slot) => self.begin(stream, slot, unknown),
+            (Err(error), slot) => self.begin(stream, slot, Some(error.to_string())),
         }
     }
 

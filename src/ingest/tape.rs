@@ -35,6 +35,8 @@ struct Step {
     end: u64,
     /// Event lines up to there.
     lines: u64,
+    /// The client has asked for acks before it.
+    acks: bool,
     /// Submissions that must be committed first.
     after: u64,
 }
@@ -75,7 +77,7 @@ impl Tape {
     pub fn submit(
         &mut self,
         start: (u64, u64),
-        mark: (u64, u64),
+        mark: Mark,
         line: Option<u64>,
         then: OnCommit,
     ) -> (Origin, OnCommit) {
@@ -90,15 +92,15 @@ impl Tape {
             }
             then(result);
         });
-        (self.slot.origin(start.0, start.1), on_commit)
+        (self.slot.origin(start.0, start.1, mark.acks), on_commit)
     }
 
     /// All bytes before `end` are lines that were dealt with; `lines` event lines up to there.
-    pub fn step(&mut self, end: u64, lines: u64) {
+    pub fn step(&mut self, end: u64, lines: u64, acks: bool) {
         if self.steps.back().is_some_and(|step| step.end == end) || end <= self.place.consumed {
             return;
         }
-        self.steps.push_back(Step { end, lines, after: self.submitted });
+        self.steps.push_back(Step { end, lines, acks, after: self.submitted });
     }
 
     /// Consumes what is durable.
@@ -107,8 +109,8 @@ impl Tape {
         let durable = self.steps.iter().take_while(|step| step.after <= committed).count();
         let last = self.steps.drain(..durable).next_back();
         match last {
-            Some(Step { end, lines, .. }) => {
-                self.consume(stream, Place { consumed: end, lines, ..Place::default() })
+            Some(Step { end, lines, acks, .. }) => {
+                self.consume(stream, Place { consumed: end, lines, acks, ..Place::default() })
             }
             None => Ok(()),
         }
@@ -161,12 +163,12 @@ impl Tape {
 }
 
 /// Notes up to where lines are durable.
-fn note(slot: &Slot, (position, lines): (u64, u64), ack: Option<(u64, Receipt)>) {
+fn note(slot: &Slot, mark: Mark, ack: Option<(u64, Receipt)>) {
     let ack = match ack {
         Some((line, Receipt { seq, mac })) => Some(Ack { line, seq, mac }),
         None => slot.mark().ok().and_then(|mark| mark.ack),
     };
-    if let Err(error) = slot.set_mark(Mark { position, lines, ack }) {
+    if let Err(error) = slot.set_mark(Mark { ack, ..mark }) {
         tracing::warn!(%error, "what is durable could not be noted: a kill now may store it twice");
     }
 }

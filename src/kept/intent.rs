@@ -14,7 +14,7 @@ const ACCEPTED: u32 = 1 << 31;
 /// Bytes of the header: half, length, first sequence number, number of lines, mac.
 const HEADER: usize = 88;
 /// Bytes of a submission before its items.
-const SUBMISSION: usize = 40;
+const SUBMISSION: usize = 44;
 
 /// One line of a submission, as the intent knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ impl Promise {
     ) {
         self.body.extend_from_slice(&origin.slot.to_le_bytes());
         self.body.extend_from_slice(&(items.len() as u32).to_le_bytes());
+        self.body.extend_from_slice(&u32::from(origin.acks).to_le_bytes());
         for n in [origin.session, origin.start, origin.lines, first] {
             self.body.extend_from_slice(&n.to_le_bytes());
         }
@@ -110,9 +111,9 @@ impl Memory {
     fn mark_stored(&self, mut body: &[u8], first: u64, stored: &[[u8; 64]]) -> io::Result<()> {
         while body.len() >= SUBMISSION {
             let mut take = Take(body);
-            let (slot, items) = (take.u32(), take.u32() as usize);
+            let (slot, items, acks) = (take.u32(), take.u32() as usize, take.u32() != 0);
             let (session, start, lines, at) = (take.u64(), take.u64(), take.u64(), take.u64());
-            let origin = Origin { slot, session, start, lines };
+            let origin = Origin { slot, session, start, lines, acks };
             let split = (items * 8).min(take.0.len());
             let (items, rest) = take.0.split_at(split);
             body = rest;
@@ -153,7 +154,7 @@ fn mark_of(origin: Origin, at: u64, items: &[u8], stored: &[[u8; 64]]) -> Option
             ack = Some(Ack { line, seq: at + nth as u64, mac: *mac });
         }
         let position = origin.start + u64::from(end & !ACCEPTED);
-        mark = Some(Mark { position, lines: line, ack });
+        mark = Some(Mark { position, lines: line, acks: origin.acks, ack });
     }
     mark
 }
@@ -167,6 +168,11 @@ mod tests {
         ends.iter().map(|&(end, line, accepted)| Intended { end, line, accepted })
     }
 
+    fn admit(memory: &Arc<Memory>) -> Slot {
+        let (socket, _) = std::os::unix::net::UnixStream::pair().expect("pair");
+        memory.admit(9, &socket).expect("written").expect("room")
+    }
+
     fn mac(n: u8) -> [u8; 64] {
         [n; 64]
     }
@@ -174,12 +180,12 @@ mod tests {
     /// Two connections; a batch of lines 10, 11, 12 of the first and 13 of the second is promised.
     fn promised() -> (Arc<Memory>, [Slot; 2]) {
         let memory = Memory::create().expect("memory");
-        let slot = || memory.admit(9).expect("written").expect("room");
+        let slot = || admit(&memory);
         let slots = [slot(), slot()];
         let mut promise = Promise::new(memory.clone());
         let first = [(5, 1, true), (9, 2, false), (20, 4, true)];
-        promise.add(slots[0].origin(100, 7), 10, items(&first));
-        promise.add(slots[1].origin(0, 0), 13, items(&[(3, 1, true)]));
+        promise.add(slots[0].origin(100, 7, true), 10, items(&first));
+        promise.add(slots[1].origin(0, 0, true), 13, items(&[(3, 1, true)]));
         promise.make(10, 4, &mac(10)).expect("written");
         (memory, slots)
     }
@@ -198,9 +204,9 @@ mod tests {
     fn lines_that_the_ledger_has_are_durable_and_the_others_are_not() {
         let expected = |position, lines, line, seq| {
             let ack = Some(Ack { line, seq, mac: mac(seq as u8) });
-            Mark { position, lines, ack }
+            Mark { position, lines, acks: true, ack }
         };
-        let none = Mark { position: 0, lines: 0, ack: None };
+        let none = Mark { position: 0, lines: 0, acks: false, ack: None };
         for (stored, first, second) in [
             (&[10, 11, 12, 13][..], expected(120, 11, 11, 12), expected(3, 1, 1, 13)),
             (&[10, 11, 12], expected(120, 11, 11, 12), none),
@@ -222,7 +228,7 @@ mod tests {
     fn an_intent_says_nothing_about_the_next_connection_in_its_slot() {
         let (memory, [slot, _other]) = promised();
         slot.release();
-        let next = memory.admit(9).expect("written").expect("room");
+        let next = admit(&memory);
         settle(&memory, &[10, 11, 12, 13]);
         assert_eq!(next.mark().expect("read").position, 0);
     }
@@ -230,7 +236,7 @@ mod tests {
     #[test]
     fn a_mark_is_never_lowered() {
         let (memory, [slot, _other]) = promised();
-        let later = Mark { position: 500, lines: 50, ack: None };
+        let later = Mark { position: 500, lines: 50, acks: false, ack: None };
         slot.set_mark(later).expect("written");
         settle(&memory, &[10, 11, 12, 13]);
         assert_eq!(slot.mark().expect("read"), later);

@@ -16,10 +16,18 @@ pub struct LastRun {
     pub memory: Option<Arc<Memory>>,
     /// Where connections are kept.
     pub store: Option<Store>,
-    /// Those of the last run.
-    pub connections: Vec<(Slot, OwnedFd)>,
-    /// Those of which the memory knows nothing. They are not in the store any more.
-    pub unknown: Vec<OwnedFd>,
+    /// The connections that it held.
+    pub connections: Vec<Left>,
+}
+
+/// A connection that was left to this run.
+pub struct Left {
+    /// Its socket.
+    pub fd: OwnedFd,
+    /// Its slot; none if it ends with this process.
+    pub slot: Option<Slot>,
+    /// Why it is not known how far it had come, if it is not.
+    pub unknown: Option<String>,
 }
 
 impl LastRun {
@@ -31,7 +39,7 @@ impl LastRun {
             match (&*name, Slot::number_of(&name)) {
                 (EVENTS, _) => last.listener = Some(fd),
                 (STATE, _) => state = Some(fd),
-                (_, Some(number)) => sockets.push((name, number, fd)),
+                (_, Some(number)) => sockets.push((number, fd)),
                 (_, None) => {
                     tracing::warn!(
                         "the service manager passed {name:?}, which is not the daemon's: it is closed"
@@ -49,25 +57,29 @@ impl LastRun {
             }
         });
         let knows = known.is_some();
-        let memory = match known.map_or_else(Memory::create, Ok) {
-            Ok(memory) => memory,
-            Err(error) => {
-                tracing::warn!(%error, "connections will not outlive this process");
-                last.unknown = sockets.into_iter().map(|(_, _, fd)| fd).collect();
-                return last;
-            }
-        };
-        for (name, number, fd) in sockets {
-            match memory.claim(number) {
-                Some(slot) => last.connections.push((slot, fd)),
-                None => {
-                    store::remove(&name);
-                    last.unknown.push(fd);
-                }
-            }
-        }
+        let memory = known.map_or_else(Memory::create, Ok);
+        let memory = memory.inspect_err(|error| {
+            tracing::warn!(%error, "connections will not outlive this process");
+        });
+        let left = |(number, fd)| Left::of(memory.as_ref().ok(), number, fd);
+        last.connections = sockets.into_iter().map(left).collect();
+        let Ok(memory) = memory else { return last };
         last.store = Store::open(&memory, knows);
         last.memory = last.store.is_some().then_some(memory);
         last
+    }
+}
+
+impl Left {
+    fn of(memory: Option<&Arc<Memory>>, number: u32, fd: OwnedFd) -> Self {
+        let gone = || Some("the memory of the last run is gone".to_owned());
+        let Some(memory) = memory else { return Self { fd, slot: None, unknown: gone() } };
+        match memory.claim(number, &fd) {
+            Ok(Some((slot, known))) => {
+                Self { fd, slot: Some(slot), unknown: if known { None } else { gone() } }
+            }
+            Ok(None) => Self { fd, slot: None, unknown: gone() },
+            Err(error) => Self { fd, slot: None, unknown: Some(error.to_string()) },
+        }
     }
 }

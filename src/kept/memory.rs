@@ -64,7 +64,11 @@ impl Memory {
     }
 
     /// A slot for a new connection, one of the first `room`; none while they are all used.
-    pub fn admit(self: &Arc<Self>, room: u32) -> Result<Option<Slot>, KeptError> {
+    pub fn admit(
+        self: &Arc<Self>,
+        room: u32,
+        socket: &impl AsFd,
+    ) -> Result<Option<Slot>, KeptError> {
         let number = {
             let mut used = self.used();
             let free = used.iter().take(room as usize).position(|used| !used);
@@ -72,23 +76,32 @@ impl Memory {
             used[free] = true;
             free as u32
         };
-        let session = getrandom::u64().map_err(io::Error::from)?.max(1);
-        let slot = Slot { memory: self.clone(), number, session };
-        slot.set_identity(Identity { session, ..Identity::default() })?;
-        Ok(Some(slot))
+        Ok(Some(self.begin(number, socket)?))
     }
 
-    /// The slot of a connection of the run before; none if nothing is known of it, or if it was taken already.
-    pub fn claim(self: &Arc<Self>, number: u32) -> Option<Slot> {
-        if number >= SLOTS {
-            return None;
+    /// The slot with this number for a connection that the store holds under its name; whether anything is known of
+    /// the connection. None if another one has it.
+    pub fn claim(
+        self: &Arc<Self>,
+        number: u32,
+        socket: &impl AsFd,
+    ) -> Result<Option<(Slot, bool)>, KeptError> {
+        if number >= SLOTS || std::mem::replace(&mut self.used()[number as usize], true) {
+            return Ok(None);
         }
-        let session = self.identity(number).ok()?.session;
-        let mut used = self.used();
-        if session == 0 || std::mem::replace(&mut used[number as usize], true) {
-            return None;
+        let Identity { session, inode, .. } = self.identity(number)?;
+        if session != 0 && inode == inode_of(socket)? {
+            return Ok(Some((Slot { memory: self.clone(), number, session }, true)));
         }
-        Some(Slot { memory: self.clone(), number, session })
+        Ok(Some((self.begin(number, socket)?, false)))
+    }
+
+    fn begin(self: &Arc<Self>, number: u32, socket: &impl AsFd) -> Result<Slot, KeptError> {
+        let session = getrandom::u64().map_err(io::Error::from)?.max(1);
+        let slot = Slot { memory: self.clone(), number, session };
+        slot.clear()?;
+        slot.set_identity(Identity { session, inode: inode_of(socket)?, uid: 0 })?;
+        Ok(slot)
     }
 
     pub(super) fn identity(&self, number: u32) -> io::Result<Identity> {
@@ -150,8 +163,8 @@ impl Slot {
     }
 
     /// Where a submission comes from whose first byte is at `start`, behind so many event lines.
-    pub fn origin(&self, start: u64, lines: u64) -> Origin {
-        Origin { slot: self.number, session: self.session, start, lines }
+    pub fn origin(&self, start: u64, lines: u64, acks: bool) -> Origin {
+        Origin { slot: self.number, session: self.session, start, lines, acks }
     }
 
     fn set_identity(&self, identity: Identity) -> io::Result<()> {
@@ -178,16 +191,6 @@ impl Slot {
         let peer = String::from_utf8(peer).map_err(io::Error::other)?;
         let uid = self.memory.identity(self.number)?.uid;
         Ok((!peer.is_empty()).then_some((peer, uid)))
-    }
-
-    /// The client asked for acks.
-    pub fn set_acks(&self) -> io::Result<()> {
-        self.set_identity(Identity { acks: true, ..self.memory.identity(self.number)? })
-    }
-
-    /// Whether it did.
-    pub fn acks(&self) -> io::Result<bool> {
-        Ok(self.memory.identity(self.number)?.acks)
     }
 
     /// Up to where lines are durable.
@@ -252,58 +255,80 @@ impl Slot {
 
     /// The connection is over, and no longer in the service manager's store: the slot is free again.
     pub fn release(&self) {
-        let (page, areas) = (layout::page(self.number), layout::areas(self.number));
-        let cleared = self.memory.clear(page, layout::PAGE);
-        if let Err(error) = cleared.and_then(|()| self.memory.clear(areas, layout::AREAS_LEN)) {
+        if let Err(error) = self.clear() {
             // It stays used: a page that was not cleared would speak for the next connection.
             return tracing::warn!(%error, "a slot of the connections' memory could not be cleared");
         }
         self.memory.used()[self.number as usize] = false;
     }
+
+    fn clear(&self) -> io::Result<()> {
+        self.memory.clear(layout::page(self.number), layout::PAGE)?;
+        self.memory.clear(layout::areas(self.number), layout::AREAS_LEN)
+    }
+}
+
+fn inode_of(socket: &impl AsFd) -> io::Result<u64> {
+    Ok(nix::sys::stat::fstat(socket)?.st_ino)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixStream;
+
+    fn sockets() -> (UnixStream, UnixStream) {
+        UnixStream::pair().expect("pair")
+    }
 
     #[test]
     fn what_a_slot_was_told_is_there_for_the_next_run() {
-        let memory = Memory::create().expect("memory");
-        let slot = memory.admit(1).expect("written").expect("room");
+        let (memory, (socket, other)) = (Memory::create().expect("memory"), sockets());
+        let slot = memory.admit(1, &socket).expect("written").expect("room");
         slot.set_peer("{\"pid\":1}", 7).expect("written");
         let partial = Partial { area: 1, over: false, held: 4, len: 4 };
         let place = Place { consumed: 9, lines: 1, partial, ..Place::default() };
         slot.write_partial(1, 0, b"half").expect("written");
         slot.set_place(place).expect("written");
-        slot.set_acks().expect("written");
         slot.set_replies(b"reply").expect("written");
         let (name, fd) = (slot.name(), memory.as_fd().try_clone_to_owned().expect("fd"));
         drop((slot, memory));
 
         let memory = Memory::open(fd).expect("the same layout");
         let number = Slot::number_of(&name).expect("a slot's name");
-        let slot = memory.claim(number).expect("known");
-        assert!(memory.claim(number).is_none(), "taken");
+        let (slot, known) = memory.claim(number, &socket).expect("read").expect("free");
+        assert!(known && memory.claim(number, &other).expect("read").is_none(), "taken");
         assert_eq!(slot.peer().expect("read"), Some(("{\"pid\":1}".into(), 7)));
         assert_eq!(slot.place().expect("read"), place);
         assert_eq!(slot.partial(partial).expect("read"), b"half");
-        assert!(slot.acks().expect("read"));
         assert_eq!(slot.take_replies().expect("read"), b"reply");
         assert_eq!(slot.take_replies().expect("read"), b"");
     }
 
     #[test]
-    fn a_released_slot_knows_nothing_of_the_connection_before() {
-        let memory = Memory::create().expect("memory");
-        let slot = memory.admit(1).expect("written").expect("room");
-        assert!(memory.admit(1).expect("read").is_none(), "no more room");
-        slot.set_place(Place { consumed: 9, ..Place::default() }).expect("written");
-        let number = slot.number;
+    fn a_slot_knows_nothing_of_the_connection_before() {
+        let (memory, (socket, other)) = (Memory::create().expect("memory"), sockets());
+        let told = |slot: &Slot| {
+            slot.set_peer("{}", 7).expect("written");
+            slot.set_place(Place { consumed: 9, ..Place::default() }).expect("written");
+        };
+        let slot = memory.admit(1, &socket).expect("written").expect("room");
+        assert!(memory.admit(1, &other).expect("read").is_none(), "no more room");
+        told(&slot);
         slot.release();
-        assert!(memory.claim(number).is_none());
-        let next = memory.admit(1).expect("written").expect("room");
+        let next = memory.admit(1, &other).expect("written").expect("room");
+        assert_eq!((next.number, next.place().expect("read")), (slot.number, Place::default()));
         assert_eq!(next.peer().expect("read"), None);
-        assert_eq!((next.number, next.place().expect("read")), (number, Place::default()));
+
+        told(&next);
+        let fd = memory.as_fd().try_clone_to_owned().expect("fd");
+        let memory = Memory::open(fd).expect("the same layout");
+        let (stale, known) = memory.claim(next.number, &socket).expect("read").expect("free");
+        assert!(!known, "another socket under its name");
+        assert_eq!(
+            (stale.peer().expect("read"), stale.place().expect("read")),
+            (None, Place::default())
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod resume;
 pub mod store;
 
 pub use intent::{Intended, Promise};
-pub use last_run::LastRun;
+pub use last_run::{LastRun, Left};
 pub use memory::{KeptError, Memory, Slot};
 pub use notes::{Ack, Identity, Mark, Origin, Partial, Place};
 pub use resume::Resumed;

@@ -6,10 +6,10 @@
 pub struct Identity {
     /// Different for each connection, never 0.
     pub session: u64,
+    /// The socket's inode: what the store holds under the slot's name may be another one.
+    pub inode: u64,
     /// Its peer's user.
     pub uid: u32,
-    /// It asked for acks.
-    pub acks: bool,
 }
 
 /// Where the lines of a submission come from.
@@ -23,6 +23,8 @@ pub struct Origin {
     pub start: u64,
     /// Event lines before it.
     pub lines: u64,
+    /// The client has asked for acks.
+    pub acks: bool,
 }
 
 /// Up to where a connection's lines are durable.
@@ -32,6 +34,8 @@ pub struct Mark {
     pub position: u64,
     /// Event lines up to there.
     pub lines: u64,
+    /// The client has asked for acks before it.
+    pub acks: bool,
     /// The last of them that was accepted, and its receipt: seq and mac.
     pub ack: Option<Ack>,
 }
@@ -54,6 +58,8 @@ pub struct Place {
     pub consumed: u64,
     /// Event lines up to there.
     pub lines: u64,
+    /// The client has asked for acks before it.
+    pub acks: bool,
     /// The line that position is in the middle of.
     pub partial: Partial,
     /// Bytes that are to be consumed to get there; 0 once that is done.
@@ -126,17 +132,17 @@ impl Take<'_> {
 
 impl Identity {
     /// Bytes of one.
-    pub const LEN: usize = 16;
+    pub const LEN: usize = 20;
 
     /// Its bytes.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
-        Put::new().u64(self.session).u32(self.uid).u32(u32::from(self.acks)).bytes
+        Put::new().u64(self.session).u64(self.inode).u32(self.uid).bytes
     }
 
     /// From its bytes.
     pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
         let mut take = Take(bytes);
-        Self { session: take.u64(), uid: take.u32(), acks: take.u32() != 0 }
+        Self { session: take.u64(), inode: take.u64(), uid: take.u32() }
     }
 }
 
@@ -146,9 +152,9 @@ impl Mark {
 
     /// Its bytes.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
-        let put = Put::new().u64(self.position).u64(self.lines);
+        let put = Put::new().u64(self.position).u64(self.lines).u32(u32::from(self.acks));
         match self.ack {
-            Some(ack) => put.u64(1).u64(ack.line).u64(ack.seq).put(&ack.mac).bytes,
+            Some(ack) => put.u32(1).u64(ack.line).u64(ack.seq).put(&ack.mac).bytes,
             None => put.bytes,
         }
     }
@@ -156,9 +162,10 @@ impl Mark {
     /// From its bytes.
     pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
         let mut take = Take(bytes);
-        let (position, lines, has_ack) = (take.u64(), take.u64(), take.u64() != 0);
+        let (position, lines) = (take.u64(), take.u64());
+        let (acks, has_ack) = (take.u32() != 0, take.u32() != 0);
         let ack = Ack { line: take.u64(), seq: take.u64(), mac: take.take() };
-        Self { position, lines, ack: has_ack.then_some(ack) }
+        Self { position, lines, acks, ack: has_ack.then_some(ack) }
     }
 }
 
@@ -169,7 +176,7 @@ impl Place {
     /// Its bytes.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
         let Partial { area, over, held, len } = self.partial;
-        let flags = u32::from(area & 1) | u32::from(over) << 1;
+        let flags = u32::from(area & 1) | u32::from(over) << 1 | u32::from(self.acks) << 2;
         let put = Put::new().u64(self.consumed).u64(self.lines).u64(len);
         put.u32(held).u32(flags).u32(self.pending).u32(self.peeked).bytes
     }
@@ -180,7 +187,7 @@ impl Place {
         let (consumed, lines, len) = (take.u64(), take.u64(), take.u64());
         let (held, flags, pending, peeked) = (take.u32(), take.u32(), take.u32(), take.u32());
         let partial = Partial { area: (flags & 1) as u8, over: flags & 2 != 0, held, len };
-        Self { consumed, lines, partial, pending, peeked }
+        Self { consumed, lines, acks: flags & 4 != 0, partial, pending, peeked }
     }
 }
 
@@ -194,13 +201,13 @@ mod tests {
         fn notes_are_read_as_they_were_written(
             a: u64, b: u64, c: u64, d: u32, e: u32, area in 0u8..2, flag: bool, digit: u8,
         ) {
-            let identity = Identity { session: a, uid: d, acks: flag };
+            let identity = Identity { session: a, inode: b, uid: d };
             prop_assert_eq!(Identity::from_bytes(&identity.to_bytes()), identity);
             let ack = flag.then_some(Ack { line: c, seq: a ^ b, mac: [digit; 64] });
-            let mark = Mark { position: a, lines: b, ack };
+            let mark = Mark { position: a, lines: b, acks: !flag, ack };
             prop_assert_eq!(Mark::from_bytes(&mark.to_bytes()), mark);
             let partial = Partial { area, over: flag, held: d, len: c };
-            let place = Place { consumed: a, lines: b, partial, pending: e, peeked: d ^ e };
+            let place = Place { consumed: a, lines: b, acks: flag, partial, pending: e, peeked: d ^ e };
             prop_assert_eq!(Place::from_bytes(&place.to_bytes()), place);
         }
     }

@@ -18,9 +18,7 @@ pub struct Resumed {
     pub place: Place,
     /// What is held of the line that it is in the middle of.
     pub held: Vec<u8>,
-    /// The client asked for acks; it may have missed the last one.
-    pub acks: bool,
-    /// What it would have been acknowledged last.
+    /// What the client would have been acknowledged last; it may have missed it.
     pub mark: Mark,
     /// Replies that it has not read.
     pub replies: Vec<u8>,
@@ -63,7 +61,12 @@ impl Slot {
         if mark.position > 0 && mark.position >= place.consumed {
             let pending =
                 u32::try_from(mark.position - place.consumed).map_err(io::Error::other)?;
-            place = Place { consumed: mark.position, lines: mark.lines, ..Place::default() };
+            place = Place {
+                consumed: mark.position,
+                lines: mark.lines,
+                acks: mark.acks,
+                ..Place::default()
+            };
             setsockopt(socket, PeekOffset, &(pending as i32))?;
             self.consume(socket, place, pending, pending)?;
         }
@@ -71,7 +74,6 @@ impl Slot {
         Ok(Resumed {
             place,
             held: self.partial(place.partial)?,
-            acks: self.acks()?,
             mark,
             replies: self.take_replies()?,
         })
@@ -112,7 +114,7 @@ mod tests {
     fn peeked(bytes: &[u8]) -> Kept {
         let (mut theirs, ours) = UnixStream::pair().expect("pair");
         let memory = Memory::create().expect("memory");
-        let slot = memory.admit(1).expect("written").expect("room");
+        let slot = memory.admit(1, &ours).expect("written").expect("room");
         slot.start(&ours).expect("peek offset");
         theirs.write_all(bytes).expect("room");
         let mut buffer = vec![0; bytes.len()];
@@ -131,7 +133,12 @@ mod tests {
     }
 
     fn mark(position: u64, lines: u64) -> Mark {
-        Mark { position, lines, ack: Some(Ack { line: lines, seq: 1, mac: [b'0'; 64] }) }
+        Mark {
+            position,
+            lines,
+            acks: false,
+            ack: Some(Ack { line: lines, seq: 1, mac: [b'0'; 64] }),
+        }
     }
 
     #[test]
@@ -163,7 +170,7 @@ mod tests {
     fn urgent_bytes_are_read_and_consumed_in_their_place() {
         let (theirs, ours) = UnixStream::pair().expect("pair");
         let memory = Memory::create().expect("memory");
-        let slot = memory.admit(1).expect("written").expect("room");
+        let slot = memory.admit(1, &ours).expect("written").expect("room");
         slot.start(&ours).expect("peek offset");
         for (bytes, flags) in [(&b"a"[..], MsgFlags::empty()), (b"\n", MsgFlags::MSG_OOB)] {
             send(theirs.as_raw_fd(), bytes, flags).expect("room");

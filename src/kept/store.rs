@@ -39,7 +39,7 @@ impl Store {
     /// Keeps a new connection; none if there is no room or the service manager does not take it. A kill between
     /// accept(2) and this is the one moment at which a connection is lost.
     pub fn keep(&self, socket: &impl AsFd) -> Option<Slot> {
-        let slot = match self.memory.admit(self.room) {
+        let slot = match self.memory.admit(self.room, socket) {
             Ok(slot) => slot?,
             Err(error) => {
                 tracing::warn!(%error, "a connection will not outlive this process");
