@@ -33,7 +33,8 @@ if [ -n "$4" ]; then
     mount -o loop "$2/log.img" "$2/log"
     log=--bind=$2/log:/var/log/auditlogd
 fi
-exec systemd-nspawn --quiet --register=no --keep-unit --private-network --console=pipe --hostname=testhost \
+# Without these calls there is no landlock inside.
+exec systemd-nspawn --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' --quiet --register=no --keep-unit --private-network --console=pipe --hostname=testhost \
     --directory="$2/root" --bind-ro="$3:/usr/local/bin/systemd-tests" ${log:+"$log"} --boot
 "#;
 
