@@ -8,6 +8,7 @@ mod init;
 mod journal;
 mod notify;
 mod options;
+mod parts;
 mod reload;
 mod running;
 mod sandbox;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::journal::Journal;
-use super::running::ingest_limits;
+use super::parts::ingest_limits;
 use super::sandbox::Sandbox;
 use super::signals::Waker;
 use super::status_line::StatusLine;
