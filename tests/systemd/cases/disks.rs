@@ -26,7 +26,7 @@ struct Frozen(Child);
 impl Frozen {
     fn freeze(container: &Container) -> Self {
         let script = format!(
-            "trap 'fsfreeze --unfreeze {LOG}' EXIT; fsfreeze --freeze {LOG}; echo; exec 1>&-; cat"
+            "trap 'fsfreeze --unfreeze {LOG}' EXIT; fsfreeze --freeze {LOG}; echo; exec 1>&-; cat >/dev/null"
         );
         let mut child = container
             .mounts(&["sh", "-c", &script])
