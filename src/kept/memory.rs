@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -91,14 +92,14 @@ impl Memory {
         }
         let Identity { session, inode, .. } = self.identity(number)?;
         if session != 0 && inode == inode_of(socket)? {
-            return Ok(Some((Slot { memory: self.clone(), number, session }, true)));
+            return Ok(Some((Slot::of(self, number, session), true)));
         }
         Ok(Some((self.begin(number, socket)?, false)))
     }
 
     fn begin(self: &Arc<Self>, number: u32, socket: &impl AsFd) -> Result<Slot, KeptError> {
         let session = getrandom::u64().map_err(io::Error::from)?.max(1);
-        let slot = Slot { memory: self.clone(), number, session };
+        let slot = Slot::of(self, number, session);
         slot.clear()?;
         slot.set_identity(Identity { session, inode: inode_of(socket)?, uid: 0 })?;
         Ok(slot)
@@ -142,15 +143,21 @@ impl Memory {
     }
 }
 
-/// One connection's part of the memory. Dropping it leaves it as it is, for the next run.
+/// One connection's part of the memory. Dropping it leaves it as it is, for the next run, unless the connection
+/// is over.
 #[derive(Debug)]
 pub struct Slot {
     memory: Arc<Memory>,
     number: u32,
     session: u64,
+    over: AtomicBool,
 }
 
 impl Slot {
+    fn of(memory: &Arc<Memory>, number: u32, session: u64) -> Self {
+        Self { memory: memory.clone(), number, session, over: AtomicBool::new(false) }
+    }
+
     /// Its name in the service manager's store.
     pub fn name(&self) -> String {
         format!("c{}", self.number)
@@ -253,18 +260,28 @@ impl Slot {
         Ok(replies)
     }
 
-    /// The connection is over, and no longer in the service manager's store: the slot is free again.
+    /// The connection is over, and no longer in the service manager's store: the slot is free again when it is
+    /// dropped. Until then a commit of its last lines may note something in it.
     pub fn release(&self) {
-        if let Err(error) = self.clear() {
-            // It stays used: a page that was not cleared would speak for the next connection.
-            return tracing::warn!(%error, "a slot of the connections' memory could not be cleared");
-        }
-        self.memory.used()[self.number as usize] = false;
+        self.over.store(true, Relaxed);
     }
 
     fn clear(&self) -> io::Result<()> {
         self.memory.clear(layout::page(self.number), layout::PAGE)?;
         self.memory.clear(layout::areas(self.number), layout::AREAS_LEN)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !*self.over.get_mut() {
+            return;
+        }
+        if let Err(error) = self.clear() {
+            // It stays used: a page that was not cleared would speak for the next connection.
+            return tracing::warn!(%error, "a slot of the connections' memory could not be cleared");
+        }
+        self.memory.used()[self.number as usize] = false;
     }
 }
 
@@ -315,9 +332,11 @@ mod tests {
         let slot = memory.admit(1, &socket).expect("written").expect("room");
         assert!(memory.admit(1, &other).expect("read").is_none(), "no more room");
         told(&slot);
+        let number = slot.number;
         slot.release();
+        drop(slot);
         let next = memory.admit(1, &other).expect("written").expect("room");
-        assert_eq!((next.number, next.place().expect("read")), (slot.number, Place::default()));
+        assert_eq!((next.number, next.place().expect("read")), (number, Place::default()));
         assert_eq!(next.peer().expect("read"), None);
 
         told(&next);

@@ -53,8 +53,8 @@ impl Store {
         None
     }
 
-    /// The connection is over. Its slot is given away only after the service manager was told: messages arrive
-    /// in the order in which they were sent.
+    /// The connection is over. Its slot is given away only after the service manager was told, and after the last
+    /// commit of its lines: messages arrive in the order in which they were sent.
     pub fn remove(&self, slot: &Slot) {
         remove(&slot.name());
         slot.release();
