@@ -150,8 +150,14 @@ impl Room {
             // One that was accepted, but not asked who it is, was not read either.
             _ => slot.start(&fd).map(|()| None),
         });
+        let resumed = resumed.transpose();
+        if let (Err(_), Some(slot)) = (&resumed, &slot)
+            && let Err(error) = slot.restart(&fd)
+        {
+            return tracing::error!(%error, "a connection cannot be read and is left to the next run");
+        }
         let Some(stream) = registered(fd.into()) else { return };
-        match (resumed.transpose(), slot) {
+        match (resumed, slot) {
             (Ok(Some(Some((peer, resumed)))), Some(slot)) => {
                 let connection = Connection::resume(stream, slot, peer, resumed);
                 let (shared, stop) = (self.shared.clone(), self.stopping.clone());

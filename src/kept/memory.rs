@@ -77,7 +77,8 @@ impl Memory {
             used[free] = true;
             free as u32
         };
-        Ok(Some(self.begin(number, socket)?))
+        let begun = self.begin(number, socket);
+        Ok(Some(begun.inspect_err(|_| self.used()[number as usize] = false)?))
     }
 
     /// The slot with this number for a connection that the store holds under its name; whether anything is known of
@@ -100,8 +101,7 @@ impl Memory {
     fn begin(self: &Arc<Self>, number: u32, socket: &impl AsFd) -> Result<Slot, KeptError> {
         let session = getrandom::u64().map_err(io::Error::from)?.max(1);
         let slot = Slot::of(self, number, session);
-        slot.clear()?;
-        slot.set_identity(Identity { session, inode: inode_of(socket)?, uid: 0 })?;
+        slot.forget(socket)?;
         Ok(slot)
     }
 
@@ -172,6 +172,12 @@ impl Slot {
     /// Where a submission comes from whose first byte is at `start`, behind so many event lines.
     pub fn origin(&self, start: u64, lines: u64, acks: bool) -> Origin {
         Origin { slot: self.number, session: self.session, start, lines, acks }
+    }
+
+    /// What is known of the connection is nothing from here on.
+    pub(super) fn forget(&self, socket: &impl AsFd) -> io::Result<()> {
+        self.clear()?;
+        self.set_identity(Identity { session: self.session, inode: inode_of(socket)?, uid: 0 })
     }
 
     fn set_identity(&self, identity: Identity) -> io::Result<()> {
@@ -348,6 +354,15 @@ mod tests {
             (stale.peer().expect("read"), stale.place().expect("read")),
             (None, Place::default())
         );
+    }
+
+    #[test]
+    fn a_slot_that_could_not_be_written_is_free() {
+        let file = File::open("/dev/null").expect("opens");
+        let (memory, (socket, _other)) = (Arc::new(Memory::of(file.into())), sockets());
+        for _again in 0..2 {
+            assert!(memory.admit(1, &socket).is_err());
+        }
     }
 
     #[test]
