@@ -253,6 +253,9 @@ impl Reader<'_> {
     async fn hand_over(&mut self, batch: Batch) -> Result<(), Stopped> {
         if batch.greeted {
             self.replies.greet(&self.shared.context.log_id);
+            // Before the greeting is consumed: the next run would owe an answer that it knows nothing of, and the
+            // client may wait for it for ever. There is room for it, it is the first that the client is told.
+            self.replies.until_written().await;
         }
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
