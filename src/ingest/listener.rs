@@ -58,6 +58,9 @@ pub async fn serve(
         room.shared.context.metrics.connections.sub(1);
     }
     room.shared.rejects.close().await;
+    if let Some(store) = &room.shared.context.store {
+        block_in_place(|| store.flush());
+    }
 }
 
 /// A connection that the runtime knows of.
@@ -135,7 +138,7 @@ impl Room {
                 Err(error) => {
                     tracing::warn!(%error, "a connection has no peer and was closed");
                     if let (Some(store), Some(slot)) = (&shared.context.store, slot) {
-                        block_in_place(|| store.remove(&slot));
+                        store.remove(slot.into());
                     }
                 }
             }
