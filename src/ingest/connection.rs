@@ -259,9 +259,6 @@ impl Reader<'_> {
     async fn hand_over(&mut self, batch: Batch) -> Result<(), Stopped> {
         if batch.greeted {
             self.replies.greet(&self.shared.context.log_id);
-            // Before the greeting is consumed: the next run would owe an answer that it knows nothing of, and the
-            // client may wait for it for ever. There is room for it, it is the first that the client is told.
-            self.replies.until_written().await;
         }
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
@@ -318,7 +315,7 @@ impl Reader<'_> {
         if stop != Stop::HandOver && !matches!(ended, Some(End::Failed(_))) {
             // The service manager may be slow to let go of it, and the client waits for the end.
             let _closed_by_the_client = shutdown(self.stream.as_raw_fd(), Shutdown::Both);
-            return store.remove(tape.into_slot());
+            return store.remove(tape.slot().clone());
         }
         if !unsent.is_empty()
             && let Err(error) = tape.slot().set_replies(unsent)

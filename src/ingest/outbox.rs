@@ -139,11 +139,6 @@ impl Outbox {
         self.bytes = self.bytes.saturating_sub(n);
     }
 
-    /// No reply waits for the client.
-    pub fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
     /// More waits for the client than it is allowed.
     pub fn is_full(&self) -> bool {
         self.bytes > LIMIT

@@ -74,7 +74,7 @@ impl Replies {
         let mut outbox = self.lock();
         let was_full = outbox.is_full();
         outbox.written(n);
-        if outbox.is_empty() || was_full && !outbox.is_full() {
+        if was_full && !outbox.is_full() {
             self.to_read.notify_one();
         }
     }
@@ -108,13 +108,6 @@ impl Replies {
             self.to_read.notified().await;
         }
         false
-    }
-
-    /// Waits until all replies that there are were written, or the connection has to end. For the side that reads.
-    pub async fn until_written(&self) {
-        while self.ended().is_none() && !self.lock().is_empty() {
-            self.to_read.notified().await;
-        }
     }
 
     /// Waits until the connection has to end. For the side that reads.

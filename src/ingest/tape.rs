@@ -62,11 +62,6 @@ impl Tape {
         &self.slot
     }
 
-    /// The connection is over.
-    pub fn into_slot(self) -> Arc<Slot> {
-        self.slot
-    }
-
     /// Reads without consuming.
     pub fn read(&mut self, stream: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
         let n = stream.try_io(Interest::READABLE, || {
