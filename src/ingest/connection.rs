@@ -10,7 +10,6 @@ use std::sync::Arc;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::task::block_in_place;
 
 use super::batch::{Batch, Check, Desk, Lines};
 use super::framing::Framer;
@@ -316,7 +315,7 @@ impl Reader<'_> {
         if stop != Stop::HandOver && !matches!(ended, Some(End::Failed(_))) {
             // The service manager may be slow to let go of it, and the client waits for the end.
             let _closed_by_the_client = shutdown(self.stream.as_raw_fd(), Shutdown::Both);
-            return block_in_place(|| store.remove(tape.slot()));
+            return store.remove(tape.slot().clone());
         }
         if !unsent.is_empty()
             && let Err(error) = tape.slot().set_replies(unsent)

@@ -58,6 +58,9 @@ pub async fn serve(
         room.shared.context.metrics.connections.sub(1);
     }
     room.shared.rejects.close().await;
+    if let Some(store) = &room.shared.context.store {
+        block_in_place(|| store.flush());
+    }
 }
 
 /// A connection that the runtime knows of.
@@ -135,7 +138,7 @@ impl Room {
                 Err(error) => {
                     tracing::warn!(%error, "a connection has no peer and was closed");
                     if let (Some(store), Some(slot)) = (&shared.context.store, slot) {
-                        block_in_place(|| store.remove(&slot));
+                        store.remove(slot.into());
                     }
                 }
             }
@@ -150,8 +153,14 @@ impl Room {
             // One that was accepted, but not asked who it is, was not read either.
             _ => slot.start(&fd).map(|()| None),
         });
+        let resumed = resumed.transpose();
+        if let (Err(_), Some(slot)) = (&resumed, &slot)
+            && let Err(error) = slot.restart(&fd)
+        {
+            return tracing::error!(%error, "a connection cannot be read and is left to the next run");
+        }
         let Some(stream) = registered(fd.into()) else { return };
-        match (resumed.transpose(), slot) {
+        match (resumed, slot) {
             (Ok(Some(Some((peer, resumed)))), Some(slot)) => {
                 let log_id = &self.shared.context.log_id;
                 let connection = Connection::resume(stream, slot, peer, resumed, log_id);

@@ -172,3 +172,26 @@ fn note(slot: &Slot, mark: Mark, ack: Option<(u64, Receipt)>) {
         tracing::warn!(%error, "what is durable could not be noted: a kill now may store it twice");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kept::Memory;
+
+    #[test]
+    fn a_commit_that_comes_after_the_end_says_nothing_about_the_next_connection() {
+        let (socket, _theirs) = std::os::unix::net::UnixStream::pair().expect("pair");
+        let memory = Memory::create().expect("memory");
+        let admit = || memory.admit(1, &socket).expect("written");
+        let mut tape = Tape::new(admit().expect("room"), Place::default());
+        let mark = Mark { position: 500, lines: 9, acks: true, ack: None };
+        let (_origin, on_commit) = tape.submit((0, 0), mark, None, Box::new(|_| {}));
+
+        tape.slot().release();
+        drop(tape);
+        let early = admit();
+        on_commit(Ok(None));
+        let next = early.or_else(admit).expect("room after the commit");
+        assert_eq!(next.mark().expect("read").position, 0);
+    }
+}

@@ -228,6 +228,7 @@ mod tests {
     fn an_intent_says_nothing_about_the_next_connection_in_its_slot() {
         let (memory, [slot, _other]) = promised();
         slot.release();
+        drop(slot);
         let next = admit(&memory);
         settle(&memory, &[10, 11, 12, 13]);
         assert_eq!(next.mark().expect("read").position, 0);

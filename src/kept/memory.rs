@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -76,7 +77,8 @@ impl Memory {
             used[free] = true;
             free as u32
         };
-        Ok(Some(self.begin(number, socket)?))
+        let begun = self.begin(number, socket);
+        Ok(Some(begun.inspect_err(|_| self.used()[number as usize] = false)?))
     }
 
     /// The slot with this number for a connection that the store holds under its name; whether anything is known of
@@ -91,16 +93,15 @@ impl Memory {
         }
         let Identity { session, inode, .. } = self.identity(number)?;
         if session != 0 && inode == inode_of(socket)? {
-            return Ok(Some((Slot { memory: self.clone(), number, session }, true)));
+            return Ok(Some((Slot::of(self, number, session), true)));
         }
         Ok(Some((self.begin(number, socket)?, false)))
     }
 
     fn begin(self: &Arc<Self>, number: u32, socket: &impl AsFd) -> Result<Slot, KeptError> {
         let session = getrandom::u64().map_err(io::Error::from)?.max(1);
-        let slot = Slot { memory: self.clone(), number, session };
-        slot.clear()?;
-        slot.set_identity(Identity { session, inode: inode_of(socket)?, uid: 0 })?;
+        let slot = Slot::of(self, number, session);
+        slot.forget(socket)?;
         Ok(slot)
     }
 
@@ -142,15 +143,21 @@ impl Memory {
     }
 }
 
-/// One connection's part of the memory. Dropping it leaves it as it is, for the next run.
+/// One connection's part of the memory. Dropping it leaves it as it is, for the next run, unless the connection
+/// is over.
 #[derive(Debug)]
 pub struct Slot {
     memory: Arc<Memory>,
     number: u32,
     session: u64,
+    over: AtomicBool,
 }
 
 impl Slot {
+    fn of(memory: &Arc<Memory>, number: u32, session: u64) -> Self {
+        Self { memory: memory.clone(), number, session, over: AtomicBool::new(false) }
+    }
+
     /// Its name in the service manager's store.
     pub fn name(&self) -> String {
         format!("c{}", self.number)
@@ -165,6 +172,12 @@ impl Slot {
     /// Where a submission comes from whose first byte is at `start`, behind so many event lines.
     pub fn origin(&self, start: u64, lines: u64, acks: bool) -> Origin {
         Origin { slot: self.number, session: self.session, start, lines, acks }
+    }
+
+    /// What is known of the connection is nothing from here on.
+    pub(super) fn forget(&self, socket: &impl AsFd) -> io::Result<()> {
+        self.clear()?;
+        self.set_identity(Identity { session: self.session, inode: inode_of(socket)?, uid: 0 })
     }
 
     fn set_identity(&self, identity: Identity) -> io::Result<()> {
@@ -263,18 +276,28 @@ impl Slot {
         Ok(replies)
     }
 
-    /// The connection is over, and no longer in the service manager's store: the slot is free again.
+    /// The connection is over, and no longer in the service manager's store: the slot is free again when it is
+    /// dropped. Until then a commit of its last lines may note something in it.
     pub fn release(&self) {
-        if let Err(error) = self.clear() {
-            // It stays used: a page that was not cleared would speak for the next connection.
-            return tracing::warn!(%error, "a slot of the connections' memory could not be cleared");
-        }
-        self.memory.used()[self.number as usize] = false;
+        self.over.store(true, Relaxed);
     }
 
     fn clear(&self) -> io::Result<()> {
         self.memory.clear(layout::page(self.number), layout::PAGE)?;
         self.memory.clear(layout::areas(self.number), layout::AREAS_LEN)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !*self.over.get_mut() {
+            return;
+        }
+        if let Err(error) = self.clear() {
+            // It stays used: a page that was not cleared would speak for the next connection.
+            return tracing::warn!(%error, "a slot of the connections' memory could not be cleared");
+        }
+        self.memory.used()[self.number as usize] = false;
     }
 }
 
@@ -325,9 +348,11 @@ mod tests {
         let slot = memory.admit(1, &socket).expect("written").expect("room");
         assert!(memory.admit(1, &other).expect("read").is_none(), "no more room");
         told(&slot);
+        let number = slot.number;
         slot.release();
+        drop(slot);
         let next = memory.admit(1, &other).expect("written").expect("room");
-        assert_eq!((next.number, next.place().expect("read")), (slot.number, Place::default()));
+        assert_eq!((next.number, next.place().expect("read")), (number, Place::default()));
         assert_eq!(next.peer().expect("read"), None);
 
         told(&next);
@@ -339,6 +364,15 @@ mod tests {
             (stale.peer().expect("read"), stale.place().expect("read")),
             (None, Place::default())
         );
+    }
+
+    #[test]
+    fn a_slot_that_could_not_be_written_is_free() {
+        let file = File::open("/dev/null").expect("opens");
+        let (memory, (socket, _other)) = (Arc::new(Memory::of(file.into())), sockets());
+        for _again in 0..2 {
+            assert!(memory.admit(1, &socket).is_err());
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::OobInline;
 use nix::sys::socket::{MsgFlags, getsockopt, recv, setsockopt};
+use rustix::io::ioctl_fionread;
 
 use super::memory::Slot;
 use super::notes::{Mark, Place};
@@ -48,12 +49,22 @@ impl Slot {
         self.set_place(Place { pending: 0, peeked: 0, ..place })
     }
 
+    /// Begins anew at the first byte that the kernel holds, for a connection whose notes cannot be used.
+    pub fn restart(&self, socket: &impl AsFd) -> io::Result<()> {
+        self.forget(socket)?;
+        self.start(socket)
+    }
+
     /// Brings a connection of the last run to where its lines are durable.
+    ///
+    /// # Errors
+    /// Its notes cannot be read, or are not true: nothing was consumed because of them.
     pub fn resume(&self, socket: &impl AsFd) -> io::Result<Resumed> {
         let mut place = self.place()?;
         if place.pending > 0 {
             let left = getsockopt(socket, PeekOffset)?.max(0) as u32;
             let done = place.peeked.saturating_sub(left).min(place.pending);
+            must_hold(socket, place.pending - done)?;
             drain(socket, place.pending - done)?;
             place = Place { pending: 0, peeked: 0, ..place };
             self.set_place(place)?;
@@ -63,6 +74,7 @@ impl Slot {
         if mark.position > 0 && mark.position >= place.consumed {
             let pending =
                 u32::try_from(mark.position - place.consumed).map_err(io::Error::other)?;
+            must_hold(socket, pending)?;
             place = Place {
                 consumed: mark.position,
                 lines: mark.lines,
@@ -81,6 +93,17 @@ impl Slot {
             replies: self.take_replies()?,
         })
     }
+}
+
+/// What is about to be consumed must be there, or the note that says so is wrong.
+fn must_hold(socket: &impl AsFd, bytes: u32) -> io::Result<()> {
+    let held = ioctl_fionread(socket)?;
+    if held >= u64::from(bytes) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "{bytes} bytes of a connection are said to be stored, and the kernel holds {held}"
+    )))
 }
 
 /// Reads so many bytes that were read before with MSG_PEEK.

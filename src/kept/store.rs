@@ -3,6 +3,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
 
 use sd_notify::NotifyState;
 
@@ -14,12 +16,23 @@ pub const EVENTS: &str = "events";
 /// The memory file in the store.
 pub const STATE: &str = "state";
 
-/// The store. Its messages wait for the service manager to take them: not to be sent where others would wait too.
+/// The store. Its messages wait for the service manager to take them. New connections wait for it; those that
+/// are over have a thread that does, or many at once would take all the threads of those that go on.
 #[derive(Clone)]
 pub struct Store {
     memory: Arc<Memory>,
     /// Connections that it takes.
     room: u32,
+    /// No more than there are slots.
+    over: Sender<Over>,
+}
+
+/// What the thread is to do.
+enum Over {
+    /// Let go of a connection.
+    Connection(Arc<Slot>),
+    /// Say that it has come so far.
+    Flush(SyncSender<()>),
 }
 
 impl Store {
@@ -33,7 +46,13 @@ impl Store {
         if room == 0 || !(knows || put(STATE, memory.as_fd())) {
             return None;
         }
-        Some(Self { memory: memory.clone(), room })
+        let (over, connections) = channel();
+        let started = thread::Builder::new().name("store".into()).spawn(|| let_go(connections));
+        if let Err(error) = started {
+            tracing::warn!(%error, "connections will not outlive this process");
+            return None;
+        }
+        Some(Self { memory: memory.clone(), room, over })
     }
 
     /// Keeps a new connection; none if there is no room or the service manager does not take it. A kill between
@@ -49,15 +68,35 @@ impl Store {
         if put(&slot.name(), socket.as_fd()) && slot.start(socket).is_ok() {
             return Some(slot);
         }
-        self.remove(&slot);
+        self.remove(Arc::new(slot));
         None
     }
 
-    /// The connection is over. Its slot is given away only after the service manager was told: messages arrive
-    /// in the order in which they were sent.
-    pub fn remove(&self, slot: &Slot) {
-        remove(&slot.name());
-        slot.release();
+    /// The connection is over. Does not wait.
+    pub fn remove(&self, slot: Arc<Slot>) {
+        // The thread ends after the last sender.
+        let _always_heard = self.over.send(Over::Connection(slot));
+    }
+
+    /// Waits until the service manager was told of all connections that are over.
+    pub fn flush(&self) {
+        let (tell, told) = sync_channel(1);
+        let _always_heard = self.over.send(Over::Flush(tell));
+        let _always_told = told.recv();
+    }
+}
+
+/// A slot is given away only after the service manager was told, and after the last commit of its lines: messages
+/// arrive in the order in which they were sent.
+fn let_go(connections: Receiver<Over>) {
+    for over in connections {
+        match over {
+            Over::Connection(slot) => {
+                remove(&slot.name());
+                slot.release();
+            }
+            Over::Flush(tell) => drop(tell.send(())),
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! A service manager that is slow to hear: it is one process that does many other things.
 
+use std::os::unix::net::UnixStream;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use crate::common::manager::{End, Manager};
 use crate::{event, expect};
 
@@ -64,4 +68,26 @@ fn a_client_hears_the_end_of_its_connection_while_it_does_not_hear() {
     assert_eq!(client.finish().len(), 1);
     drop(busy);
     manager.await_kept(0);
+}
+
+/// More than the runtime has threads for whatever waits.
+#[test]
+fn many_that_end_while_it_does_not_hear_hold_nobody_up() {
+    const MANY: usize = 600;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("raises it");
+    let manager = Manager::start_new();
+    let mut client = manager.greeted();
+    let path = manager.root().join("run/auditd.sock");
+    let connect = |_| UnixStream::connect(&path).expect("connects");
+    let others: Vec<_> = (0..MANY).map(connect).collect();
+    manager.await_kept(MANY + 1);
+    let busy = manager.state();
+    drop(others);
+    for line in 1..=20 {
+        client.send(event(line));
+        client.replies_to(line);
+    }
+    drop(busy);
+    manager.await_kept(1);
 }

@@ -108,6 +108,18 @@ fn with_a_memory_of_noise() {
     }
 }
 
+/// More is said to be stored than the client has sent: what it has sent is not taken for that.
+#[test]
+fn with_a_position_that_cannot_be() {
+    for position in [1u64 << 20, 1 << 40] {
+        lose_nothing_after(|manager| {
+            // The mark of the first connection, in its page.
+            let mark = (129 << 20) + 128;
+            manager.state_file().write_all_at(&position.to_le_bytes(), mark).expect("writes");
+        });
+    }
+}
+
 #[test]
 fn a_connection_without_its_page_and_a_page_without_its_connection() {
     let mut manager = Manager::start_new();

@@ -9,6 +9,7 @@ mod busy;
 mod closing;
 mod crowd;
 mod damage;
+mod greeting;
 mod kills;
 mod lines;
 mod moments;
