@@ -95,6 +95,9 @@ impl<'a> Running<'a> {
         if about.created {
             announce::announce(&paths(&config));
         }
+        if let Some(reason) = &about.unsettled {
+            last_run.doubt(reason);
+        }
         let now = Clock::System.now();
         let watch = Watch::new(disk.clone(), paths(&config), about.created, now);
         let holds = Arc::new(Holds::new(disk.clone(), &config.state_dir));
@@ -178,9 +181,12 @@ impl<'a> Running<'a> {
                 None => {}
                 Some(Wake::Hangup) => self.reload.run(&self.engine),
                 Some(Wake::Stop(signal)) => {
-                    return match self.woken.next(Some(TOGETHER)) {
-                        Some(Wake::HandOver) => Ending::hand_over("SIGUSR1"),
-                        _ => Ending::drain(signal),
+                    // A reload that was asked for at this moment is not worth more than the end.
+                    let hand_over =
+                        |_: &()| self.woken.next(Some(TOGETHER)) == Some(Wake::HandOver);
+                    return match [(), ()].iter().any(hand_over) {
+                        true => Ending::hand_over("SIGUSR1"),
+                        false => Ending::drain(signal),
                     };
                 }
                 Some(Wake::Decommission { reason, uid }) => {

@@ -31,13 +31,13 @@ pub fn promise(promise: &mut Promise, batch: &[Queued], first: u64, mac: &[u8; 6
     }
 }
 
-/// Marks which lines of the last run's last batch are in the ledger.
-pub fn settle(kept: &Memory, log_dir: &Path, log_id: &str) {
+/// Marks which lines of the last run's last batch are in the ledger; why that cannot be told, if it cannot.
+pub fn settle(kept: &Memory, log_dir: &Path, log_id: &str) -> Option<String> {
     let mut reader = Reader::new(log_dir, log_id);
     let settled = kept.settle(|first, lines| macs(&mut reader, first, first.saturating_add(lines)));
-    if let Err(error) = settled {
-        tracing::warn!(%error, "what the last run stored last is not known: clients' last lines may be stored twice");
-    }
+    let error = settled.err()?;
+    tracing::warn!(%error, "what the last run stored last is not known: clients' last lines may be stored twice");
+    Some(format!("what was stored last is not known: {error}"))
 }
 
 /// The macs of the event lines [from, to), up to the first line that is a seal.

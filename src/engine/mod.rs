@@ -122,11 +122,13 @@ pub struct Engine {
     end: Receiver<()>,
 }
 
-/// What a new log's owner has to be told, once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a start has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
-    /// Whether the log was created just now.
+    /// Whether the log was created just now: its owner has to be told, once.
     pub created: bool,
+    /// Why it is not known which of the connections' lines the last run stored last, if it is not.
+    pub unsettled: Option<String>,
 }
 
 impl Engine {
@@ -138,9 +140,9 @@ impl Engine {
         let log_dir = setup.ledger.paths.log_dir.clone();
         let opened = open(setup.ledger, now)?;
         // Before this run's first line: it must not be taken for one of the last run's.
-        if let Some(kept) = &setup.kept {
-            intent::settle(kept, &log_dir, opened.ledger.log_id());
-        }
+        let kept = setup.kept.as_ref();
+        let unsettled =
+            kept.and_then(|kept| intent::settle(kept, &log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
         let (commands, queue) = channel();
@@ -179,7 +181,7 @@ impl Engine {
         let indexer = spawn("index", follow)?;
         let commands = WriterHandle(commands);
         let engine = Self { commands, submitter, index: handle, log_id, writer, indexer, end };
-        Ok((engine, Started { created: opened.created }))
+        Ok((engine, Started { created: opened.created, unsettled }))
     }
 
     /// The log's id, 32 hex digits.

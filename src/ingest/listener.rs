@@ -147,9 +147,9 @@ impl Room {
 
     /// Goes on with a connection of the last run.
     fn resume(&mut self, left: Left) {
-        let Left { fd, slot, unknown } = left;
-        let resumed = slot.as_ref().map(|slot| match (&unknown, slot.peer()?) {
-            (None, Some(peer)) => slot.resume(&fd).map(|resumed| Some((peer, resumed))),
+        let Left { fd, slot, known, replayed } = left;
+        let resumed = slot.as_ref().map(|slot| match (known, slot.peer()?) {
+            (true, Some(peer)) => slot.resume(&fd).map(|resumed| Some((peer, resumed))),
             // One that was accepted, but not asked who it is, was not read either.
             _ => slot.start(&fd).map(|()| None),
         });
@@ -165,9 +165,9 @@ impl Room {
                 let log_id = &self.shared.context.log_id;
                 let connection = Connection::resume(stream, slot, peer, resumed, log_id);
                 let (shared, stop) = (self.shared.clone(), self.stopping.clone());
-                self.spawn(async move { connection.run(&shared, stop, None).await });
+                self.spawn(async move { connection.run(&shared, stop, replayed).await });
             }
-            (Ok(_), slot) => self.begin(stream, slot, unknown),
+            (Ok(_), slot) => self.begin(stream, slot, replayed),
             (Err(error), slot) => self.begin(stream, slot, Some(error.to_string())),
         }
     }

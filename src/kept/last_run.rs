@@ -26,11 +26,20 @@ pub struct Left {
     pub fd: OwnedFd,
     /// Its slot; none if it ends with this process.
     pub slot: Option<Slot>,
-    /// Why it is not known how far it had come, if it is not.
-    pub unknown: Option<String>,
+    /// Whether the slot says how far it had come.
+    pub known: bool,
+    /// Why lines that follow may be stored already, if they may.
+    pub replayed: Option<String>,
 }
 
 impl LastRun {
+    /// For this reason lines of any connection may be stored already.
+    pub fn doubt(&mut self, reason: &str) {
+        for left in &mut self.connections {
+            left.replayed.get_or_insert_with(|| reason.to_owned());
+        }
+    }
+
     /// Sorts what was passed.
     pub fn of(passed: Vec<Passed>) -> Self {
         let mut last = Self::default();
@@ -72,14 +81,14 @@ impl LastRun {
 
 impl Left {
     fn of(memory: Option<&Arc<Memory>>, number: u32, fd: OwnedFd) -> Self {
-        let gone = || Some("the memory of the last run is gone".to_owned());
-        let Some(memory) = memory else { return Self { fd, slot: None, unknown: gone() } };
-        match memory.claim(number, &fd) {
-            Ok(Some((slot, known))) => {
-                Self { fd, slot: Some(slot), unknown: if known { None } else { gone() } }
-            }
-            Ok(None) => Self { fd, slot: None, unknown: gone() },
-            Err(error) => Self { fd, slot: None, unknown: Some(error.to_string()) },
-        }
+        let gone = || "the memory of the last run is gone".to_owned();
+        let claimed = memory.map_or(Ok(None), |memory| memory.claim(number, &fd));
+        let (slot, known, replayed) = match claimed {
+            Ok(Some((slot, true))) => (Some(slot), true, None),
+            Ok(Some((slot, false))) => (Some(slot), false, Some(gone())),
+            Ok(None) => (None, false, Some(gone())),
+            Err(error) => (None, false, Some(error.to_string())),
+        };
+        Self { fd, slot, known, replayed }
     }
 }
