@@ -18,22 +18,25 @@ const CONNECTIONS: [usize; 3] = [1, 4, 16];
 fn main() {
     let mib = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(32u64);
     let (kept, plain) = (Manager::start_new(), Daemon::start());
-    println!("{:<34}{:>10}{:>10}{:>8}", "medians of five", "read", "kept", "ratio");
+    println!("{:<44}{:>10}{:>10}{:>8}", "medians of five", "read", "kept", "ratio");
     for (what, write, share) in [("64 KiB a write", 64 << 10, 1), ("a line a write", 1, 4)] {
         for connections in CONNECTIONS {
             let lines = (mib << 20) / share / line(0).len() as u64 / connections as u64;
             let speed = |daemon: &Daemon| {
                 let seconds = send(daemon, connections, lines, write).as_secs_f64();
-                (lines * connections as u64) as f64 / seconds / 1e3
+                vec![(lines * connections as u64) as f64 / seconds / 1e3]
             };
-            show(&format!("{what}, {connections} connections"), "k lines/s", &plain, &kept, speed);
+            let row = (format!("{what}, {connections} connections"), "k lines/s");
+            show(&[row], &plain, &kept, speed);
         }
     }
     for connections in CONNECTIONS {
-        for (name, at) in [("p50", 0.5), ("p99", 0.99)] {
-            let latency = |daemon: &Daemon| quantile(round_trips(daemon, connections), at);
-            show(&format!("ack {name}, {connections} connections"), "ms", &plain, &kept, latency);
-        }
+        let rows =
+            ["p50", "p99"].map(|name| (format!("ack {name}, {connections} connections"), "ms"));
+        show(&rows, &plain, &kept, |daemon| {
+            let found = round_trips(daemon, connections);
+            vec![quantile(&found, 0.5), quantile(&found, 0.99)]
+        });
     }
 }
 
@@ -45,8 +48,8 @@ fn line(number: u64) -> String {
     format!("{head}{}\"}}\n", "x".repeat(400 - 3 - head.len()))
 }
 
-/// Runs in turns on both and prints the medians.
-fn show(what: &str, unit: &str, plain: &Daemon, kept: &Daemon, run: impl Fn(&Daemon) -> f64) {
+/// Runs in turns on both and prints the medians, a row for each figure of a run.
+fn show(rows: &[(String, &str)], plain: &Daemon, kept: &Daemon, run: impl Fn(&Daemon) -> Vec<f64>) {
     let mut found = [Vec::new(), Vec::new()];
     for _ in 0..RUNS {
         for (daemon, found) in [plain, kept].into_iter().zip(&mut found) {
@@ -54,13 +57,19 @@ fn show(what: &str, unit: &str, plain: &Daemon, kept: &Daemon, run: impl Fn(&Dae
             found.push(run(daemon));
         }
     }
-    let [plain, kept] = found.map(|found| quantile(found, 0.5));
-    println!("{what:<26}{unit:>10}{plain:>10.2}{kept:>10.2}{:>8.2}", kept / plain);
+    for (nth, (what, unit)) in rows.iter().enumerate() {
+        let median = |runs: &Vec<Vec<f64>>| {
+            quantile(&runs.iter().map(|run| run[nth]).collect::<Vec<_>>(), 0.5)
+        };
+        let [plain, kept] = [&found[0], &found[1]].map(median);
+        println!("{what:<34}{unit:>10}{plain:>10.2}{kept:>10.2}{:>8.2}", kept / plain);
+    }
 }
 
-fn quantile(mut found: Vec<f64>, at: f64) -> f64 {
-    found.sort_by(f64::total_cmp);
-    found[((found.len() - 1) as f64 * at).round() as usize]
+fn quantile(found: &[f64], at: f64) -> f64 {
+    let mut sorted = found.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[((sorted.len() - 1) as f64 * at).round() as usize]
 }
 
 /// How long so many connections take to send so many lines each, in writes of at least so many bytes, and to

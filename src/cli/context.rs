@@ -19,7 +19,7 @@ const SYSTEM_SOCKET: &str = "/run/auditd.sock";
 pub(super) struct Global {
     /// The log below this directory (`/`: the system's own)
     ///
-    /// Without it root uses the system's paths and anybody else the user's own:
+    /// Without it root uses the system's paths, and anybody else the user's own, if there is a log:
     /// $XDG_STATE_HOME/auditlogd, with the socket in $XDG_RUNTIME_DIR.
     #[arg(long, global = true, env = "AUDITLOGD_ROOT", hide_env_values = true, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -66,7 +66,8 @@ impl Context {
     /// What the configuration is made from; `file` in place of the option's file.
     pub(super) fn sources(&self, file: Option<PathBuf>) -> Sources {
         let file = file.or_else(|| self.global.config.clone());
-        Sources::from_process(self.global.root.clone(), file)
+        let sources = Sources::from_process(self.global.root.clone(), file);
+        Sources { system: Some("/".into()), ..sources }
     }
 
     /// The configuration in force.

@@ -56,7 +56,8 @@ Exit codes:
   6  verify, attest, verify-proof: UNVERIFIABLE
 
 Which log: root works on the system's own (/run/auditd.sock, /var/lib/auditlogd), anybody else on
-one below $XDG_STATE_HOME/auditlogd; --root DIR takes the one below DIR, --root / the system's.";
+one below $XDG_STATE_HOME/auditlogd, or on the system's if there is none; --root DIR takes the one
+below DIR, --root / the system's.";
 
 /// Write to this host's audit log, and read it
 #[derive(Parser, Debug)]

@@ -17,6 +17,8 @@ pub struct Sources {
     pub env: BTreeMap<String, OsString>,
     /// Whether the system's own paths are the default, as they are for root; else the user's.
     pub privileged: bool,
+    /// The tree of the system's log, if that is what a user who has no log of their own asks about.
+    pub system: Option<PathBuf>,
 }
 
 /// A tree of directories.
@@ -32,7 +34,8 @@ impl Sources {
     pub fn from_process(root: Option<PathBuf>, config: Option<PathBuf>) -> Self {
         // A name that is not UTF-8 is no name of ours, and stays unknown under its lossy form.
         let env = std::env::vars_os().map(|(k, v)| (k.to_string_lossy().into_owned(), v)).collect();
-        Self { root, config, env, privileged: nix::unistd::geteuid().is_root() }
+        let privileged = nix::unistd::geteuid().is_root();
+        Self { root, config, env, privileged, system: None }
     }
 
     /// The main file, whether or not it is there: `--config`, `AUDITLOGD_CONFIG`, or the layout's.
@@ -77,7 +80,22 @@ impl Sources {
         match root {
             Some(root) => Ok(Layout { root: absolute("the root directory", root)?, socket: None }),
             None if self.privileged => Ok(Layout { root: "/".into(), socket: None }),
-            None => self.users(),
+            None => self.users_or_systems(),
+        }
+    }
+
+    fn users_or_systems(&self) -> Result<Layout, ConfigError> {
+        let users = self.users();
+        // What the tool itself keeps for a user is also below that root.
+        let of_a_daemon = ["etc/auditlogd", "var/lib/auditlogd"];
+        let has_own = users
+            .as_ref()
+            .is_ok_and(|users| of_a_daemon.iter().any(|dir| users.root.join(dir).exists()));
+        match &self.system {
+            Some(root) if !has_own && root.join("run/auditlogd").exists() => {
+                Ok(Layout { root: root.clone(), socket: None })
+            }
+            _ => users,
         }
     }
 
@@ -118,4 +136,24 @@ fn absolute(what: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
         return Err(ConfigError::Path { what, path, source });
     }
     std::path::absolute(&path).map_err(|source| ConfigError::Path { what, path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_without_a_log_asks_about_the_systems_if_there_is_one() {
+        let [home, system] = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+        let env = BTreeMap::from([("XDG_STATE_HOME".to_owned(), home.path().into())]);
+        let tool = Sources { env, system: Some(system.path().into()), ..Sources::default() };
+        let socket = || tool.defaults().expect("a place").socket;
+        let (own, shared) =
+            (home.path().join("auditlogd/run/auditd.sock"), system.path().join("run/auditd.sock"));
+        assert_eq!(socket(), own, "no log anywhere");
+        std::fs::create_dir_all(system.path().join("run/auditlogd")).expect("made");
+        assert_eq!(socket(), shared);
+        std::fs::create_dir_all(home.path().join("auditlogd/var/lib/auditlogd")).expect("made");
+        assert_eq!(socket(), own);
+    }
 }

@@ -1,6 +1,7 @@
 //! Writes a connection's replies, and gives up on a client that does not read them.
 
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 
 use super::Stop;
 use super::replies::{Next, Replies};
+use crate::kept::Slot;
 
 /// How long a client may leave its replies unread while something waits for that.
 const GRACE: Duration = Duration::from_secs(5);
@@ -18,6 +20,7 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 /// read.
 pub async fn write(
     stream: &UnixStream,
+    mut slot: Option<Arc<Slot>>,
     replies: &Replies,
     stop: &watch::Receiver<Stop>,
 ) -> Vec<u8> {
@@ -28,6 +31,9 @@ pub async fn write(
                 Ok(n) => {
                     replies.written(n);
                     left = &left[n..];
+                    if let Some(slot) = slot.take() {
+                        note_greeted(&slot);
+                    }
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -44,6 +50,13 @@ pub async fn write(
         }
     }
     replies.take_unsent()
+}
+
+/// The first reply answers the greeting. A kill before this: the next run answers it again.
+fn note_greeted(slot: &Slot) {
+    if let Err(error) = slot.set_greeted() {
+        tracing::warn!(%error, "that a greeting was answered will not outlive this process");
+    }
 }
 
 async fn patience(mut stop: watch::Receiver<Stop>) {

@@ -62,15 +62,21 @@ impl Connection {
         slot: Slot,
         (json, uid): (String, u32),
         resumed: Resumed,
+        log_id: &str,
     ) -> Self {
-        let Resumed { place, held, mark, replies } = resumed;
+        let Resumed { place, held, greeted, mark, replies } = resumed;
         let ack = mark.ack.map(|ack| (ack.line, Receipt { seq: ack.seq, mac: ack.mac }));
+        let outbox = match (place.acks, greeted) {
+            (false, _) => Outbox::kept(),
+            (true, false) if replies.is_empty() => Outbox::resume(Outbox::greeting(log_id), ack),
+            (true, _) => Outbox::resume(replies, ack),
+        };
         Self {
             stream,
             peer: Peer { json: json.into(), uid },
             framer: Framer::resume(held, place.partial.len, place.partial.over),
             lines: Lines::resume(place.lines, place.acks),
-            outbox: if place.acks { Outbox::resume(replies, ack) } else { Outbox::kept() },
+            outbox,
             position: place.consumed,
             tape: Some(Tape::new(slot, place)),
         }
@@ -82,6 +88,7 @@ impl Connection {
     pub async fn run(self, shared: &Shared, stop: watch::Receiver<Stop>, replayed: Option<String>) {
         let Self { stream, peer, framer, lines, outbox, position, tape } = self;
         let replies = Arc::new(Replies::of(outbox));
+        let slot = tape.as_ref().map(Tape::slot).cloned();
         let mut reader = Reader {
             stream: &stream,
             shared,
@@ -102,7 +109,7 @@ impl Connection {
             let _ = reader.run(stop.clone()).await;
             replies.finish();
         };
-        let ((), unsent) = tokio::join!(reading, answers::write(&stream, &replies, &stop));
+        let ((), unsent) = tokio::join!(reading, answers::write(&stream, slot, &replies, &stop));
         let (stop, ended) = (*stop.borrow(), replies.ended());
         if ended == Some(End::NotRead) && stop == Stop::No {
             let lines = reader.lines.count;

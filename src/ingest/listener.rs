@@ -153,7 +153,8 @@ impl Room {
         let Some(stream) = registered(fd.into()) else { return };
         match (resumed.transpose(), slot) {
             (Ok(Some(Some((peer, resumed)))), Some(slot)) => {
-                let connection = Connection::resume(stream, slot, peer, resumed);
+                let log_id = &self.shared.context.log_id;
+                let connection = Connection::resume(stream, slot, peer, resumed, log_id);
                 let (shared, stop) = (self.shared.clone(), self.stopping.clone());
                 self.spawn(async move { connection.run(&shared, stop, None).await });
             }

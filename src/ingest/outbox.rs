@@ -67,10 +67,15 @@ impl Outbox {
         std::mem::take(&mut self.out)
     }
 
+    /// What a greeting is answered with.
+    pub fn greeting(log_id: &str) -> Vec<u8> {
+        with_string(r#"{"auditlog":{"protocol":1,"log_id":"#, log_id, "}}\n")
+    }
+
     /// The client greeted and wants replies.
     pub fn greet(&mut self, log_id: &str) {
         self.wanted = true;
-        self.push(&with_string(r#"{"auditlog":{"protocol":1,"log_id":"#, log_id, "}}\n"));
+        self.push(&Self::greeting(log_id));
     }
 
     /// A submission is on its way; returns the replies that go with it.

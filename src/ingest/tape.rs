@@ -58,7 +58,7 @@ impl Tape {
     }
 
     /// The connection's notes.
-    pub fn slot(&self) -> &Slot {
+    pub fn slot(&self) -> &Arc<Slot> {
         &self.slot
     }
 

@@ -29,6 +29,8 @@ pub const REPLIES: u64 = 192 << 10;
 /// Within a page.
 pub const IDENTITY: u64 = 0;
 /// Within a page.
+pub const GREETED: u64 = 64;
+/// Within a page.
 pub const MARK: u64 = 128;
 /// Within a page.
 pub const PLACE: u64 = 384;

@@ -193,6 +193,16 @@ impl Slot {
         Ok((!peer.is_empty()).then_some((peer, uid)))
     }
 
+    /// The client's greeting was answered.
+    pub fn set_greeted(&self) -> io::Result<()> {
+        self.memory.file.write_all_at(&[1], layout::page(self.number) + layout::GREETED)
+    }
+
+    /// Whether it was.
+    pub fn greeted(&self) -> io::Result<bool> {
+        self.memory.note(self.number, layout::GREETED).map(|bytes| bytes == [1])
+    }
+
     /// Up to where lines are durable.
     pub fn mark(&self) -> io::Result<Mark> {
         self.memory.mark(self.number)

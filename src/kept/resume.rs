@@ -18,6 +18,8 @@ pub struct Resumed {
     pub place: Place,
     /// What is held of the line that it is in the middle of.
     pub held: Vec<u8>,
+    /// Whether the client's greeting was answered, if it sent one.
+    pub greeted: bool,
     /// What the client would have been acknowledged last; it may have missed it.
     pub mark: Mark,
     /// Replies that it has not read.
@@ -74,6 +76,7 @@ impl Slot {
         Ok(Resumed {
             place,
             held: self.partial(place.partial)?,
+            greeted: self.greeted()?,
             mark,
             replies: self.take_replies()?,
         })
