@@ -81,6 +81,13 @@ fn each_command_has_a_page_with_its_options_and_what_users_look_for() {
     tool.build();
     check(&dir, &tool, "auditlog", 1);
     check(&dir, &daemon::command(), "auditlogd", 8);
+    for (page, synopsis) in [
+        ("auditlog-decommission.1", "auditlog decommission [OPTIONS] --reason <TEXT>"),
+        ("auditlog-query.1", "auditlog query [OPTIONS] [TEXT]..."),
+        ("auditlogd.8", "auditlogd [OPTIONS]"),
+    ] {
+        assert!(plain(&dir, page).contains(&format!("\"SYNOPSIS\"\n{synopsis}\n")), "{page}");
+    }
     let daemon = plain(&dir, "auditlogd.8");
     for section in ["SIGNALS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"] {
         assert!(daemon.contains(section), "{section} is missing in auditlogd.8");

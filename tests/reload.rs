@@ -57,6 +57,7 @@ fn a_broken_configuration_leaves_the_old_one_in_force_and_is_logged_with_its_pla
         "{log}"
     );
     assert!(log.contains("auditlogd.toml` line 2"), "{log}");
+    assert!(log.contains("the log was reopened") && !log.contains("reloaded\n"), "{log}");
     let mut client = daemon.greeted();
     client.send("{}\n");
     assert_eq!(client.reply().expect("a reply")["reject"]["code"], "missing_field");

@@ -1,6 +1,7 @@
 //! Which log a command is about: the root directory, the configuration and the paths that follow.
 
 use std::cell::OnceCell;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -86,14 +87,35 @@ pub(super) fn paths(config: &Config) -> Paths {
 
 /// Whether there is a log of the whole system, and `path` is not of it.
 pub(super) fn system_log_elsewhere(path: &Path) -> bool {
-    let ours = |dir: &str| path.starts_with(dir);
-    !ours("/run") && !ours("/var") && Path::new(SYSTEM_SOCKET).exists()
+    !is_the_systems(path) && Path::new(SYSTEM_SOCKET).exists()
 }
 
-/// What to do when nobody listens at `socket`.
-pub(super) fn advice(socket: &Path) -> &'static str {
-    match system_log_elsewhere(socket) {
-        true => "for the system's own daemon add --root /",
-        false => "start auditlogd, or name its directory with --root",
+/// Below /run/user is what $XDG_RUNTIME_DIR names.
+fn is_the_systems(path: &Path) -> bool {
+    let below = |dir: &str| path.starts_with(dir);
+    below("/var") || below("/run") && !below("/run/user")
+}
+
+/// What to do when `socket` cannot be connected to.
+pub(super) fn advice(socket: &Path, error: &io::Error) -> &'static str {
+    match (system_log_elsewhere(socket), error.kind()) {
+        (true, _) => "for the system's own daemon add --root /",
+        (_, io::ErrorKind::PermissionDenied) => "its mode and its group say who may write",
+        _ => "start auditlogd, or name its directory with --root",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_own_paths_are_not_the_systems() {
+        for path in ["/run/auditd.sock", "/run/auditlogd/control.sock", "/var/lib/auditlogd"] {
+            assert!(is_the_systems(Path::new(path)), "{path}");
+        }
+        for path in ["/run/user/1000/auditd.sock", "/home/alice/.local/state/auditlogd/run"] {
+            assert!(!is_the_systems(Path::new(path)), "{path}");
+        }
     }
 }

@@ -50,11 +50,11 @@ pub(super) enum Error {
     Config(#[source] ConfigError),
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
-    #[error("no daemon answers at '{}': {source}; {}", path.display(), advice(path))]
+    #[error("no daemon answers at '{}': {source}; {}", path.display(), advice(path, source))]
     Unreachable { path: PathBuf, source: io::Error },
     #[error("the daemon refused: {0}")]
     Refused(String),
-    #[error("{0}")]
+    #[error("{it}{}", control_advice(.0), it = .0)]
     Control(#[source] ControlError),
     #[error("{0}")]
     Follow(#[from] FollowError),
@@ -122,6 +122,15 @@ pub(super) fn told(result: Result<(), Error>, verdict: Exit) -> Result<Exit, Err
     match result {
         Err(e) if e.is_reader_gone() => Ok(verdict),
         told => told.map(|()| verdict),
+    }
+}
+
+fn control_advice(error: &ControlError) -> &'static str {
+    match error {
+        ControlError::Unreachable { path, .. } if system_log_elsewhere(path) => {
+            "; for the system's own daemon add --root /"
+        }
+        _ => "",
     }
 }
 

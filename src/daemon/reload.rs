@@ -105,7 +105,7 @@ impl Reload<'_> {
         }
         let reopened = engine.reopen();
         if reopened {
-            tracing::info!("reloaded");
+            tracing::info!("{}", if outcome.is_ok() { "reloaded" } else { "the log was reopened" });
         }
         self.line.ready();
         // Dropped without a word where the writer has ended, which ends the daemon.

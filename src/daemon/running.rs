@@ -33,6 +33,7 @@ use crate::maintain::holds::Holds;
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
 use crate::record::Record;
+use crate::words::count;
 
 /// What the service manager waits beyond the time that the stop has: then the daemon has ended itself.
 const AFTER_DEADLINE: Duration = Duration::from_secs(5);
@@ -82,6 +83,12 @@ impl<'a> Running<'a> {
             Some(fd) => Socket::passed(fd)?,
             None => Socket::bind(&config.socket, config.socket_mode)?,
         };
+        if let Some(path) = socket.elsewhere_than(&config.socket) {
+            let configured = &config.socket;
+            tracing::warn!(
+                "the service manager listens on {path:?}, and the configuration says {configured:?}, which is where `auditlog` looks; change `socket` or auditlogd.socket"
+            );
+        }
         let control_socket = Socket::bind(&config.control_socket(), 0o660)?;
         disk.share(&config.control_socket()).map_err(system("the control socket's group"))?;
         drop(entered);
@@ -117,7 +124,9 @@ impl<'a> Running<'a> {
         };
         let taken_over = last_run.connections.len();
         if taken_over > 0 {
-            tracing::info!("{taken_over} connections of the last run go on");
+            let verb = if taken_over == 1 { "goes" } else { "go" };
+            let connections = count(taken_over as u64, "connection");
+            tracing::info!("{connections} of the last run {verb} on");
         }
         let (stop_ingest, stopping) = oneshot::channel();
         let ingest = runtime.spawn(ingest::serve(socket, last_run, context, async {

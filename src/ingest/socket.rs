@@ -141,6 +141,18 @@ impl Socket {
         self.file.is_none()
     }
 
+    /// Where the service manager listens, if that is not `configured`, which is where `auditlog` looks. The one
+    /// may be a symbolic link to the other.
+    pub fn elsewhere_than(&self, configured: &Path) -> Option<PathBuf> {
+        let address = self.listener.local_addr().ok()?;
+        let path = address.as_pathname().filter(|_| self.outlives_the_process())?;
+        let same = path == configured
+            || fs::canonicalize(path).is_ok_and(|path| {
+                fs::canonicalize(configured).is_ok_and(|configured| configured == path)
+            });
+        (!same).then(|| path.to_owned())
+    }
+
     /// Removes the file, so that nobody new finds the socket; who is in its queue can still be
     /// accepted.
     pub fn close(self) -> io::Result<std::os::unix::net::UnixListener> {
@@ -244,6 +256,20 @@ mod tests {
         assert!(matches!(error, SocketError::InUse { .. }), "{error}");
         std_net::UnixStream::connect(&path).expect("the other one still listens");
         drop(other);
+    }
+
+    #[tokio::test]
+    async fn a_socket_of_the_service_manager_is_compared_with_the_configured_path() {
+        let dir = dir();
+        let [path, link, other] = ["s", "link", "other"].map(|name| dir.path().join(name));
+        let listener = std_net::UnixListener::bind(&path).expect("binds");
+        std::os::unix::fs::symlink(&path, &link).expect("links");
+        let passed = Socket::passed(listener.into()).expect("is taken");
+        assert_eq!(passed.elsewhere_than(&path), None);
+        assert_eq!(passed.elsewhere_than(&link), None);
+        assert_eq!(passed.elsewhere_than(&other), Some(path));
+        let bound = Socket::bind(&other, 0o666).expect("binds");
+        assert_eq!(bound.elsewhere_than(&link), None, "nobody else made it");
     }
 
     #[tokio::test]

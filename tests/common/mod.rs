@@ -133,7 +133,8 @@ impl Daemon {
 
     /// Sends SIGHUP and waits until the daemon has done what it asks for.
     pub fn reload(&self) {
-        let done = || self.log().matches(" reloaded\n").count();
+        let ends = [" reloaded\n", " the log was reopened\n"];
+        let done = || ends.iter().map(|end| self.log().matches(end).count()).sum::<usize>();
         let before = done();
         self.signal(Signal::SIGHUP);
         eventually("the daemon has reloaded", || (done() > before).then_some(()));

@@ -81,7 +81,8 @@ fn page(command: &Command, title: &Title, date: &str) -> io::Result<Page> {
         page.raw(&tidy(&String::from_utf8_lossy(&bytes)));
         io::Result::Ok(())
     };
-    made(&|out| man.render_synopsis_section(out), &mut page)?;
+    page.section("SYNOPSIS");
+    page.line(&synopsis(command));
 
     page.section("DESCRIPTION");
     let about = command.get_long_about().or_else(|| command.get_about());
@@ -115,6 +116,15 @@ fn page(command: &Command, title: &Title, date: &str) -> io::Result<Page> {
     sections(&parts, &mut page, |name| name == EXAMPLES);
     see_also(command, title, &mut page);
     Ok(page)
+}
+
+/// How it is called, as its help says: clap_mangen names options without the values that they take.
+fn synopsis(command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
+    let called = command.get_bin_name().unwrap_or(command.get_name());
+    let arguments = usage.strip_prefix(called).unwrap_or(usage);
+    format!("{}{}", roff::bold(&roff::literal(called)), roff::literal(arguments))
 }
 
 /// The help text's own sections whose titles are `wanted`.

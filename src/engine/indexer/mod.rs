@@ -132,6 +132,8 @@ struct Follower<'a> {
     on_index: OnIndex,
     /// What was told last: why the index stands still, if it does.
     told: Option<String>,
+    /// Whether it was as far as the ledger, and that was told.
+    caught_up: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -155,6 +157,7 @@ impl<'a> Follower<'a> {
             rest: Rest::default(),
             on_index,
             told: None,
+            caught_up: false,
         }
     }
 
@@ -184,9 +187,12 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Says that the index stands still, or that it does not, when that is news.
+    /// Says that the index stands still, or that it does not, when that is news, and when it has come to the
+    /// ledger's end after the start: what was shown until then is how far it was before.
     fn tell(&mut self, error: Option<String>) {
-        if self.told != error {
+        let comes_up = !self.caught_up && self.next >= self.metrics.ledger_head.get();
+        self.caught_up |= comes_up;
+        if self.told != error || comes_up {
             (self.on_index)(error.as_deref());
             self.told = error;
         }
