@@ -71,6 +71,26 @@ fn registered(stream: std::os::unix::net::UnixStream) -> Option<UnixStream> {
         .ok()
 }
 
+/// Begins with a connection, whoever that is.
+async fn begin(
+    stream: UnixStream,
+    peer: io::Result<Peer>,
+    slot: Option<Slot>,
+    shared: &Shared,
+    stop: watch::Receiver<Stop>,
+    replayed: Option<String>,
+) {
+    match peer {
+        Ok(peer) => Connection::new(stream, peer, slot).run(shared, stop, replayed).await,
+        Err(error) => {
+            tracing::warn!(%error, "a connection has no peer and was closed");
+            if let (Some(store), Some(slot)) = (&shared.context.store, slot) {
+                store.remove(slot.into());
+            }
+        }
+    }
+}
+
 struct Room {
     limits: watch::Receiver<Arc<super::Limits>>,
     shared: Arc<Shared>,
@@ -123,25 +143,10 @@ impl Room {
         // At once: until it is kept, a kill loses it.
         let store = self.shared.context.store.as_ref();
         let slot = store.and_then(|store| block_in_place(|| store.keep(&stream)));
-        self.begin(stream, slot, None);
-    }
-
-    /// Begins with a connection. `replayed` says why more of it may be stored than this run knows of.
-    fn begin(&mut self, stream: UnixStream, slot: Option<Slot>, replayed: Option<String>) {
         let (shared, stop) = (self.shared.clone(), self.stopping.clone());
         self.spawn(async move {
-            match Peer::of(&stream).await {
-                Ok(peer) => {
-                    let connection = Connection::new(stream, peer, slot);
-                    connection.run(&shared, stop, replayed).await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection has no peer and was closed");
-                    if let (Some(store), Some(slot)) = (&shared.context.store, slot) {
-                        store.remove(slot.into());
-                    }
-                }
-            }
+            let peer = Peer::of(&stream).await;
+            begin(stream, peer, slot, &shared, stop, None).await;
         });
     }
 
@@ -167,9 +172,18 @@ impl Room {
                 let (shared, stop) = (self.shared.clone(), self.stopping.clone());
                 self.spawn(async move { connection.run(&shared, stop, replayed).await });
             }
-            (Ok(_), slot) => self.begin(stream, slot, replayed),
-            (Err(error), slot) => self.begin(stream, slot, Some(error.to_string())),
+            (Ok(_), slot) => self.begin_anew(stream, slot, replayed),
+            (Err(error), slot) => self.begin_anew(stream, slot, Some(error.to_string())),
         }
+    }
+
+    /// Begins with a connection of the last run. `replayed` says why more of it may be stored than this run knows of.
+    fn begin_anew(&mut self, stream: UnixStream, slot: Option<Slot>, replayed: Option<String>) {
+        let (shared, stop) = (self.shared.clone(), self.stopping.clone());
+        self.spawn(async move {
+            let peer = Peer::of_earlier(&stream).await;
+            begin(stream, peer, slot, &shared, stop, replayed).await;
+        });
     }
 
     fn spawn(&mut self, serving: impl Future<Output = ()> + Send + 'static) {

@@ -35,9 +35,26 @@ impl Peer {
     /// Asks the kernel about the other end of a connected Unix socket. A process in a sandbox may not look at one
     /// that is not, so that is done outside.
     pub async fn of(socket: &impl AsFd) -> io::Result<Self> {
+        Self::guarded(socket, Some).await
+    }
+
+    /// The same for a connection that was accepted by the last run: the process may have ended since, and its pid
+    /// be another one's. Only a kernel that gives a handle on the process can tell.
+    pub async fn of_earlier(socket: &impl AsFd) -> io::Result<Self> {
+        Self::guarded(socket, |guard| match guard {
+            Guard::Handle(_) => Some(guard),
+            Guard::StartTime(_) => None,
+        })
+        .await
+    }
+
+    async fn guarded(
+        socket: &impl AsFd,
+        trusted: impl FnOnce(Guard) -> Option<Guard>,
+    ) -> io::Result<Self> {
         let cred = getsockopt(socket, sockopt::PeerCredentials)?;
         let pid = cred.pid();
-        let facts = match Guard::of(socket, pid) {
+        let facts = match Guard::of(socket, pid).and_then(trusted) {
             Some(guard) => look_up_outside(guard, pid).await,
             None => Facts::default(),
         };

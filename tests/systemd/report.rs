@@ -12,8 +12,8 @@ use crate::traffic::{CLIENTS, EVENTS_PER_SECOND, Traffic};
 
 const COMMAND: &str = "report";
 const ROUNDS: usize = 50;
-/// A daemon is idle when nothing was sent for so long: an epoch has been closed, nothing is left to index.
-const SETTLE: Duration = Duration::from_secs(120);
+/// A daemon is idle when nothing was sent for so long: the first run of maintenance is over, its epoch closed.
+const SETTLE: Duration = Duration::from_secs(200);
 /// So long wake-ups are counted.
 const IDLE: Duration = Duration::from_secs(60);
 
