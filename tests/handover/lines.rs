@@ -59,6 +59,7 @@ fn a_greeting_can_be_cut() {
         let mut manager = Manager::start_new();
         let mut client = manager.connect();
         client.send("\n \r\n{\"auditlog\":{\"a");
+        manager.await_kept(1);
         manager.again(how);
         client.send("ck\":true}}\n");
         assert_eq!(client.reply().expect("a greeting")["auditlog"]["protocol"], 1);
