@@ -4,7 +4,7 @@
 //! 2. [`engine`] owns the one writer: stamp, sign, append, fdatasync, publish, acknowledge.
 //! 3. [`ledger`] is what the writer writes: lines, keys, seals, the Merkle tree, segments.
 //! 4. [`index`] is the SQLite database that follows the ledger.
-//! 5. [`control`] answers `auditlog status`, `auditlog reindex` and `auditlog rotate`.
+//! 5. [`control`] answers what `auditlog` asks of a running daemon: status, reload, rotate, and the like.
 //! 6. [`publish`] carries each new checkpoint off the host: files, the journal, programs, witnesses.
 //! 7. [`maintain`] compresses closed segments, hands them to archives and deletes what has expired.
 //! 8. [`daemon`] and [`cli`] put it together into the two programs.

@@ -244,6 +244,13 @@ pub struct Task {
 }
 
 impl Record {
+    /// A daemon of this version starts, in the boot `boot_id`, at CLOCK_BOOTTIME `boottime_ns`; its index uses the
+    /// field map with this hash.
+    pub fn started(boot_id: &str, boottime_ns: u64, field_map: String) -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        Self::Started { version, boot_id: boot_id.to_owned(), boottime_ns, field_map }
+    }
+
     /// The record's `event_type`.
     pub fn event_type(&self) -> &'static str {
         self.parts().0

@@ -53,12 +53,7 @@ pub fn engine(
 ) -> Result<(Engine, Started), DaemonError> {
     let host = host()?;
     let clock = Clock::System;
-    let started = Record::Started {
-        version: env!("CARGO_PKG_VERSION"),
-        boot_id: host.boot_id.clone(),
-        boottime_ns: clock.now().boot_ns,
-        field_map: fields.hash(),
-    };
+    let started = Record::started(&host.boot_id, clock.now().boot_ns, fields.hash());
     let anchors = publisher.clone();
     let (reading, indexing) = (line.clone(), line.clone());
     let mut watchdog = Watchdog::from_env(line.clone());

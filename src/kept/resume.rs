@@ -64,8 +64,9 @@ impl Slot {
         if place.pending > 0 {
             let left = getsockopt(socket, PeekOffset)?.max(0) as u32;
             let done = place.peeked.saturating_sub(left).min(place.pending);
-            must_hold(socket, place.pending - done)?;
-            drain(socket, place.pending - done)?;
+            let rest = place.pending - done;
+            must_hold(socket, rest)?;
+            drain(socket, rest)?;
             place = Place { pending: 0, peeked: 0, ..place };
             self.set_place(place)?;
         }

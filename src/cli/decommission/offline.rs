@@ -41,12 +41,7 @@ pub(super) fn decommission(
     let (disk, clock) = (Arc::new(disk), Clock::System);
     let host = Host::of_this_machine().map_err(unusable(Path::new("/proc")))?;
     let own_peer = Peer::of_self().map_err(unusable(Path::new("/proc")))?.json;
-    let started = Record::Started {
-        version: env!("CARGO_PKG_VERSION"),
-        boot_id: host.boot_id.clone(),
-        boottime_ns: clock.now().boot_ns,
-        field_map: fields.hash(),
-    };
+    let started = Record::started(&host.boot_id, clock.now().boot_ns, fields.hash());
     let setup = EngineSetup {
         ledger: Setup {
             fs: disk.clone(),
