@@ -1,7 +1,7 @@
 //! Connections that are open while one daemon ends and the next one starts.
 
 use crate::common::manager::{End, Manager};
-use crate::{event, events, expect};
+use crate::{event, events, expect, left_by};
 
 #[test]
 fn a_client_with_replies_notices_nothing() {
@@ -29,11 +29,7 @@ fn a_client_with_replies_notices_nothing() {
 #[test]
 fn a_client_without_replies_notices_nothing() {
     for how in End::BOTH {
-        let mut manager = Manager::start_new();
-        let mut client = manager.connect();
-        client.send(event("before"));
-        expect(&manager, &["before"]);
-        manager.end(how);
+        let (mut manager, mut client) = left_by(how);
         client.send(event("between"));
         manager.start();
         expect(&manager, &["before", "between"]);

@@ -4,16 +4,12 @@ use std::net::Shutdown;
 
 use crate::common::eventually;
 use crate::common::manager::{End, Manager};
-use crate::{event, events, expect, expect_refused};
+use crate::{event, events, expect, expect_refused, left_by};
 
 #[test]
 fn the_last_lines_of_a_client_that_closed_in_between_are_stored() {
     for how in End::BOTH {
-        let mut manager = Manager::start_new();
-        let mut client = manager.connect();
-        client.send(event("before"));
-        expect(&manager, &["before"]);
-        manager.end(how);
+        let (mut manager, mut client) = left_by(how);
         client.send(event("last"));
         client.send("{\"event_id\":\"without newline\"}");
         drop(client);

@@ -10,16 +10,12 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::common::eventually;
 use crate::common::manager::{End, Manager};
-use crate::{event, expect};
+use crate::{event, expect, left_by};
 
 /// Ends the daemon, does something to what it left, starts the next one; the connection must live on, and
 /// the daemon must say that something is wrong.
 fn go_on_after(how: End, harm: impl FnOnce(&Manager)) -> Manager {
-    let mut manager = Manager::start_new();
-    let mut client = manager.connect();
-    client.send(event("before"));
-    expect(&manager, &["before"]);
-    manager.end(how);
+    let (mut manager, mut client) = left_by(how);
     client.send(event("between"));
     harm(&manager);
     let said = manager.log().len();

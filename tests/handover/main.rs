@@ -18,7 +18,8 @@ mod replies;
 mod stop;
 mod without;
 
-use common::{Daemon, eventually};
+use common::manager::{End, Manager};
+use common::{Client, Daemon, eventually};
 use data_encoding::BASE64;
 use serde_json::Value;
 
@@ -46,6 +47,16 @@ fn expect(daemon: &Daemon, expected: &[impl AsRef<str>]) {
     eventually("the events are stored", || (ids(daemon).len() >= expected.len()).then_some(()));
     let expected: Vec<_> = expected.iter().map(AsRef::as_ref).collect();
     assert_eq!(ids(daemon), expected);
+}
+
+/// A client without replies whose event `before` is stored, and whose daemon has ended.
+fn left_by(how: End) -> (Manager, Client) {
+    let mut manager = Manager::start_new();
+    let mut client = manager.connect();
+    client.send(event("before"));
+    expect(&manager, &["before"]);
+    manager.end(how);
+    (manager, client)
 }
 
 /// Waits for the record of a refused line; fails if there are more. Its code, line, length and first bytes.
