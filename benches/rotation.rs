@@ -136,6 +136,7 @@ fn submit_until(stop_at: Instant, engine: &Engine, rate: u64, done: &Sender<Span
             };
             runtime.block_on(submitter.submit(Submission {
                 peer: PEER.into(),
+                uid: 0,
                 text: text.into_bytes(),
                 items: vec![item],
                 origin: None,

@@ -1,17 +1,23 @@
 //! What `auditlog status` shows: counters that the rooms raise, which start at zero with the process, and
 //! how the anchors and maintenance are.
 
+mod accounts;
 mod maintenance;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+pub use accounts::{Account, AccountSnapshot, Accounts, SHARED};
 pub use maintenance::{Failing, Forecast, History, MaintenanceStatus};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         /// The live counters; every room holds the same one behind an `Arc`.
         #[derive(Debug, Default)]
-        pub struct Metrics { $($(#[$doc])* pub $name: Counter,)+ }
+        pub struct Metrics {
+            $($(#[$doc])* pub $name: Counter,)+
+            /// What became of each user's lines.
+            pub accounts: Accounts,
+        }
 
         /// The counters at one moment.
         #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -117,6 +117,23 @@ pub enum Record {
         /// Why that is not known.
         reason: String,
     },
+    /// Events that are not in the log, or may not be. The record's peer is their user, where one is known.
+    Gap {
+        /// Why: `disk_full`, `host_crash`, …
+        reason: &'static str,
+        /// Whose they are; null if that is not known.
+        uid: Option<u32>,
+        /// How many at most.
+        events: u64,
+        /// Their bytes at most.
+        bytes: u64,
+        /// Whether the two are not bounds but exact.
+        exact: bool,
+        /// None of them came before this, RFC 3339.
+        since: String,
+        /// None of them came after this.
+        until: String,
+    },
     /// The wall clock moved against the boot clock.
     ClockStep {
         /// What the wall clock should have shown, RFC 3339.
@@ -304,6 +321,12 @@ impl Record {
                 "warning",
                 format!("what this client sends next may repeat lines that are stored: {reason}"),
             ),
+            Record::Gap { reason, uid, events, exact, .. } => {
+                let bound = if *exact { "" } else { "at most " };
+                let user = uid.map_or_else(String::new, |uid| format!(" of uid {uid}"));
+                let what = format!("{bound}{events} events{user} are not in the log: {reason}");
+                ("auditlogd.gap", "alert", what)
+            }
             Record::ClockStep { found, expected, .. } => (
                 "auditlogd.clock_step",
                 "warning",

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn each_key_alone_is_found_and_either_in_force_or_left_as_it_was() {
-        for key in &KEYS {
+        for key in KEYS {
             let (old, mut new) = (defaults(), defaults());
             key.apply(&mut new, &other(key)).expect(key.name);
             let found = changes(&old, &new);

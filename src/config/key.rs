@@ -91,7 +91,7 @@ use Kind::{Columns, FailureIfPresent, Group, Level, Mode, OrNever, Path, Preset}
 use Number::{U32, U64, Usize};
 
 /// Every key, in the order in which they are shown.
-pub(super) static KEYS: [Key; 46] = [
+pub(super) static KEYS: &[Key] = &[
     top("socket", RESTART, Path(|c| &mut c.socket)),
     top("socket_mode", RESTART, Mode(|c| &mut c.socket_mode)),
     top("log_dir", RESTART, Path(|c| &mut c.log_dir)),

@@ -210,7 +210,7 @@ impl Config {
         let mut config = self.clone();
         let mut out = String::new();
         let mut table = "";
-        for key in &key::KEYS {
+        for key in key::KEYS {
             if key.table != table {
                 table = key.table;
                 out.push_str(&format!("\n[{table}]\n"));

@@ -13,6 +13,8 @@ use crate::record::Record;
 pub struct Submission {
     /// The peer object of their lines, JSON text.
     pub peer: Arc<str>,
+    /// The peer's user.
+    pub uid: u32,
     /// For each item its id and its event, one after the other.
     pub text: Vec<u8>,
     /// Where in `text` each item lies.
@@ -71,10 +73,10 @@ pub(crate) struct Queued {
 
 impl Submission {
     /// One of the daemon's own records, about this peer.
-    pub fn record(peer: Arc<str>, record: &Record) -> Self {
+    pub fn record((peer, uid): (Arc<str>, u32), record: &Record) -> Self {
         let text = record.to_json().into_bytes();
         let items = vec![Item::of(0, text.len(), false)];
-        Self { peer, text, items, origin: None, on_commit: None }
+        Self { peer, uid, text, items, origin: None, on_commit: None }
     }
 }
 

@@ -292,7 +292,14 @@ impl Reader<'_> {
         };
         let Batch { text, items, .. } = batch;
         let on_commit = Some(on_commit);
-        Submission { peer: self.peer.json.clone(), text, items, origin, on_commit }
+        Submission {
+            peer: self.peer.json.clone(),
+            uid: self.peer.uid,
+            text,
+            items,
+            origin,
+            on_commit,
+        }
     }
 
     /// The position behind the last whole line.
@@ -303,7 +310,7 @@ impl Reader<'_> {
 
     /// Writes a record about the client.
     async fn record(&self, record: Record) {
-        let submission = Submission::record(self.peer.json.clone(), &record);
+        let submission = Submission::record((self.peer.json.clone(), self.peer.uid), &record);
         if self.shared.context.submitter.submit(submission).await.is_err() {
             tracing::warn!("a record of a connection could not be written");
         }

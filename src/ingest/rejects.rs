@@ -108,7 +108,7 @@ impl Rejects {
     async fn submit(&self, summaries: Vec<Record>) {
         for summary in summaries {
             let Record::RejectedSummary { uid, .. } = summary else { continue };
-            let submission = Submission::record(Peer::of_uid(uid).json, &summary);
+            let submission = Submission::record((Peer::of_uid(uid).json, uid), &summary);
             if self.submitter.submit(submission).await.is_err() {
                 tracing::warn!(uid, "a summary of refused lines could not be written");
             }

@@ -132,6 +132,7 @@ impl Running {
         let item = |len| Item::of(0, len, true);
         let submission = Submission {
             peer: PEER.into(),
+            uid: 0,
             text: events.iter().flat_map(|event| event.as_ref().bytes()).collect(),
             items: events.iter().map(|event| item(event.as_ref().len())).collect(),
             origin: None,
