@@ -127,6 +127,8 @@ impl<'a> Running<'a> {
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
             submitter: engine.submitter(),
+            room: room.clone(),
+            spool: config.run_dir.join("emergency.jsonl"),
             metrics: metrics.clone(),
             log_id: engine.log_id().to_owned(),
             store: last_run.store.clone(),
