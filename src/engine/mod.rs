@@ -180,6 +180,8 @@ impl Engine {
         // Every start seals.
         writer.offer_checkpoint()?;
         writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
+        // Before anybody writes: the reserve is there, and who may write is known.
+        writer.look_at_space()?;
 
         let (ended, end) = sync_channel(1);
         let on_end = setup.on_end;
