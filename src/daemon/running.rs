@@ -94,7 +94,7 @@ impl<'a> Running<'a> {
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
-        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone()));
+        let line = StatusLine::new(Manager::from_env(), metrics.clone());
         let publisher = publisher(&config, &disk, &log, &metrics)?;
         let requests = Arc::new(Requests::new(wake.clone()));
         let kept = last_run.memory.clone();
