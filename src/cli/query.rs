@@ -8,6 +8,7 @@ use super::error::{Error, Exit};
 use super::format::{Format, Printer};
 use super::output::{Out, note};
 use super::search::Search;
+use super::text::visible;
 use super::time;
 use crate::control::{self, Reply, Request};
 use crate::index::{Filter, Order, Reader};
@@ -105,6 +106,9 @@ pub(super) fn say_behind(context: &Context) -> Result<(), Error> {
         let behind = status.metrics.ledger_head.saturating_sub(status.metrics.index_head);
         if behind > 0 {
             note(format!("the newest {behind} lines of the ledger are not in the database yet"));
+        }
+        for problem in status.problems.iter().filter(|problem| problem.about.starts_with("index")) {
+            note(visible(&problem.to_string()));
         }
     }
     Ok(())

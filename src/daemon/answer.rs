@@ -30,6 +30,7 @@ pub fn answer(
     let (publisher, writer) = (publisher.clone(), engine.writer());
     Arc::new(move |request, uid| match request {
         Request::Status => {
+            index.look();
             let (anchors, maintenance) = (publisher.status(), maintenance.status());
             Reply::Status(Box::new(Status {
                 version: env!("CARGO_PKG_VERSION").into(),

@@ -4,10 +4,12 @@
 mod prune;
 mod rest;
 mod setup;
+mod standstill;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::OnIndex;
 use super::feed::{Feed, Work};
@@ -22,11 +24,9 @@ pub(super) use prune::Job;
 use prune::Jobs;
 use rest::Rest;
 pub use setup::{FollowError, IndexSetup};
+use standstill::Standstill;
+use watch::Watch;
 
-/// How long a database that somebody has locked is left alone.
-const BUSY_PAUSE: Duration = Duration::from_millis(100);
-/// How long one that cannot be used is.
-const BROKEN_PAUSE: Duration = Duration::from_secs(60);
 /// Bytes of segments read at a time when catching up.
 const READ_BYTES: usize = 4 << 20;
 
@@ -43,21 +43,18 @@ pub(super) fn run(
     loop {
         let error = match follower.work(feed) {
             Ok(()) => break,
-            Err(e) => e,
+            Err(e) => follower.let_go(e),
         };
-        let busy = error.is_temporary();
-        if feed.set_error(Some(error.to_string())) {
-            match busy {
+        feed.set_error(Some(error.to_string()));
+        if follower.standstill.is_news(&error, Instant::now()) {
+            match error.is_temporary() {
                 true => tracing::warn!("the index waits: {error}; the ledger goes on"),
                 false => tracing::error!("the index stands still: {error}; the ledger goes on"),
             }
         }
         follower.tell(Some(error.to_string()));
         follower.jobs.fail(&error.to_string());
-        if !busy {
-            follower.database = None;
-        }
-        if !feed.pause(if busy { BUSY_PAUSE } else { BROKEN_PAUSE }) {
+        if !feed.pause(follower.standstill.pause(&error)) {
             break;
         }
     }
@@ -129,6 +126,10 @@ struct Follower<'a> {
     next: u64,
     jobs: Jobs,
     rest: Rest,
+    watch: Watch,
+    standstill: Standstill,
+    /// Whether it is to be built anew. Kept until that has begun: the database may be locked just then.
+    start_over: bool,
     on_index: OnIndex,
     /// What was told last: why the index stands still, if it does.
     told: Option<String>,
@@ -155,6 +156,9 @@ impl<'a> Follower<'a> {
             next: 0,
             jobs: Jobs::new(jobs),
             rest: Rest::default(),
+            watch: Watch::default(),
+            standstill: Standstill::default(),
+            start_over: false,
             on_index,
             told: None,
             caught_up: false,
@@ -162,10 +166,15 @@ impl<'a> Follower<'a> {
     }
 
     fn work(&mut self, feed: &Feed) -> Result<(), FollowError> {
-        if feed.take_reset() {
+        self.start_over |= feed.take_reset();
+        if self.start_over {
             self.start_over()?;
         }
         self.database()?;
+        self.look()?;
+        if self.next >= self.metrics.ledger_head.get() {
+            self.goes_on(feed);
+        }
         loop {
             match feed.wait(self.next, self.rest.due()) {
                 Work::Fresh(lines) => self.insert(lines, feed)?,
@@ -179,12 +188,20 @@ impl<'a> Follower<'a> {
                 }
                 Work::Reset => self.start_over()?,
                 Work::Prune => self.prune(feed)?,
+                Work::Look => self.look()?,
                 Work::Rest => self.give_memory_back()?,
                 Work::Close => return Ok(()),
             }
-            feed.set_error(None);
-            self.tell(None);
+            self.goes_on(feed);
         }
+    }
+
+    fn goes_on(&mut self, feed: &Feed) {
+        feed.set_error(None);
+        if self.standstill.is_over() {
+            tracing::info!("the index goes on");
+        }
+        self.tell(None);
     }
 
     /// Says that the index stands still, or that it does not, when that is news, and when it has come to the
@@ -214,6 +231,7 @@ impl<'a> Follower<'a> {
     }
 
     fn start_over(&mut self) -> Result<(), FollowError> {
+        self.start_over = true;
         self.jobs.fail("the index is being built anew");
         self.database = None;
         let path = &self.setup.database;
@@ -222,6 +240,8 @@ impl<'a> Follower<'a> {
             tracing::warn!("what was at {path:?} is now {aside:?}");
         }
         self.database = Some(writer);
+        self.start_over = false;
+        self.found_sound();
         self.fields_noted = false;
         self.metrics.index_rebuilds.add(1);
         self.set_next(0);
@@ -254,7 +274,8 @@ impl<'a> Follower<'a> {
         first: Lines,
         more: impl Fn(usize, u64) -> Option<Lines>,
     ) -> Result<(), FollowError> {
-        self.database()?;
+        self.setup.has_room()?;
+        self.look_now_and_then()?;
         let (fields, log_id, from) = (self.fields.clone(), self.log_id, self.next);
         let noted = self.fields_noted;
         let mut batch = self.database()?.begin()?;
@@ -294,7 +315,7 @@ impl<'a> Follower<'a> {
                 held = database.wal()?.held_bytes();
             }
         }
-        self.metrics.wal_held_bytes.set(held);
+        self.note_held(held);
         Ok(())
     }
 
