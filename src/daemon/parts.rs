@@ -76,7 +76,9 @@ pub fn engine(
         on_seal: Box::new(move |sealed| anchors.offer(sealed)),
         on_end: Box::new(move || wake.writer_ended()),
         on_turn: Box::new(move |now| watchdog.turn(now)),
-        on_index: Box::new(move |error| indexing.index(error)),
+        on_index: Box::new(move || {
+            indexing.refresh(&[]);
+        }),
     };
     Ok(Engine::start(setup, started)?)
 }

@@ -117,15 +117,6 @@ impl StatusLine {
         self.enter(Phase::Stopping(what), &[]);
     }
 
-    /// The index follows the ledger, or stands still for this reason.
-    pub fn index(&self, error: Option<&str>) {
-        let sentence = error.map(|why| format!("the index stands still: {why}"));
-        if !self.metrics.problems.set("index", Severity::Warning, sentence) {
-            // It has come to the ledger's end.
-            self.refresh(&[]);
-        }
-    }
-
     /// So few bytes are free on the log's file system, or enough.
     pub fn space(&self, too_few: Option<u64>) {
         let sentence = too_few.map(|free| {
@@ -233,9 +224,9 @@ mod tests {
         assert!(line.refresh(&[NotifyState::Watchdog]));
         line.space(Some(300 << 20));
         line.space(Some(299 << 20));
-        line.index(Some("a\nREADY=1"));
+        line.metrics.problems.say("index", Severity::Warning, "the index stands still: a\nREADY=1");
         line.space(None);
-        line.index(None);
+        line.metrics.problems.clear("index");
         let figures = "12,345 events stored since the start, the last at 2026-11-21 01:23:45 UTC; \
                        20 connections; the index is 3 lines behind\n";
         let full = |free| {
@@ -284,7 +275,8 @@ mod tests {
     #[test]
     fn an_error_of_any_length_leaves_it_short() {
         let (manager, heard, _dir) = pair();
-        StatusLine::new(manager, Arc::default()).index(Some(&"ü".repeat(100_000)));
+        let line = StatusLine::new(manager, Arc::default());
+        line.metrics.problems.say("index", Severity::Warning, "ü".repeat(100_000));
         assert_eq!(messages(&heard)[0].chars().count(), "STATUS=\n".len() + LONGEST);
     }
 }

@@ -86,7 +86,8 @@ pub struct EngineSetup {
     pub on_end: Box<dyn FnOnce() + Send>,
     /// Called each time the writer's loop has come round: it must not block.
     pub on_turn: OnTurn,
-    /// Called from the index thread when it stands still, with the reason, and when it goes on.
+    /// Called from the index thread when it stands still or goes on, which is in the list of problems, and when it has
+    /// come to the ledger's end after the start.
     pub on_index: OnIndex,
 }
 
@@ -108,8 +109,8 @@ pub type OnSeal = Box<dyn Fn(Sealed) + Send>;
 /// at which the loop has to come round again even if there is nothing to do; none if it need not.
 pub type OnTurn = Box<dyn FnMut(Now) -> Option<u64> + Send>;
 
-/// Called with why the index stands still, or with none.
-pub type OnIndex = Box<dyn Fn(Option<&str>) + Send>;
+/// Called when there is something new to tell of the index.
+pub type OnIndex = Box<dyn Fn() + Send>;
 
 /// The running engine: a thread that writes, a thread that indexes.
 pub struct Engine {

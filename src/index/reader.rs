@@ -24,7 +24,12 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         match path.metadata() {
             // Opening a FIFO would wait for somebody at its other end.
-            Ok(meta) => files::check_type(path, &meta)?,
+            Ok(meta) => {
+                files::check_type(path, &meta)?;
+                if meta.len() == 0 {
+                    return Err(IndexError::Missing { path: path.into() });
+                }
+            }
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 return Err(IndexError::Missing { path: path.into() });
             }

@@ -45,14 +45,15 @@ pub(super) fn run(
             Ok(()) => break,
             Err(e) => follower.let_go(e),
         };
-        feed.set_error(Some(error.to_string()));
         if follower.standstill.is_news(&error, Instant::now()) {
             match error.is_temporary() {
                 true => tracing::warn!("the index waits: {error}; the ledger goes on"),
                 false => tracing::error!("the index stands still: {error}; the ledger goes on"),
             }
         }
-        follower.tell(Some(error.to_string()));
+        // Whoever waits for a look is told after everybody else.
+        follower.tell(Some(&error));
+        feed.set_error(Some(error.to_string()));
         follower.jobs.fail(&error.to_string());
         if !feed.pause(follower.standstill.pause(&error)) {
             break;
@@ -69,7 +70,7 @@ pub fn reindex_offline(
 ) -> Result<u64, FollowError> {
     let metrics = Metrics::default();
     let (_, no_jobs) = channel();
-    let nobody = Box::new(|_: Option<&str>| {});
+    let nobody = Box::new(|| {});
     let mut follower = Follower::new(setup, log_id, no_jobs, &metrics, nobody);
     follower.start_over()?;
     follower.list_segments()?;
@@ -120,6 +121,8 @@ struct Follower<'a> {
     fields: Arc<FieldMap>,
     /// Whether the database knows that what follows is read with `fields`.
     fields_noted: bool,
+    /// Whether the database knows the segments that there are.
+    segments_listed: bool,
     reader: Reader,
     database: Option<Writer>,
     /// The first leaf that is not in the database.
@@ -131,8 +134,6 @@ struct Follower<'a> {
     /// Whether it is to be built anew. Kept until that has begun: the database may be locked just then.
     start_over: bool,
     on_index: OnIndex,
-    /// What was told last: why the index stands still, if it does.
-    told: Option<String>,
     /// Whether it was as far as the ledger, and that was told.
     caught_up: bool,
 }
@@ -151,6 +152,7 @@ impl<'a> Follower<'a> {
             metrics,
             fields: setup.fields.clone(),
             fields_noted: false,
+            segments_listed: false,
             reader: Reader::new(&setup.log_dir, log_id),
             database: None,
             next: 0,
@@ -160,7 +162,6 @@ impl<'a> Follower<'a> {
             standstill: Standstill::default(),
             start_over: false,
             on_index,
-            told: None,
             caught_up: false,
         }
     }
@@ -172,6 +173,9 @@ impl<'a> Follower<'a> {
         }
         self.database()?;
         self.look()?;
+        if !self.segments_listed {
+            self.list_segments()?;
+        }
         if self.next >= self.metrics.ledger_head.get() {
             self.goes_on(feed);
         }
@@ -180,7 +184,8 @@ impl<'a> Follower<'a> {
                 Work::Fresh(lines) => self.insert(lines, feed)?,
                 Work::Read(to) => self.read(to)?,
                 Work::Segments => {
-                    self.list_segments().inspect_err(|_| feed.segments_changed())?;
+                    self.segments_listed = false;
+                    self.list_segments()?;
                 }
                 Work::Fields(fields) => {
                     self.fields = fields;
@@ -197,21 +202,21 @@ impl<'a> Follower<'a> {
     }
 
     fn goes_on(&mut self, feed: &Feed) {
-        feed.set_error(None);
         if self.standstill.is_over() {
             tracing::info!("the index goes on");
         }
         self.tell(None);
+        feed.set_error(None);
     }
 
     /// Says that the index stands still, or that it does not, when that is news, and when it has come to the
     /// ledger's end after the start: what was shown until then is how far it was before.
-    fn tell(&mut self, error: Option<String>) {
+    fn tell(&mut self, error: Option<&FollowError>) {
         let comes_up = !self.caught_up && self.next >= self.metrics.ledger_head.get();
         self.caught_up |= comes_up;
-        if self.told != error || comes_up {
-            (self.on_index)(error.as_deref());
-            self.told = error;
+        let news = self.note_standstill(error);
+        if news || comes_up {
+            (self.on_index)();
         }
     }
 
@@ -223,6 +228,7 @@ impl<'a> Follower<'a> {
                 let path = &self.setup.database;
                 let writer = Writer::open(path, self.log_id, &self.setup.options)?;
                 self.fields_noted = false;
+                self.segments_listed = false;
                 self.set_next(writer.indexed()?);
                 writer
             }
@@ -336,7 +342,9 @@ impl<'a> Follower<'a> {
         for found in &found {
             batch.segment(&rows::segment(found))?;
         }
-        Ok(batch.commit(next)?)
+        batch.commit(next)?;
+        self.segments_listed = true;
+        Ok(())
     }
 
     fn segments(&self, source: std::io::Error) -> FollowError {

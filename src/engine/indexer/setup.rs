@@ -1,6 +1,6 @@
 //! What the index thread needs, and why it may not follow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,7 +71,7 @@ pub struct IndexSetup {
     pub queue_bytes: usize,
     /// Where the known members of events are.
     pub fields: Arc<FieldMap>,
-    /// Bytes that the database leaves free on its file system, a sixteenth of it at most: below that nothing is inserted until there are more
+    /// Bytes that the database leaves free on its file system: below that nothing is inserted until there are more
     /// again. May be changed at any time.
     pub reserve: Arc<AtomicU64>,
 }
@@ -82,30 +82,37 @@ const RESERVE: u64 = 64 << 20;
 impl IndexSetup {
     /// Whether the database may grow. Deleting rows is always allowed.
     pub(super) fn has_room(&self) -> Result<(), FollowError> {
-        let dir = self.database.parent().unwrap_or(&self.database);
-        // A directory that is not there is found by whoever opens the database.
-        let Ok(stat) = statvfs(dir) else { return Ok(()) };
-        // A small disk is not all reserve.
-        let all = stat.blocks().saturating_mul(stat.fragment_size());
-        let reserve = self.reserve.load(Ordering::Relaxed).min(all / 16);
-        let free = stat.blocks_available().saturating_mul(stat.fragment_size());
-        match free < reserve {
-            true => Err(FollowError::NoRoom { path: self.database.clone(), free, reserve }),
-            false => Ok(()),
+        let reserve = self.reserve.load(Ordering::Relaxed);
+        match space(&self.database) {
+            Some((free, _)) if free < reserve => {
+                Err(FollowError::NoRoom { path: self.database.clone(), free, reserve })
+            }
+            // A directory that is not there is found by whoever opens the database.
+            _ => Ok(()),
         }
     }
 
     /// The index of a configuration, readable for `group`.
     pub fn new(config: &Config, fields: Arc<FieldMap>, group: Option<u32>) -> Self {
+        let database = config.database();
+        // A small disk is not all reserve.
+        let reserve = space(&database).map_or(RESERVE, |(_, all)| RESERVE.min(all / 16));
         let cache_bytes = config.index.cache_bytes as u64;
         Self {
-            database: config.database(),
+            database,
             log_dir: config.log_dir.clone(),
             options: Options { cache_bytes, group, ..Options::default() },
             batch_rows: config.index.batch_rows,
             queue_bytes: config.index.queue_bytes,
             fields,
-            reserve: Arc::new(RESERVE.into()),
+            reserve: Arc::new(reserve.into()),
         }
     }
+}
+
+/// Bytes that are free on the file system of the database, and how many it has.
+fn space(database: &Path) -> Option<(u64, u64)> {
+    let stat = statvfs(database.parent()?).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.fragment_size());
+    Some((bytes(stat.blocks_available()), bytes(stat.blocks())))
 }

@@ -10,7 +10,11 @@ use crate::metrics::Severity;
 /// How often it is looked at under load.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What the list of problems calls rows that somebody else may have written.
+/// What the list of problems calls an index that stands still for a while.
+const WAITS: &str = "index";
+/// One that has to be built anew, and that may answer wrongly until then.
+const DAMAGED: &str = "index damaged";
+/// What it calls rows that somebody else may have written.
 const WRITTEN: &str = "index rows";
 /// And a reader that is in the way.
 const HELD: &str = "index reader";
@@ -44,6 +48,16 @@ impl Follower<'_> {
             self.keep_wal_small()?;
         }
         Ok(())
+    }
+
+    /// Notes why the index stands still, or that it does not; whether that is news.
+    pub(super) fn note_standstill(&self, error: Option<&FollowError>) -> bool {
+        let broken = matches!(error, Some(FollowError::Index(error)) if error.needs_reindex());
+        let (about, other) = if broken { (DAMAGED, WAITS) } else { (WAITS, DAMAGED) };
+        let sentence = error.map(|error| format!("the index stands still: {error}"));
+        let problems = &self.metrics.problems;
+        let other = problems.clear(other);
+        problems.set(about, Severity::Warning, sentence) || other
     }
 
     /// A reader keeps so many bytes of the write-ahead log from being emptied.
