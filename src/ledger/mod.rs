@@ -27,6 +27,7 @@ mod rotate;
 pub mod seal;
 mod seals_file;
 pub mod segment;
+mod shelter;
 pub mod state;
 mod tail;
 pub mod tree;
@@ -104,6 +105,11 @@ impl Paths {
     /// What became of S_0, once it is not there any more.
     pub fn auditor_handover(&self) -> PathBuf {
         self.state_dir.join("auditor.handover")
+    }
+
+    /// The active segment of a log directory that was removed, until the next start.
+    pub fn sheltered(&self) -> PathBuf {
+        self.state_dir.join("sheltered.jsonl")
     }
 
     /// Says that the log has come to its end on this host, once it has.
