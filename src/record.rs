@@ -1,10 +1,13 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
 mod done;
+mod storage;
 
 use serde::{Deserialize, Serialize};
 
 use crate::retention::Hold;
+
+pub use storage::{StorageProblem, Weakness};
 
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
 /// the index knows by it which vocabulary a line speaks.
@@ -133,6 +136,11 @@ pub enum Record {
         since: String,
         /// None of them came after this.
         until: String,
+    },
+    /// The log or its keys are in a place that takes something from what the log promises.
+    StorageWarning {
+        /// What is wrong, at least one thing.
+        problems: Vec<StorageProblem>,
     },
     /// The wall clock moved against the boot clock.
     ClockStep {
@@ -326,6 +334,10 @@ impl Record {
                 let user = uid.map_or_else(String::new, |uid| format!(" of uid {uid}"));
                 let what = format!("{bound}{events} events{user} are not in the log: {reason}");
                 ("auditlogd.gap", "alert", what)
+            }
+            Record::StorageWarning { problems } => {
+                let said: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.what, p.why)).collect();
+                ("auditlogd.storage_warning", "warning", said.join("; "))
             }
             Record::ClockStep { found, expected, .. } => (
                 "auditlogd.clock_step",

@@ -17,7 +17,7 @@ use super::reload::{Reload, Requests};
 use super::sandbox::Sandbox;
 use super::signals::{self, Wake, Woken};
 use super::status_line::StatusLine;
-use super::{DaemonError, announce, not_decommissioned, paths, system};
+use super::{DaemonError, announce, not_decommissioned, paths, place, system};
 use crate::clock::Clock;
 use crate::config::{self, Sources};
 use crate::control;
@@ -69,6 +69,7 @@ impl<'a> Running<'a> {
         let disk = Arc::new(prepare_directories(&config)?);
         let lock = Lock::take(&config.state_dir, &config.log_dir)?;
         not_decommissioned(&config)?;
+        let storage = place::look(&config);
         // Before any other thread: what is started from here on is restricted as well.
         let binds = !passed.iter().any(|(name, _)| name == EVENTS);
         let sandbox = Sandbox::enter(&config, binds)?;
@@ -101,6 +102,10 @@ impl<'a> Running<'a> {
         let (engine, about) = engine(&config, &fields, &disk, &publisher, &line, kept, wake)?;
         if about.created {
             announce::announce(&paths(&config));
+        }
+        if !storage.is_empty() {
+            // At each start: somebody who reads the log from here on has to know it, too.
+            engine.record(Record::StorageWarning { problems: storage.clone() });
         }
         if let Some(reason) = &about.unsettled {
             last_run.doubt(reason);
