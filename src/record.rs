@@ -336,7 +336,8 @@ impl Record {
                 ("auditlogd.gap", "alert", what)
             }
             Record::StorageWarning { problems } => {
-                let said: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.what, p.why)).collect();
+                let said: Vec<_> =
+                    problems.iter().map(|p| format!("{}: {}", p.what, p.why)).collect();
                 ("auditlogd.storage_warning", "warning", said.join("; "))
             }
             Record::ClockStep { found, expected, .. } => (

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::problems::gather;
 use super::reload::Requests;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
@@ -28,17 +29,21 @@ pub fn answer(
     let started = rfc3339(Clock::System.now().wall_ns);
     let (publisher, writer) = (publisher.clone(), engine.writer());
     Arc::new(move |request, uid| match request {
-        Request::Status => Reply::Status(Box::new(Status {
-            version: env!("CARGO_PKG_VERSION").into(),
-            pid: std::process::id(),
-            started: started.clone(),
-            log_id: log_id.clone(),
-            socket: socket.clone(),
-            index_error: index.error(),
-            anchors: publisher.status(),
-            maintenance: Some(maintenance.status()),
-            metrics: metrics.snapshot(),
-        })),
+        Request::Status => {
+            let (anchors, maintenance) = (publisher.status(), maintenance.status());
+            Reply::Status(Box::new(Status {
+                version: env!("CARGO_PKG_VERSION").into(),
+                pid: std::process::id(),
+                started: started.clone(),
+                log_id: log_id.clone(),
+                socket: socket.clone(),
+                index_error: index.error(),
+                problems: gather(&metrics, &anchors, &maintenance),
+                anchors,
+                maintenance: Some(maintenance),
+                metrics: metrics.snapshot(),
+            }))
+        }
         _ if !may_change(uid) => {
             Reply::Refused("only root and the daemon's own user may ask for that".into())
         }

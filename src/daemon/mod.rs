@@ -10,6 +10,7 @@ mod notify;
 mod options;
 mod parts;
 mod place;
+mod problems;
 mod reload;
 mod running;
 mod sandbox;

@@ -13,8 +13,10 @@ use rustix::fs::{AtFlags, CWD, IFlags, StatxFlags};
 use self::judge::{Facts, Place};
 use self::mounts::Mount;
 use crate::config::Config;
+use crate::engine::Engine;
 use crate::ledger::Paths;
-use crate::record::StorageProblem;
+use crate::metrics::{Metrics, Severity};
+use crate::record::{Record, StorageProblem};
 
 /// More mounts than any host has, in bytes of text.
 const MAX_MOUNTS: u64 = 16 << 20;
@@ -37,16 +39,25 @@ pub fn look(config: &Config) -> Vec<StorageProblem> {
             Vec::new()
         }
     };
-    let problems = judge::judge(&Facts {
+    judge::judge(&Facts {
         container: in_container(),
         preloaded: preloaded(),
         log: place(&config.log_dir, &mounts),
         state: place(&config.state_dir, &mounts),
-    });
+    })
+}
+
+/// Tells what [`look`] found, if anything, to whoever reads the daemon's own log, its status, and the ledger: at each
+/// start, since who begins to read there has to know it, too.
+pub fn tell(problems: Vec<StorageProblem>, metrics: &Metrics, engine: &Engine) {
     for problem in &problems {
         tracing::warn!("{problem}");
+        let about = format!("{} {}", problem.directories.join("+"), problem.weakness);
+        metrics.problems.say(about, Severity::Warning, problem);
     }
-    problems
+    if !problems.is_empty() {
+        engine.record(Record::StorageWarning { problems });
+    }
 }
 
 fn mounts() -> io::Result<Vec<Mount>> {

@@ -95,7 +95,7 @@ impl<'a> Running<'a> {
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
-        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone()));
+        let line = StatusLine::new(Manager::from_env(), metrics.clone());
         let publisher = publisher(&config, &disk, &log, &metrics)?;
         let requests = Arc::new(Requests::new(wake.clone()));
         let kept = last_run.memory.clone();
@@ -103,10 +103,7 @@ impl<'a> Running<'a> {
         if about.created {
             announce::announce(&paths(&config));
         }
-        if !storage.is_empty() {
-            // At each start: somebody who reads the log from here on has to know it, too.
-            engine.record(Record::StorageWarning { problems: storage.clone() });
-        }
+        place::tell(storage, &metrics, &engine);
         if let Some(reason) = &about.unsettled {
             last_run.doubt(reason);
         }

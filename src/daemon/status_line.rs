@@ -9,7 +9,7 @@ use sd_notify::NotifyState;
 
 use super::notify::Manager;
 use crate::clock::rfc3339;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Severity};
 use crate::words::count;
 
 /// The longest sentence, in characters. An error may say anything.
@@ -39,10 +39,6 @@ pub struct StatusLine {
 
 struct State {
     phase: Phase,
-    /// Why the index stands still.
-    index: Option<String>,
-    /// Bytes that are free, if these are too few.
-    space: Option<u64>,
     /// Events stored when that was last looked at.
     stored: u64,
     /// When the last of them was, nanoseconds since 1970.
@@ -52,17 +48,18 @@ struct State {
 }
 
 impl StatusLine {
-    /// A daemon that starts.
-    pub fn new(manager: Manager, metrics: Arc<Metrics>) -> Self {
-        let state = State {
-            phase: Phase::Starting,
-            index: None,
-            space: None,
-            stored: 0,
-            stored_at: None,
-            said: None,
+    /// A daemon that starts. What is wrong is shown as soon as somebody says it.
+    pub fn new(manager: Manager, metrics: Arc<Metrics>) -> Arc<Self> {
+        let state = State { phase: Phase::Starting, stored: 0, stored_at: None, said: None };
+        let line = Arc::new(Self { manager, metrics, state: Mutex::new(state) });
+        let weak = Arc::downgrade(&line);
+        let refresh = move || {
+            if let Some(line) = weak.upgrade() {
+                line.refresh(&[]);
+            }
         };
-        Self { manager, metrics, state: Mutex::new(state) }
+        line.metrics.problems.on_change(Box::new(refresh));
+        line
     }
 
     /// The counters that it shows.
@@ -122,19 +119,20 @@ impl StatusLine {
 
     /// The index follows the ledger, or stands still for this reason.
     pub fn index(&self, error: Option<&str>) {
-        let mut state = self.lock();
-        state.index = error.map(str::to_owned);
-        self.mention(&state, &[]);
+        let sentence = error.map(|why| format!("the index stands still: {why}"));
+        if !self.metrics.problems.set("index", Severity::Warning, sentence) {
+            // It has come to the ledger's end.
+            self.refresh(&[]);
+        }
     }
 
     /// So few bytes are free on the log's file system, or enough.
     pub fn space(&self, too_few: Option<u64>) {
-        let mut state = self.lock();
-        let news = state.space.is_some() != too_few.is_some();
-        state.space = too_few;
-        if news {
-            self.mention(&state, &[]);
-        }
+        let sentence = too_few.map(|free| {
+            let free = BinaryBytes(free);
+            format!("the disk is nearly full, {free} are free; free some space on it")
+        });
+        self.metrics.problems.set("space", Severity::Warning, sentence);
     }
 
     /// Notes what was stored by now; whoever calls it has just seen a commit, or none.
@@ -177,12 +175,9 @@ impl StatusLine {
             Phase::Reloading => format!("reloading; {}", self.figures(state)),
             Phase::Serving => self.figures(state),
         };
-        let index = state.index.as_ref().map(|why| format!("the index stands still: {why}"));
-        let space = state
-            .space
-            .map(|free| format!("the disk is nearly full, {} are free", BinaryBytes(free)));
-        let all = [space, index, Some(doing)].into_iter().flatten();
-        one_line(&all.collect::<Vec<_>>().join("; "))
+        let problems = self.metrics.problems.list();
+        let wrong = problems.iter().map(ToString::to_string);
+        one_line(&wrong.chain([doing]).collect::<Vec<_>>().join("; "))
     }
 
     fn figures(&self, state: &State) -> String {
@@ -243,14 +238,17 @@ mod tests {
         line.index(None);
         let figures = "12,345 events stored since the start, the last at 2026-11-21 01:23:45 UTC; \
                        20 connections; the index is 3 lines behind\n";
+        let full = |free| {
+            format!("the disk is nearly full, {free}.00 MiB are free; free some space on it")
+        };
+        let index = "the index stands still: a READY=1";
         let want = [
             "READY=1\nSTATUS=0 events stored since the start; 0 connections; the index is up to date\n",
             &format!("WATCHDOG=1\nSTATUS={figures}"),
-            &format!("STATUS=the disk is nearly full, 300.00 MiB are free; {figures}"),
-            &format!(
-                "STATUS=the disk is nearly full, 299.00 MiB are free; the index stands still: a READY=1; {figures}"
-            ),
-            &format!("STATUS=the index stands still: a READY=1; {figures}"),
+            &format!("STATUS={}; {figures}", full(300)),
+            &format!("STATUS={}; {figures}", full(299)),
+            &format!("STATUS={}; {index}; {figures}", full(299)),
+            &format!("STATUS={index}; {figures}"),
             &format!("STATUS={figures}"),
         ];
         assert_eq!(messages(&heard), want);

@@ -73,7 +73,7 @@ mod tests {
 
     fn watchdog(manager: Manager, limit: Option<u64>) -> Watchdog {
         let line = StatusLine::new(manager, Arc::default());
-        Watchdog::new(Arc::new(line), limit.map(Duration::from_secs))
+        Watchdog::new(line, limit.map(Duration::from_secs))
     }
 
     fn pings(messages: &[String]) -> usize {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// What the place takes from what the log promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weakness {
     /// It does not outlive the host's next start, or the container.
@@ -16,8 +16,19 @@ pub enum Weakness {
     KeysLinger,
 }
 
+/// The word of the record.
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Weakness::Ephemeral => "ephemeral",
+            Weakness::SyncUnsure => "sync_unsure",
+            Weakness::KeysLinger => "keys_linger",
+        })
+    }
+}
+
 /// One thing that is wrong, in sentences for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StorageProblem {
     /// What it is about.
     pub weakness: Weakness,

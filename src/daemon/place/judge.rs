@@ -40,8 +40,27 @@ const LAYERED: [&str; 6] =
     ["overlay", "overlayfs", "aufs", "unionfs", "fuse.fuse-overlayfs", "fuse.unionfs-fuse"];
 /// Served by another machine, or by the host of a virtual one.
 const SERVED: [&str; 21] = [
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "beegfs", "orangefs", "coda", "ncpfs", "9p",
-    "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "hostfs", "fakeowner", "grpcfuse",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+    "beegfs",
+    "orangefs",
+    "coda",
+    "ncpfs",
+    "9p",
+    "virtiofs",
+    "vboxsf",
+    "prl_fs",
+    "vmhgfs",
+    "hostfs",
+    "fakeowner",
+    "grpcfuse",
 ];
 /// Each change goes to a new place on the disk.
 const COPY_ON_WRITE: [&str; 8] =
@@ -74,7 +93,7 @@ pub fn judge(facts: &Facts) -> Vec<StorageProblem> {
             weakness: Weakness::SyncUnsure,
             directories: ["log_dir", "state_dir"].map(str::to_owned).into(),
             what: "the daemon runs with libeatmydata".into(),
-            why: "no sync does anything, so that acknowledged events are lost when the host crashes".into(),
+            why: "no sync does anything, and a crash of the host loses acknowledged events".into(),
             advice: "start it without that library (LD_PRELOAD, /etc/ld.so.preload)".into(),
         });
     }
@@ -138,27 +157,32 @@ fn ephemeral(mount: &Mount, container: bool) -> Option<Trouble> {
     let elsewhere = if container { VOLUME } else { ANOTHER };
     let (fs_type, source) = (short(&mount.fs_type), short(&mount.source));
     if MEMORY.contains(&&*mount.fs_type) {
-        let why = "all that is written there is gone when the host or the container stops";
+        let why = "all of it is gone when the host or the container stops";
         return Some(Trouble::new(format!("in memory ({fs_type})"), why, elsewhere));
     }
     if ["/dev/zram", "/dev/ram"].iter().any(|memory| mount.source.starts_with(memory)) {
-        let why = "all that is written there is gone when the host stops";
+        let why = "all of it is gone when the host stops";
         return Some(Trouble::new(format!("in memory ({source})"), why, elsewhere));
     }
     let layered = LAYERED.contains(&&*mount.fs_type);
     // Not every engine lays its containers over an image: some give them a directory or a subvolume.
     let own = container && mount.point.as_os_str() == "/" && (layered || mount.root != "/");
     if own {
-        let why = "all that is written there is gone when the container is removed or made anew";
+        let why = "all of it is gone when the container is removed";
         let what = format!("in the container's own files ({fs_type}), not on a volume");
         return Some(Trouble::new(what, why, VOLUME));
     }
     if layered {
-        let why = "what is written there goes to a layer over other files, and is gone when that layer is thrown away, as live systems and containers do when they stop";
-        return Some(Trouble::new(format!("on a layered file system ({fs_type})"), why, elsewhere));
+        let why =
+            "all of it is gone when that layer is thrown away, as live systems and containers do";
+        return Some(Trouble::new(
+            format!("on a layer over other files ({fs_type})"),
+            why,
+            elsewhere,
+        ));
     }
     if is_anonymous_volume(&mount.root) {
-        let why = "it is removed together with a container that was started with --rm, and the next container gets another one";
+        let why = "the next container gets another one, and with --rm it is deleted";
         let advice = "give the volume a name, as in `-v NAME:DIRECTORY`";
         return Some(Trouble::new("on a volume without a name", why, advice));
     }
@@ -180,7 +204,7 @@ fn is_anonymous_volume(root: &str) -> bool {
 fn sync_unsure(mount: &Mount) -> Option<Trouble> {
     let fs_type = &*mount.fs_type;
     if let Some(option) = NO_BARRIER.iter().find(|option| mount.has(option)) {
-        let why = "a sync may not reach the disk, so that acknowledged events are lost when the host crashes or loses power";
+        let why = "a sync may not reach the disk, and a loss of power loses acknowledged events";
         let what = format!("on {} that is mounted with {option}", short(fs_type));
         return Some(Trouble::new(what, why, "mount it without that option"));
     }
@@ -188,23 +212,26 @@ fn sync_unsure(mount: &Mount) -> Option<Trouble> {
     let served = fs_type.starts_with("fuse.") && !LAYERED.contains(&fs_type);
     (served || SERVED.contains(&fs_type)).then(|| {
         let what = format!("on {} from {:?}", short(fs_type), short(&mount.source));
-        let why = "whether a sync reaches a disk is up to whoever serves it, so that acknowledged events may be lost when that one crashes";
-        let advice = "use a disk of this host, and [[archive]] to have copies elsewhere";
+        let why = "whether a sync reaches a disk is up to whoever serves it";
+        let advice = "use a disk of this host, and [[archive]] for copies elsewhere";
         Trouble::new(what, why, advice)
     })
 }
 
 fn keys_linger(mount: &Mount) -> Option<Trouble> {
     let fs_type = &*mount.fs_type;
-    let advice = "keep state_dir on ext4 or xfs, and checkpoints away from this host ([[anchor]])";
-    let why = "keys that were overwritten can stay on the disk, and whoever is root here, or has the disk, may find them and forge the log from their epoch on, up to the first checkpoint kept elsewhere";
+    let advice = "keep state_dir on ext4 or xfs";
+    let why = "keys that were overwritten may stay on the disk";
     if mount.has("data=journal") {
-        let what = format!("on {} with data=journal, which writes everything twice", short(fs_type));
+        let what =
+            format!("on {} with data=journal, which writes everything twice", short(fs_type));
         return Some(Trouble::new(what, why, advice));
     }
     COPY_ON_WRITE.contains(&fs_type).then(|| {
         let advice = match fs_type {
-            "btrfs" => format!("{advice}, or run chattr +C on it while it is empty, and make no snapshots of it"),
+            "btrfs" => {
+                format!("{advice}, or run chattr +C on it while it is empty and make no snapshots")
+            }
             _ => advice.to_owned(),
         };
         let what = format!("on {fs_type}, which writes each change to a new place");

@@ -72,9 +72,8 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     let mut rest = field;
     while let Some((first, after)) = rest.split_first() {
         let octal = after.first_chunk::<3>().filter(|_| *first == b'\\');
-        let code = octal.and_then(|digits| {
-            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
-        });
+        let code =
+            octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
         let (byte, used) = code.map_or((*first, 1), |code| (code, 4));
         bytes.push(byte);
         rest = &rest[used..];

@@ -36,7 +36,8 @@ use Weakness::{Ephemeral, KeysLinger, SyncUnsure};
 #[test]
 fn an_ordinary_host_has_nothing_to_tell() {
     for fs_type in ["ext4", "ext3", "xfs", "jfs", "reiserfs", "fuseblk"] {
-        for options in ["rw,relatime", "rw,discard,errors=remount-ro", "rw,data=ordered,barrier=1"] {
+        for options in ["rw,relatime", "rw,discard,errors=remount-ro", "rw,data=ordered,barrier=1"]
+        {
             assert_eq!(judge(&both(simple(fs_type, options))), []);
         }
     }
@@ -68,7 +69,7 @@ fn what_goes_with_the_host_or_the_container_is_told_once_for_both() {
     let zram = mount("ext4", "/dev/zram0", "/", "/var", "rw");
     assert_eq!(weaknesses(&both(zram)), [(Ephemeral, 2)]);
     let one = facts(simple("tmpfs", "rw"), simple("ext4", "rw"));
-    let want = r#"log_dir ("/l") is in memory (tmpfs): all that is written there is gone when the host or the container stops; set a directory on a disk of this host"#;
+    let want = r#"log_dir ("/l") is in memory (tmpfs): all of it is gone when the host or the container stops; set a directory on a disk of this host"#;
     assert_eq!(judge(&one)[0].to_string(), want);
 }
 
