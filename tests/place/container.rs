@@ -70,7 +70,7 @@ impl Container {
         let log = fs::File::options().create(true).append(true).open(dir.path().join("stderr"));
         let mut command = Command::new("unshare");
         command
-            .args(["--pid", "--fork", "--kill-child", "--mount", "--propagation=private"])
+            .args(["--pid", "--fork", "--mount", "--propagation=private"])
             .args(["/bin/sh", "-euc", RUN, "sh"])
             .args([dir.path(), Path::new(env!("CARGO_BIN_EXE_auditlogd"))])
             .arg(mode)
@@ -143,6 +143,10 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
+        // Process 1 has another user than `unshare` gave it, and so does not end with that one.
+        if let Some(init) = only_child(self.child.id()) {
+            let _it_may_have_ended = kill(Pid::from_raw(init as i32), Signal::SIGKILL);
+        }
         let _it_may_have_ended = self.child.kill();
         let _it_was_reaped = self.child.wait();
         if std::thread::panicking() {
