@@ -3,11 +3,11 @@
 mod done;
 mod storage;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::retention::Hold;
 
-pub use done::{EarlierRules, Maintained, Task, Trigger};
+pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
 pub use storage::{StorageProblem, Weakness};
 
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
@@ -181,25 +181,6 @@ pub enum Record {
     },
     /// Maintenance ran.
     Maintained(Box<Maintained>),
-}
-
-/// Which leaves retention deletes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pruned {
-    /// The first leaf that is gone.
-    pub first_seq: u64,
-    /// The last leaf that is gone.
-    pub through_seq: u64,
-    /// The tree's root over leaves [0, through_seq + 1), hex.
-    pub root: String,
-    /// The roots of the maximal perfect subtrees over leaves [first_seq, through_seq + 1), hex, in the order of the
-    /// log: with them proofs lead over what is gone.
-    pub subtrees: Vec<String>,
-    /// The rule that asked for it, for people.
-    pub policy: String,
-    /// How long the rule keeps leaves at least, seconds: none that is gone was sealed later than that before this
-    /// record.
-    pub keep_seconds: u64,
 }
 
 impl Record {
