@@ -55,6 +55,8 @@ pub(super) enum Error {
     Unreachable { path: PathBuf, source: io::Error },
     #[error("the daemon refused: {0}")]
     Refused(String),
+    #[error("{0}; the daemon rebuilds the index as soon as that is over")]
+    Waits(String),
     #[error("{it}{}", control_advice(.0), it = .0)]
     Control(#[source] ControlError),
     #[error("{0}")]

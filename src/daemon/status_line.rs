@@ -25,6 +25,8 @@ enum Phase {
     Starting,
     /// Reads what the last run left; so many bytes of it so far.
     Recovering(u64),
+    /// The disk does not let the log be opened.
+    Waiting,
     Serving,
     Reloading,
     Stopping(&'static str),
@@ -91,6 +93,17 @@ impl StatusLine {
         ]);
     }
 
+    /// The disk does not let the log be opened, for this reason; that is tried again, and the start may take longer.
+    pub fn waiting(&self, why: &str) {
+        let mut state = self.lock();
+        state.phase = Phase::Waiting;
+        let text = one_line(&format!("not ready: {why}"));
+        self.manager.mention(&[
+            NotifyState::ExtendTimeoutUsec(RECOVERY_PATIENCE_USEC),
+            NotifyState::Status(&text),
+        ]);
+    }
+
     /// READY=1: events are taken, or the configuration has been read again.
     pub fn ready(&self) {
         self.enter(Phase::Serving, &[NotifyState::Ready]);
@@ -115,15 +128,6 @@ impl StatusLine {
     /// What the stop does now.
     pub fn ending(&self, what: &'static str) {
         self.enter(Phase::Stopping(what), &[]);
-    }
-
-    /// The index follows the ledger, or stands still for this reason.
-    pub fn index(&self, error: Option<&str>) {
-        let sentence = error.map(|why| format!("the index stands still: {why}"));
-        if !self.metrics.problems.set("index", Severity::Warning, sentence) {
-            // It has come to the ledger's end.
-            self.refresh(&[]);
-        }
     }
 
     /// So few bytes are free on the log's file system, or enough.
@@ -167,7 +171,7 @@ impl StatusLine {
 
     fn text(&self, state: &State) -> String {
         let doing = match state.phase {
-            Phase::Starting => "starting".into(),
+            Phase::Starting | Phase::Waiting => "starting".into(),
             Phase::Recovering(bytes) => {
                 format!("reading what the last run left: {} so far", BinaryBytes(bytes))
             }
@@ -233,9 +237,9 @@ mod tests {
         assert!(line.refresh(&[NotifyState::Watchdog]));
         line.space(Some(300 << 20));
         line.space(Some(299 << 20));
-        line.index(Some("a\nREADY=1"));
+        line.metrics.problems.say("index", Severity::Warning, "the index stands still: a\nREADY=1");
         line.space(None);
-        line.index(None);
+        line.metrics.problems.clear("index");
         let figures = "12,345 events stored since the start, the last at 2026-11-21 01:23:45 UTC; \
                        20 connections; the index is 3 lines behind\n";
         let full = |free| {
@@ -284,7 +288,8 @@ mod tests {
     #[test]
     fn an_error_of_any_length_leaves_it_short() {
         let (manager, heard, _dir) = pair();
-        StatusLine::new(manager, Arc::default()).index(Some(&"ü".repeat(100_000)));
+        let line = StatusLine::new(manager, Arc::default());
+        line.metrics.problems.say("index", Severity::Warning, "ü".repeat(100_000));
         assert_eq!(messages(&heard)[0].chars().count(), "STATUS=\n".len() + LONGEST);
     }
 }
