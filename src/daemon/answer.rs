@@ -27,6 +27,7 @@ pub fn answer(
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
     let started = rfc3339(Clock::System.now().wall_ns);
+    let room = engine.room();
     let (publisher, writer) = (publisher.clone(), engine.writer());
     Arc::new(move |request, uid| match request {
         Request::Status => {
@@ -42,6 +43,7 @@ pub fn answer(
                 problems: gather(&metrics, &anchors, &maintenance),
                 anchors,
                 maintenance: Some(maintenance),
+                space: room.state(),
                 metrics: metrics.snapshot(),
             }))
         }

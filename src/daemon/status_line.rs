@@ -25,6 +25,8 @@ enum Phase {
     Starting,
     /// Reads what the last run left; so many bytes of it so far.
     Recovering(u64),
+    /// The disk does not let the log be opened.
+    Waiting,
     Serving,
     Reloading,
     Stopping(&'static str),
@@ -85,6 +87,17 @@ impl StatusLine {
         }
         state.said = Some(Instant::now());
         let text = self.text(&state);
+        self.manager.mention(&[
+            NotifyState::ExtendTimeoutUsec(RECOVERY_PATIENCE_USEC),
+            NotifyState::Status(&text),
+        ]);
+    }
+
+    /// The disk does not let the log be opened, for this reason; that is tried again, and the start may take longer.
+    pub fn waiting(&self, why: &str) {
+        let mut state = self.lock();
+        state.phase = Phase::Waiting;
+        let text = one_line(&format!("not ready: {why}"));
         self.manager.mention(&[
             NotifyState::ExtendTimeoutUsec(RECOVERY_PATIENCE_USEC),
             NotifyState::Status(&text),
@@ -158,7 +171,7 @@ impl StatusLine {
 
     fn text(&self, state: &State) -> String {
         let doing = match state.phase {
-            Phase::Starting => "starting".into(),
+            Phase::Starting | Phase::Waiting => "starting".into(),
             Phase::Recovering(bytes) => {
                 format!("reading what the last run left: {} so far", BinaryBytes(bytes))
             }

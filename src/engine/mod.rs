@@ -10,6 +10,7 @@ mod index_handle;
 mod indexer;
 mod intent;
 mod lock;
+mod room;
 mod rows;
 mod submit;
 mod verify;
@@ -26,12 +27,13 @@ pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
+pub use room::{Level, Room, RoomState};
 pub use rows::{Sink, each as each_row};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
 pub use verify::{Database, Phase, verify_all};
-pub use writer::WriterError;
+pub use writer::{Measure, SpaceSetup, WriterError};
 
 use crate::clock::{Clock, Now};
 use crate::config;
@@ -58,10 +60,22 @@ pub(crate) enum Command {
     Rotate(String, Done<Result<Rotated, NotRotated>>),
     /// Write these records and close the epoch, unless it is before this time.
     Prune(Vec<Record>, i64, Done<Pruned>),
-    /// Use these limits and this vocabulary from now on, and write that in the log.
-    Configure(config::Ledger, Arc<FieldMap>, Record),
+    /// Work like this from now on, and write that in the log.
+    Configure(Box<Configured>, Record),
     /// Write that the daemon stops, seal, and end.
     Stop(String),
+}
+
+/// What of the configuration the engine can change while it runs.
+pub struct Configured {
+    /// Batches, epochs and segments.
+    pub limits: config::Ledger,
+    /// What happens when the disk fills up.
+    pub space: config::Space,
+    /// `[maintenance] min_free_bytes`
+    pub warn_bytes: u64,
+    /// The index's vocabulary.
+    pub fields: Arc<FieldMap>,
 }
 
 /// What the engine needs to start.
@@ -70,6 +84,8 @@ pub struct EngineSetup {
     pub ledger: Setup,
     /// Batches and epochs.
     pub limits: config::Ledger,
+    /// What happens when the disk fills up.
+    pub space: SpaceSetup,
     /// Bytes of events that may wait for the writer.
     pub queue_bytes: usize,
     /// What is kept of connections beyond this process, if anything is.
@@ -117,6 +133,7 @@ pub struct Engine {
     commands: WriterHandle,
     submitter: Submitter,
     index: IndexHandle,
+    room: Arc<Room>,
     log_id: String,
     writer: JoinHandle<Result<(), WriterError>>,
     indexer: JoinHandle<()>,
@@ -148,11 +165,12 @@ impl Engine {
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
         let (commands, queue) = channel();
         let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
+        let room = setup.space.room.clone();
         let mut writer = Writer::new(
             opened.ledger,
             own_peer,
             Watch::new(setup.clock, now),
-            setup.limits,
+            (setup.limits, setup.space),
             queue,
             setup.kept.map(Promise::new),
             Output {
@@ -165,6 +183,8 @@ impl Engine {
         // Every start seals.
         writer.offer_checkpoint()?;
         writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
+        // Before anybody writes: the reserve is there, and who may write is known.
+        writer.look_at_space()?;
 
         let (ended, end) = sync_channel(1);
         let on_end = setup.on_end;
@@ -181,7 +201,8 @@ impl Engine {
         let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics, on_index);
         let indexer = spawn("index", follow)?;
         let commands = WriterHandle(commands);
-        let engine = Self { commands, submitter, index: handle, log_id, writer, indexer, end };
+        let engine =
+            Self { commands, submitter, index: handle, room, log_id, writer, indexer, end };
         Ok((engine, Started { created: opened.created, unsettled }))
     }
 
@@ -193,6 +214,11 @@ impl Engine {
     /// A way to hand in events.
     pub fn submitter(&self) -> Submitter {
         self.submitter.clone()
+    }
+
+    /// Whether there is room for events.
+    pub fn room(&self) -> Arc<Room> {
+        self.room.clone()
     }
 
     /// A handle for whoever answers questions about the index.
@@ -223,9 +249,9 @@ impl Engine {
         self.commands.clone()
     }
 
-    /// Puts new limits and a new vocabulary in force, with the record that says so.
-    pub fn configure(&self, limits: config::Ledger, fields: Arc<FieldMap>, record: Record) {
-        let command = Command::Configure(limits, fields, record);
+    /// Puts what is configured now in force, with the record that says so.
+    pub fn configure(&self, configured: Configured, record: Record) {
+        let command = Command::Configure(Box::new(configured), record);
         let _ended_writer_is_noticed_elsewhere = self.commands.0.send(command);
     }
 

@@ -87,8 +87,9 @@ impl Files {
     /// Looks at the headers and sizes, for which SQLite looks only when it opens a file. `wal` is what SQLite
     /// believes.
     pub fn check_headers(&self, wal: WalState) -> Result<(), IndexError> {
-        let corrupt =
-            |detail: &str| Err(IndexError::Corrupt { path: self.path.clone(), detail: detail.into() });
+        let corrupt = |detail: &str| {
+            Err(IndexError::Corrupt { path: self.path.clone(), detail: detail.into() })
+        };
         let mut header = [0; HEADER];
         let read = self.database.read_exact_at(&mut header, 0);
         match read {

@@ -162,7 +162,12 @@ pub const DAMAGES: &[Damage] = &[
         Written,
         OnlyByVerify,
     ),
-    sql("rows deleted", |db| run(db, "DELETE FROM events WHERE seq % 5 = 2"), Written, OnlyByVerify),
+    sql(
+        "rows deleted",
+        |db| run(db, "DELETE FROM events WHERE seq % 5 = 2"),
+        Written,
+        OnlyByVerify,
+    ),
     sql(
         "rows changed",
         |db| run(db, "UPDATE events SET source = 'forged' WHERE source = 'load'"),

@@ -188,6 +188,7 @@ mod tests {
             problems: vec![problem],
             anchors: Vec::new(),
             maintenance: None,
+            space: Default::default(),
             metrics,
         };
         Report {

@@ -95,8 +95,7 @@ mod tests {
     #[test]
     fn tries_come_at_longer_and_longer_intervals_until_one_succeeds() {
         let mut standstill = Standstill::default();
-        let pauses: Vec<_> =
-            (0..6).map(|_| standstill.pause(&busy()).as_millis()).collect();
+        let pauses: Vec<_> = (0..6).map(|_| standstill.pause(&busy()).as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000]);
         standstill.is_over();
         assert_eq!(standstill.pause(&busy()).as_millis(), 100);
