@@ -96,6 +96,7 @@ fn start(root: &Path) -> Result<Engine> {
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(&config, fields, None),

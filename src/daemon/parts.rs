@@ -68,6 +68,7 @@ pub fn engine(
             on_read: Arc::new(move |bytes| reading.recovered(bytes)),
         },
         limits: config.ledger.clone(),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),

@@ -142,7 +142,7 @@ impl Reload<'_> {
         self.limits.send_replace(Arc::new(limits));
         self.log.set_level(new.log_level);
         let record = Record::ConfigChanged { applied, restart, field_map: fields.hash() };
-        engine.configure(new.ledger.clone(), fields.clone(), record);
+        engine.configure(new.ledger.clone(), new.ingest.repeats, fields.clone(), record);
         // After the record: a run names the field map, and none that the log does not know yet.
         self.maintenance.configure(Settings::of(&new, fields));
         self.config = new;

@@ -10,6 +10,7 @@ mod index_handle;
 mod indexer;
 mod intent;
 mod lock;
+mod repeats;
 mod rows;
 mod submit;
 mod verify;
@@ -43,6 +44,7 @@ use crate::metrics::Metrics;
 use crate::record::Record;
 use feed::Feed;
 use handle::Done;
+use repeats::Repeats;
 use watch::Watch;
 use writer::{Output, Writer};
 
@@ -59,7 +61,7 @@ pub(crate) enum Command {
     /// Write these records and close the epoch, unless it is before this time.
     Prune(Vec<Record>, i64, Done<Pruned>),
     /// Use these limits and this vocabulary from now on, and write that in the log.
-    Configure(config::Ledger, Arc<FieldMap>, Record),
+    Configure(config::Ledger, config::Repeats, Arc<FieldMap>, Record),
     /// Write that the daemon stops, seal, and end.
     Stop(String),
 }
@@ -70,6 +72,8 @@ pub struct EngineSetup {
     pub ledger: Setup,
     /// Batches and epochs.
     pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
     /// Bytes of events that may wait for the writer.
     pub queue_bytes: usize,
     /// What is kept of connections beyond this process, if anything is.
@@ -137,13 +141,17 @@ impl Engine {
     pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
         let own_peer = setup.ledger.own_peer.clone();
         let now = setup.clock.now();
-        let log_dir = setup.ledger.paths.log_dir.clone();
+        let paths = setup.ledger.paths.clone();
         let opened = open(setup.ledger, now)?;
         // Before this run's first line: it must not be taken for one of the last run's.
         let kept = setup.kept.as_ref();
         let unsettled =
-            kept.and_then(|kept| intent::settle(kept, &log_dir, opened.ledger.log_id()));
+            kept.and_then(|kept| intent::settle(kept, &paths.log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
+        let mut repeats = Repeats::new(setup.repeats, opened.ledger.next_seq());
+        if let Err(error) = repeats::recall(&mut repeats, &paths, &log_id, now) {
+            tracing::warn!(%error, "not all of the newest events could be read: what clients send again may be stored twice");
+        }
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
         let (commands, queue) = channel();
         let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
@@ -154,6 +162,7 @@ impl Engine {
             setup.limits,
             queue,
             setup.kept.map(Promise::new),
+            repeats,
             Output {
                 feed: feed.clone(),
                 metrics: setup.metrics.clone(),
@@ -223,8 +232,14 @@ impl Engine {
     }
 
     /// Puts new limits and a new vocabulary in force, with the record that says so.
-    pub fn configure(&self, limits: config::Ledger, fields: Arc<FieldMap>, record: Record) {
-        let command = Command::Configure(limits, fields, record);
+    pub fn configure(
+        &self,
+        limits: config::Ledger,
+        repeats: config::Repeats,
+        fields: Arc<FieldMap>,
+        record: Record,
+    ) {
+        let command = Command::Configure(limits, repeats, fields, record);
         let _ended_writer_is_noticed_elsewhere = self.commands.0.send(command);
     }
 

@@ -12,7 +12,8 @@ use super::feed::Feed;
 use segments::Age;
 
 use super::intent;
-use super::submit::{CommitFailed, Queued, Receipt};
+use super::repeats::{Repeats, Seen};
+use super::submit::{CommitFailed, Queued, Receipt, Submission};
 use super::watch::{Look, Watch};
 use super::{Command, OnSeal, OnTurn, Pruned};
 use crate::clock::{Now, rfc3339};
@@ -57,6 +58,8 @@ pub(super) struct Writer {
     queue: Receiver<Command>,
     /// Where it is said what is about to be stored, if connections outlive this process.
     promise: Option<Promise>,
+    /// What is stored of late, so that it is not stored again.
+    repeats: Repeats,
     output: Output,
     /// CLOCK_BOOTTIME when the last seal was written.
     sealed_at: u64,
@@ -75,6 +78,7 @@ impl Writer {
         limits: config::Ledger,
         queue: Receiver<Command>,
         promise: Option<Promise>,
+        repeats: Repeats,
         output: Output,
     ) -> Self {
         let sealed_at = watch.now().boot_ns;
@@ -90,6 +94,7 @@ impl Writer {
             limits,
             queue,
             promise,
+            repeats,
             output,
             sealed_at,
             epoch_began,
@@ -147,8 +152,9 @@ impl Writer {
                 Command::Prune(records, not_before_ns, done) => {
                     let _asker_may_be_gone = done.send(self.prune(&records, not_before_ns)?);
                 }
-                Command::Configure(limits, fields, record) => {
+                Command::Configure(limits, repeats, fields, record) => {
                     self.limits = limits;
+                    self.repeats.configure(repeats);
                     // The index must not use a map that the ledger does not name, nor use the old one
                     // for an event behind the record: verification relies on both.
                     self.write_own(vec![record])?;
@@ -195,8 +201,8 @@ impl Writer {
     }
 
     /// Stores a batch, then acknowledges it.
-    fn commit(&mut self, batch: Vec<Queued>) -> Result<(), LedgerError> {
-        match self.store(&batch) {
+    fn commit(&mut self, mut batch: Vec<Queued>) -> Result<(), LedgerError> {
+        match self.store(&mut batch) {
             Ok(receipts) => {
                 // A crash here: clients that were not told send their events again.
                 batch
@@ -212,17 +218,22 @@ impl Writer {
         }
     }
 
-    /// Stamp, sign, append, sync, publish.
-    fn store(&mut self, batch: &[Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
+    /// Stamp, sign, append, sync, publish. Repeats are taken out of the batch.
+    fn store(&mut self, batch: &mut [Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
         let now = self.prepare()?;
-        self.age.begin(now);
         let ts = rfc3339(now.wall_ns);
         let first = self.ledger.next_seq();
+        self.repeats.begin(now, first);
         let mut receipts = Vec::with_capacity(batch.len());
         let mut first_mac = None;
-        for queued in batch {
+        for queued in &mut *batch {
             receipts.push(self.sign(&ts, queued, &mut first_mac)?);
         }
+        if first_mac.is_none() {
+            // Nothing but repeats, and what they repeat is on disk.
+            return Ok(receipts);
+        }
+        self.age.begin(now);
         if let (Some(promise), Some(mac)) = (&mut self.promise, first_mac) {
             intent::promise(promise, batch, first, &mac);
         }
@@ -238,25 +249,47 @@ impl Writer {
         Ok(receipts)
     }
 
-    /// Signs the lines of one submission; the receipt is of its last accepted event.
+    /// Signs the lines of one submission; the receipt is of its last accepted event, or of the line that it repeats.
     fn sign(
         &mut self,
         ts: &str,
-        queued: &Queued,
+        queued: &mut Queued,
         first_mac: &mut Option<[u8; 64]>,
     ) -> Result<Option<Receipt>, LedgerError> {
-        let submission = &queued.submission;
+        let Submission { peer, uid, text, items, .. } = &mut queued.submission;
         let mut receipt = None;
-        let mut rest = submission.text.as_slice();
-        for item in &submission.items {
+        let mut rest = text.as_slice();
+        let mut stored = 0;
+        for at in 0..items.len() {
+            let item = items[at];
             let (id, after) = rest.split_at(item.id_len as usize);
             let (event, after) = after.split_at(item.event_len as usize);
             rest = after;
-            let (seq, mac) = self.ledger.sign(ts, id, &submission.peer, event)?;
+            let key = match self.repeats.look(*uid, id, event) {
+                Seen::Repeat(first) => {
+                    receipt = Some(first);
+                    continue;
+                }
+                Seen::New(key) => key,
+            };
+            let (seq, mac) = self.ledger.sign(ts, id, peer, event)?;
             first_mac.get_or_insert(mac);
-            if item.accepted {
-                receipt = Some(Receipt { seq, mac });
+            let signed = Receipt { seq, mac };
+            if let Some(key) = key {
+                self.output.metrics.event_ids_reused.add(u64::from(key.reused));
+                self.repeats.enter(*uid, key, &signed);
             }
+            if item.accepted {
+                receipt = Some(signed);
+            }
+            items[stored] = item;
+            stored += 1;
+        }
+        let repeated = (items.len() - stored) as u64;
+        if repeated > 0 {
+            items.truncate(stored);
+            self.output.metrics.events_repeated.add(repeated);
+            self.output.metrics.accounts.of(*uid).repeated.add(repeated);
         }
         Ok(receipt)
     }

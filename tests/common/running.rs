@@ -77,6 +77,7 @@ impl Running {
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
+            repeats: config.ingest.repeats,
             queue_bytes: config.ingest.queue_bytes,
             kept: None,
             index: IndexSetup::new(&config, fields, None),

@@ -124,6 +124,7 @@ impl World {
         let engine_setup = EngineSetup {
             ledger,
             limits: self.config.ledger.clone(),
+            repeats: self.config.ingest.repeats,
             queue_bytes: 1 << 20,
             kept: None,
             index: IndexSetup::new(&self.config, fields, None),

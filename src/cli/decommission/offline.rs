@@ -53,6 +53,7 @@ pub(super) fn decommission(
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(config, fields, group),
