@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::common::Daemon;
+use crate::engine::{Host, Sent};
 use crate::event;
 
 const NOBODY: u32 = 65_534;
@@ -53,4 +54,17 @@ fn the_same_event_of_another_user_is_another_event_also_after_a_crash() {
     emit_as(0, &daemon, &line);
     emit_as(0, &daemon, &line);
     assert_eq!(users(&daemon), [u64::from(NOBODY), u64::from(NOBODY - 1), 0]);
+}
+
+#[test]
+fn the_account_of_a_user_knows_the_repeats() {
+    let host = Host::new(100, 600);
+    let sent = |uid| [Sent { uid, ..Sent::of("a") }, Sent { uid, ..Sent::of("b") }];
+    host.send(&sent(7));
+    host.send(&sent(7));
+    host.send(&sent(8));
+    host.store(Sent::of("a"));
+    let accounts = host.running().metrics().accounts.snapshot();
+    let repeated = |uid| accounts.get(&uid).map_or(0, |account| account.repeated);
+    assert_eq!((repeated(7), repeated(8)), (3, 0));
 }
