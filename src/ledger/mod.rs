@@ -2,11 +2,12 @@
 //!
 //! [`mod@line`], [`seal`], [`segment`] and [`tree`] are the format; [`keys`] and [`state`] what makes it
 //! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
-//! where to go on; [`reader`] and [`verify`] never write.
+//! where to go on; [`reader`], [`backwards`] and [`verify`] never write.
 
 mod active;
 pub mod anchor;
 pub mod auditor;
+pub mod backwards;
 pub mod checkpoint;
 mod create;
 mod decommissioned;

@@ -85,6 +85,7 @@ impl Running {
             ledger,
             limits: config.ledger.clone(),
             space,
+            repeats: config.ingest.repeats,
             queue_bytes: config.ingest.queue_bytes,
             kept: None,
             index,

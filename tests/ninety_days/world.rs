@@ -127,6 +127,7 @@ impl World {
             ledger,
             limits: self.config.ledger.clone(),
             space,
+            repeats: self.config.ingest.repeats,
             queue_bytes: 1 << 20,
             kept: None,
             index: IndexSetup::new(&self.config, fields, None),
