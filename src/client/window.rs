@@ -133,12 +133,13 @@ impl Window {
     /// The connection's lines up to this one are on disk, but those that were refused. `None`: it was given no such
     /// line.
     pub fn acknowledge(&mut self, line: u64) -> Option<Answered> {
+        let count = usize::try_from(line.saturating_sub(self.answered)).ok()?;
+        let bytes: usize = self.entries.iter().take(count).map(|entry| entry.len).sum();
+        if count > self.entries.len() || self.start + bytes > self.written {
+            return None;
+        }
         let mut answered = Answered::default();
-        while self.answered < line {
-            let first = self.entries.front()?;
-            if self.start + first.len > self.written {
-                return None;
-            }
+        for _ in 0..count {
             self.pop(&mut answered);
         }
         self.pop_refused(&mut answered);

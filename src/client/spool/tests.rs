@@ -82,7 +82,7 @@ fn the_bound_holds_and_what_is_refused_leaves_nothing_behind() {
     let line = [&line[..], b"\n"].concat();
     spool.append(&line, 1).expect("fits");
     let error = spool.append(&[line.clone(), line.clone()].concat(), 2).expect_err("too much");
-    assert!(error.to_string().contains("is full: it holds 63 of 100 bytes"), "{error}");
+    assert!(error.to_string().contains("is full: it holds 64 of 100 bytes"), "{error}");
     assert_eq!((spool.events(), names(&mut spool).len()), (1, 1));
     assert!(fs::metadata(&path).expect("there").len() <= 100);
 }

@@ -50,7 +50,10 @@ fn lines_that_the_connection_was_not_given_cannot_be_answered() {
     let mut window = window(&["a", "b"]);
     window.wrote(2);
     assert_eq!(accepted(&mut window, 1), 1);
-    assert!(window.acknowledge(2).is_none());
+    window.push(b"c", Some(3), None);
+    window.wrote(2);
+    assert!(window.acknowledge(3).is_none() && window.acknowledge(u64::MAX).is_none());
+    assert_eq!(window.len(), 2);
     assert!(window.refuse(1).is_none() && window.refuse(0).is_none() && window.refuse(9).is_none());
 }
 
