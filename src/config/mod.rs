@@ -26,13 +26,13 @@ use std::path::PathBuf;
 pub use anchor::Anchor;
 pub use archive::{Archive, ArchiveTo};
 pub use changes::{Changes, changes};
-pub use choice::{Compression, LogLevel};
+pub use choice::{Compression, LogLevel, Overflow};
 pub use error::{ConfigError, Origin};
 pub use layout::Sources;
 pub use load::load;
 pub use reference::{Range, Reference, reference};
 
-use crate::event::{FieldMap, FieldMapError};
+use crate::event::{Class, FieldMap, FieldMapError};
 use crate::retention::{Rule, Rules};
 
 /// Every key with its value in force. Field names are the keys of the TOML file.
@@ -62,6 +62,8 @@ pub struct Config {
     pub fields: Fields,
     /// `[ledger]`
     pub ledger: Ledger,
+    /// `[space]`
+    pub space: Space,
     /// `[index]`
     pub index: Index,
     /// `[maintenance]`
@@ -91,6 +93,18 @@ pub struct Ingest {
     pub reject_records_burst: u32,
     /// Threads that read and check events; 0: one a core, at most 4.
     pub threads: usize,
+    /// For how long an event is known again.
+    pub repeats: Repeats,
+}
+
+/// `[ingest] repeat_…`: which events of a user are known again when they are sent again. Whichever limit is reached
+/// first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// The last so many of each user that have an id; 0: none.
+    pub window: usize,
+    /// For so many seconds.
+    pub seconds: u64,
 }
 
 /// `[fields]`: where the known members are found, as JSON pointers (RFC 6901), best first.
@@ -119,6 +133,36 @@ pub struct Ledger {
     pub rotate_bytes: u64,
     /// A segment is closed so many seconds after its first line; 0: never.
     pub rotate_seconds: u64,
+}
+
+/// `[space]`: what happens when the disk fills up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Space {
+    /// Bytes that are kept for the daemon's own records; a twentieth of the file system at most; 0: none.
+    pub reserve_bytes: u64,
+    /// With less free, events of [`Class::Low`] are not stored; counts as a fifth of the file system at most.
+    pub low_bytes: u64,
+    /// The same for [`Class::Normal`]; a tenth at most.
+    pub normal_bytes: u64,
+    /// What becomes of them then.
+    pub low: Overflow,
+    /// The same for [`Class::Normal`].
+    pub normal: Overflow,
+    /// The same for [`Class::High`], once nothing can be stored.
+    pub high: Overflow,
+    /// Bytes of events that have gone to the standard error and wait for the log.
+    pub emergency_bytes: u64,
+}
+
+impl Space {
+    /// What becomes of events of this class that the disk has no room for.
+    pub fn overflow(&self, class: Class) -> Overflow {
+        match class {
+            Class::Low => self.low,
+            Class::Normal => self.normal,
+            Class::High => self.high,
+        }
+    }
 }
 
 /// `[index]`: the SQLite database.
@@ -168,6 +212,7 @@ impl Config {
                 reject_records_per_second: 10,
                 reject_records_burst: 100,
                 threads: 0,
+                repeats: Repeats { window: 100_000, seconds: 600 },
             },
             fields: presets::DEFAULT.fields(),
             ledger: Ledger {
@@ -177,6 +222,15 @@ impl Config {
                 batch_bytes: 1 << 20,
                 rotate_bytes: 256 << 20,
                 rotate_seconds: 86_400,
+            },
+            space: Space {
+                reserve_bytes: 16 << 20,
+                low_bytes: 64 << 20,
+                normal_bytes: 32 << 20,
+                low: Overflow::Block,
+                normal: Overflow::Block,
+                high: Overflow::Block,
+                emergency_bytes: 16 << 20,
             },
             index: Index { batch_rows: 5_000, queue_bytes: 32 << 20, cache_bytes: 64 << 20 },
             maintenance: Maintenance {

@@ -10,6 +10,8 @@ mod index_handle;
 mod indexer;
 mod intent;
 mod lock;
+mod repeats;
+mod room;
 mod rows;
 mod submit;
 mod verify;
@@ -26,12 +28,13 @@ pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
+pub use room::{Level, Room, RoomState};
 pub use rows::{Sink, each as each_row};
 pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
 pub use verify::{Database, Phase, verify_all};
-pub use writer::WriterError;
+pub use writer::{Measure, SpaceSetup, WriterError};
 
 use crate::clock::{Clock, Now};
 use crate::config;
@@ -43,6 +46,7 @@ use crate::metrics::Metrics;
 use crate::record::Record;
 use feed::Feed;
 use handle::Done;
+use repeats::Repeats;
 use watch::Watch;
 use writer::{Output, Writer};
 
@@ -58,10 +62,24 @@ pub(crate) enum Command {
     Rotate(String, Done<Result<Rotated, NotRotated>>),
     /// Write these records and close the epoch, unless it is before this time.
     Prune(Vec<Record>, i64, Done<Pruned>),
-    /// Use these limits and this vocabulary from now on, and write that in the log.
-    Configure(config::Ledger, Arc<FieldMap>, Record),
+    /// Work like this from now on, and write that in the log.
+    Configure(Box<Configured>, Record),
     /// Write that the daemon stops, seal, and end.
     Stop(String),
+}
+
+/// What of the configuration the engine can change while it runs.
+pub struct Configured {
+    /// Batches, epochs and segments.
+    pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
+    /// What happens when the disk fills up.
+    pub space: config::Space,
+    /// `[maintenance] min_free_bytes`
+    pub warn_bytes: u64,
+    /// The index's vocabulary.
+    pub fields: Arc<FieldMap>,
 }
 
 /// What the engine needs to start.
@@ -70,6 +88,10 @@ pub struct EngineSetup {
     pub ledger: Setup,
     /// Batches and epochs.
     pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
+    /// What happens when the disk fills up.
+    pub space: SpaceSetup,
     /// Bytes of events that may wait for the writer.
     pub queue_bytes: usize,
     /// What is kept of connections beyond this process, if anything is.
@@ -137,13 +159,17 @@ impl Engine {
     pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
         let own_peer = setup.ledger.own_peer.clone();
         let now = setup.clock.now();
-        let log_dir = setup.ledger.paths.log_dir.clone();
+        let paths = setup.ledger.paths.clone();
         let opened = open(setup.ledger, now)?;
         // Before this run's first line: it must not be taken for one of the last run's.
         let kept = setup.kept.as_ref();
         let unsettled =
-            kept.and_then(|kept| intent::settle(kept, &log_dir, opened.ledger.log_id()));
+            kept.and_then(|kept| intent::settle(kept, &paths.log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
+        let mut repeats = Repeats::new(setup.repeats, opened.ledger.next_seq());
+        if let Err(error) = repeats::recall(&mut repeats, &paths, &log_id, now) {
+            tracing::warn!(%error, "not all of the newest events could be read: what clients send again may be stored twice");
+        }
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
         let (commands, queue) = channel();
         let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
@@ -151,9 +177,9 @@ impl Engine {
             opened.ledger,
             own_peer,
             Watch::new(setup.clock, now),
-            setup.limits,
+            (setup.limits, setup.space),
             queue,
-            setup.kept.map(Promise::new),
+            (setup.kept.map(Promise::new), repeats),
             Output {
                 feed: feed.clone(),
                 metrics: setup.metrics.clone(),
@@ -222,9 +248,9 @@ impl Engine {
         self.commands.clone()
     }
 
-    /// Puts new limits and a new vocabulary in force, with the record that says so.
-    pub fn configure(&self, limits: config::Ledger, fields: Arc<FieldMap>, record: Record) {
-        let command = Command::Configure(limits, fields, record);
+    /// Puts what is configured now in force, with the record that says so.
+    pub fn configure(&self, configured: Configured, record: Record) {
+        let command = Command::Configure(Box::new(configured), record);
         let _ended_writer_is_noticed_elsewhere = self.commands.0.send(command);
     }
 

@@ -2,11 +2,12 @@
 //!
 //! [`mod@line`], [`seal`], [`segment`] and [`tree`] are the format; [`keys`] and [`state`] what makes it
 //! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
-//! where to go on; [`reader`] and [`verify`] never write.
+//! where to go on; [`reader`], [`backwards`] and [`verify`] never write.
 
 mod active;
 pub mod anchor;
 pub mod auditor;
+pub mod backwards;
 pub mod checkpoint;
 mod create;
 mod decommissioned;
@@ -35,6 +36,8 @@ mod watched;
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
 
 pub use active::ActiveFile;
 pub use decommissioned::Decommissioned;
@@ -180,6 +183,45 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether the disk may take the same some other time: it is full, it is read-only, it has an error, a directory
+    /// is gone, or the system is short of something.
+    pub fn is_of_the_disk(&self) -> bool {
+        use io::ErrorKind;
+        let Some(source) = self.source_io() else { return false };
+        let passes = matches!(
+            source.kind(),
+            ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::NotFound
+                | ErrorKind::PermissionDenied
+                | ErrorKind::StaleNetworkFileHandle
+                | ErrorKind::TimedOut
+                | ErrorKind::OutOfMemory
+        );
+        let raw = source.raw_os_error().map(Errno::from_raw);
+        passes || matches!(raw, Some(Errno::EIO | Errno::ENFILE | Errno::EMFILE | Errno::ENXIO))
+    }
+
+    /// Whether the disk, or the daemon's share of it, is full.
+    pub fn is_for_want_of_space(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        self.source_io().is_some_and(|e| matches!(e.kind(), StorageFull | QuotaExceeded))
+    }
+
+    /// Whether a directory is gone.
+    pub fn is_for_want_of_a_directory(&self) -> bool {
+        self.source_io().is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
+    }
+
+    fn source_io(&self) -> Option<&io::Error> {
+        match self {
+            LedgerError::Io { source, .. }
+            | LedgerError::State(state::StateError::Io { source, .. }) => Some(source),
+            _ => None,
+        }
+    }
+
     /// Turns an error of the disk into one that says what was done to which file.
     pub(crate) fn io<'a>(
         action: &'static str,
