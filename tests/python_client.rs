@@ -210,6 +210,7 @@ log.close(0)
 with open(spool, "ab") as file:
     file.write(b'{"torn":')
 log = auditlogd.Client(socket, spool)
+assert log.torn == 8
 assert open(spool, "rb").read().endswith(b"}\n")
 log.close(0)
 foreign = spool + ".notes"

@@ -69,6 +69,8 @@ pub struct Counts {
     pub spooled: u64,
     /// Sends that were errors.
     pub failed: u64,
+    /// Bytes of an unfinished event that a crash had left at the end of the spool, and nobody was told is kept.
+    pub torn: u64,
 }
 
 /// A way to the daemon. See the [module](self) for what it promises.
@@ -78,6 +80,7 @@ pub struct Client {
     send_timeout: Duration,
     given: u64,
     failed: u64,
+    torn: u64,
     rejections: Vec<Rejected>,
 }
 
@@ -89,11 +92,12 @@ impl Client {
     pub fn open(options: Options) -> Result<Self, SpoolError> {
         let Options { socket, spool, spool_bytes, send_timeout } = options;
         let open = |path: PathBuf| Spool::open(&path, spool_bytes, Duration::ZERO);
-        let spool = spool.map(open).transpose()?.map(|(spool, _torn)| spool);
+        let spool = spool.map(open).transpose()?;
+        let (spool, torn) = spool.map_or((None, 0), |(spool, torn)| (Some(spool), torn));
         let settings = Settings { socket, connect: Duration::ZERO, resend: true };
         let session = Session::new(settings, spool);
         let mut client =
-            Self { session, send_timeout, given: 0, failed: 0, rejections: Vec::new() };
+            Self { session, send_timeout, given: 0, failed: 0, torn, rejections: Vec::new() };
         client.turn();
         Ok(client)
     }
@@ -105,6 +109,7 @@ impl Client {
     pub fn send(&mut self, event: impl AsRef<[u8]>) -> Result<Sent, SendError> {
         let sent = self.try_send(event.as_ref().trim_ascii());
         self.failed += u64::from(sent.is_err());
+        self.given += u64::from(sent.is_ok());
         sent
     }
 
@@ -120,12 +125,11 @@ impl Client {
             return Err(SendError::TooLong { len, longest });
         }
         let until = Instant::now() + self.send_timeout;
-        self.given += 1;
         loop {
             self.turn();
             let spools = self.session.spool().is_some();
             let away = self.session.away_since().is_some();
-            if !(away && spools) && self.session.push(&line, self.given) {
+            if !(away && spools) && self.session.push(&line, self.given + 1) {
                 self.turn();
                 return Ok(Sent::OnItsWay);
             }
@@ -196,6 +200,7 @@ impl Client {
             in_memory: self.session.in_memory(),
             spooled: self.session.spooled(),
             failed: self.failed,
+            torn: self.torn,
         }
     }
 

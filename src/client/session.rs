@@ -39,7 +39,8 @@ pub(crate) struct Settings {
 /// An event that the daemon refused: it is not in the log, but a record of it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// The event's number, as its owner counts; `None` for one that was in the spool.
+    /// Which of the events it is that were taken, from 1 (for `auditlog emit` the line of its input); `None` for
+    /// one that was in the spool.
     pub number: Option<u64>,
     /// Its line, without LF.
     pub event: Vec<u8>,

@@ -77,6 +77,7 @@ class _Spool:
                     self.answered = max(self.answered, min(int(line[len(_MARK):-2]), self.end))
         self.answered = self.answered or min(len(_HEADER), self.size)
         self.read = self.marked = self.answered
+        self.torn = os.fstat(self.fd).st_size - self.size
         os.ftruncate(self.fd, self.size)
 
     def fits(self, length: int) -> bool:
@@ -158,6 +159,7 @@ class Client:
         self._out, self._in, self._answered = b"", b"", 0
         self._retry_at, self._backoff = 0.0, 0.05
         self._spool = None if spool is None else _Spool(spool, spool_bytes)
+        self.torn = self._spool.torn if self._spool else 0  # bytes of an unfinished event that a crash had left in the spool
         self._forked(parent=self)
         myself = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: Client._forked(myself()))
