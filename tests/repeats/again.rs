@@ -58,6 +58,7 @@ fn repeats_within_one_write_are_found_and_the_last_ones_receipt_is_sent() {
     client.send(events(["c", "a", "d"]));
     let replies = client.replies_to(11);
     assert_eq!(receipt(&replies.last().expect("an ack")["ack"]), receipt(&daemon.events()[3]));
+    assert_eq!((counter(&daemon, "events_stored"), counter(&daemon, "events_repeated")), (4, 7));
 }
 
 #[test]
