@@ -7,6 +7,7 @@ pub mod auditor;
 pub mod cases;
 pub mod lab;
 pub mod log;
+pub mod logrotate;
 pub mod manager;
 pub mod notified;
 pub mod pruning;
@@ -270,7 +271,8 @@ pub fn verify(root: &Path) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn command(root: &Path) -> Command {
+/// `auditlogd --root DIR`, not yet started.
+pub fn command(root: &Path) -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_auditlogd"), root);
     command.stdout(Stdio::null());
     command
@@ -298,13 +300,15 @@ fn clean(path: impl AsRef<OsStr>) -> Command {
     command
 }
 
-fn write_config(root: &Path, config: &str) {
+/// Writes its configuration file.
+pub fn write_config(root: &Path, config: &str) {
     let dir = root.join("etc/auditlogd");
     fs::create_dir_all(&dir).expect("creates the configuration's directory");
     fs::write(dir.join("auditlogd.toml"), config).expect("writes the configuration");
 }
 
-fn log(root: &Path) -> File {
+/// Where a daemon below `root` says what it says about itself.
+pub fn log(root: &Path) -> File {
     File::options().create(true).append(true).open(root.join("stderr")).expect("opens the log")
 }
 
