@@ -14,6 +14,7 @@ pub mod pruning;
 pub mod running;
 pub mod traffic;
 pub mod tree;
+pub mod unsynced;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
