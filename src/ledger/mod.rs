@@ -29,6 +29,7 @@ mod seals_file;
 pub mod segment;
 pub mod state;
 mod tail;
+mod torn;
 pub mod tree;
 pub mod verify;
 mod watched;
