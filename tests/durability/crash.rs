@@ -138,6 +138,10 @@ fn torn(versions: &[Vec<u8>], block: usize, rng: &mut Rng) -> Vec<u8> {
     if versions.len() == 1 || rng.u8(..4) == 0 {
         return if rng.bool() { first.clone() } else { last.clone() };
     }
+    // A file that was cut is as long as before or not, and no block of it changes.
+    if versions.windows(2).any(|pair| pair[1].len() < pair[0].len()) {
+        return versions[rng.usize(..versions.len())].clone();
+    }
     let mut content = vec![0; versions[rng.usize(..versions.len())].len()];
     if rng.bool() && content.len() > first.len() {
         // A file grows as its pages are written.

@@ -103,13 +103,15 @@ impl Disk {
         log.renamed(from, to);
     }
 
-    /// Somebody copies a file and cuts it, as logrotate's copytruncate does.
+    /// Somebody copies a file, syncs the copy and cuts the file, as logrotate's copytruncate does but for the sync.
     pub fn copy_and_cut_by_hand(&self, from: &Path, to: &Path) {
         let mut log = self.log();
         let bytes = std::fs::read(from).expect("reads");
         std::fs::write(to, &bytes).expect("writes");
         let (from, file) = (log.inode(from), log.created(to));
         log.ops.push(Op::Write { file, at: 0, bytes });
+        log.ops.push(Op::Sync(file));
+        log.ops.push(Op::SyncDir(plain(to).parent().expect("a directory").into()));
         let path = log.names.iter().find(|(_, file)| **file == from).expect("it has a name").0;
         std::fs::File::options().write(true).truncate(true).open(path).expect("cuts");
         log.ops.push(Op::Resize { file: from, len: 0 });

@@ -33,12 +33,6 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Whether nothing is to be expected: somebody else has destroyed lines.
-    pub fn is_silent(&self) -> bool {
-        let harm = |promise: &&Promise| matches!(promise, Promise::Harmed | Promise::Saved);
-        matches!(self.promises.iter().rev().find(harm), Some(Promise::Harmed))
-    }
-
     /// Starts on the log below `root` after a reboot, on this disk.
     pub fn start(&self, root: &Path, disk: Arc<dyn Fs>) -> Result<Opened, LedgerError> {
         let mut setup = seeded(setup(root, disk), self.seed);

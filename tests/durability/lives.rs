@@ -15,7 +15,7 @@ use auditlogd::maintain::staging::clear_leftovers;
 
 use crate::common::lab::{now, paths};
 use crate::maintained;
-use crate::stage::{Promise, Stage};
+use crate::stage::Stage;
 
 /// How it ended; a disk that fails may end it early.
 pub type Ended = Result<(), Box<dyn Error>>;
@@ -100,12 +100,10 @@ fn rescue(stage: &Stage) -> Ended {
     stage.store(&mut ledger, now(1), &["a", "b", "c"])?;
     stage.seal(&mut ledger, Reason::Time, 2)?;
     stage.store(&mut ledger, now(3), &["d", "e"])?;
-    stage.promise(Promise::Harmed);
     let active = stage.active();
     stage.disk.copy_and_cut_by_hand(&active, &active.with_extension("jsonl-1"));
     let found = ledger.check_active()?;
     assert!(matches!(ledger.rescue(found)?, Rescued::All { .. }));
-    stage.promise(Promise::Saved);
     stage.seal(&mut ledger, Reason::Rotate, 4)?;
     ledger.open_segment(now(4))?;
     stage.store(&mut ledger, now(5), &["f"])?;

@@ -50,22 +50,16 @@ impl Lived {
     }
 
     /// The power fails when so much was done, and leaves this.
-    fn cut(&self, done: usize, left: &Left, how: &str) -> Option<Verdict> {
+    fn cut(&self, done: usize, left: &Left, how: &str) -> Verdict {
         let judge = self.judge(done, how);
-        if judge.is_silent() {
-            return None;
-        }
         let root = crate::common::lab::new_root();
         left.put(self.stage.root(), root.path());
-        Some(judge.judge(root.path()))
+        judge.judge(root.path())
     }
 
     /// The same, and it fails again while the start brings the log back.
     fn cut_twice(&self, done: usize, left: &Left, rng: &mut Rng, how: &str) {
         let judge = self.judge(done, how);
-        if judge.is_silent() {
-            return;
-        }
         let root = crate::common::lab::new_root();
         left.put(self.stage.root(), root.path());
         let disk = Disk::new(root.path(), None);
@@ -122,7 +116,7 @@ fn torn_and_reordered_at_random_the_next_start_goes_on() {
             let how = format!("case {case}");
             if rng.u8(..4) == 0 {
                 lived.cut_twice(done, &left, &mut rng, &how);
-            } else if lived.cut(done, &left, &how) == Some(Verdict::Incomplete) {
+            } else if lived.cut(done, &left, &how) == Verdict::Incomplete {
                 incomplete.fetch_add(1, Relaxed);
             }
         });

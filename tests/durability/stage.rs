@@ -25,10 +25,6 @@ pub enum Promise {
     MayGo(String),
     /// This hold is in force.
     Held(String),
-    /// Somebody else has destroyed what is only in memory now: nothing is promised until they are saved.
-    Harmed,
-    /// They are.
-    Saved,
 }
 
 pub struct Stage {
