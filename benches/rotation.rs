@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use auditlogd::clock::Clock;
 use auditlogd::config::{self, Sources};
-use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Submission, WriterHandle};
+use auditlogd::engine::{
+    Engine, EngineSetup, IndexSetup, Item, Room, SpaceSetup, Submission, WriterHandle,
+};
 use auditlogd::fs::Real;
 use auditlogd::ledger::open::Setup;
 use auditlogd::ledger::{Host, Paths, keys};
@@ -85,6 +87,8 @@ fn start(root: &Path) -> Result<Engine> {
         field_map: fields.hash(),
     };
     let (fs, entropy) = (Arc::new(Real::default()), keys::os_entropy());
+    let mut space = SpaceSetup::of(&config, Room::without_patience().into());
+    space.limits.reserve_bytes = 0;
     let setup = EngineSetup {
         ledger: Setup {
             fs,
@@ -96,6 +100,7 @@ fn start(root: &Path) -> Result<Engine> {
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        space,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(&config, fields, None),

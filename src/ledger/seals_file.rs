@@ -79,7 +79,7 @@ pub(super) fn complete(
             there.epoch
         ));
     }
-    append_seal(&mut *file, paths, &[wanted, b"\n"].concat())?;
+    append_seal(&mut *file, paths, &[wanted, b"\n"].concat(), &mut None)?;
     Ok(said)
 }
 
