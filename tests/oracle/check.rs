@@ -63,7 +63,7 @@ impl fmt::Display for Stored {
     }
 }
 
-fn first<'a, T>(of: &'a [T]) -> &'a [T] {
+fn first<T>(of: &[T]) -> &[T] {
     &of[..of.len().min(10)]
 }
 

@@ -2,7 +2,7 @@
 //! meanwhile, and then all of that is there with its exact bytes, nothing else is, and a fresh event passes.
 //!
 //! `AUDITLOGD_ORACLE_SECONDS` and `AUDITLOGD_SOAK_SECONDS` say for how long, `AUDITLOGD_SEED` repeats a run's choices,
-//! `AUDITLOGD_SOAK_TABLE` names a file for the samples of a soak.
+//! `AUDITLOGD_SOAK_RATE` how many events a second a soak sends, `AUDITLOGD_SOAK_TABLE` names a file for its samples.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -134,10 +134,12 @@ fn memory_and_descriptors_level_off() {
     let mut rng = Rng::with_seed(seed);
     let seconds = given("AUDITLOGD_SOAK_SECONDS").unwrap_or(12);
     let root = tempfile::tempdir().expect("temporary directory");
-    let config = "[ledger]\nrotate_bytes = 16777216\nepoch_seconds = 5\n\
+    // Small caches, so that they are full before the first third begins.
+    let config = "[ledger]\nrotate_bytes = 8388608\nepoch_seconds = 5\n[index]\ncache_bytes = 4194304\n\
                   [maintenance]\nmin_free_bytes = 0\ninterval_seconds = 60\n";
     let mut host = Host::start(root.path(), config);
-    let producers = Producers::start(&host.socket(), seed, 4, 2_000);
+    let rate = given("AUDITLOGD_SOAK_RATE").unwrap_or(500);
+    let producers = Producers::start(&host.socket(), seed, 4, rate);
     let mut samples = Vec::new();
     let start = Instant::now();
     while samples.len() < seconds as usize {
