@@ -31,6 +31,7 @@ pub mod segment;
 mod shelter;
 pub mod state;
 mod tail;
+mod torn;
 pub mod tree;
 pub mod verify;
 mod watched;

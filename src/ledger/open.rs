@@ -53,7 +53,11 @@ pub fn open(setup: Setup, now: Now) -> Result<Opened, LedgerError> {
     let segments = list(&setup.paths)?;
     let loaded = match StateFile::load(&*setup.fs, &state_path) {
         // Its very first write was torn.
-        Err(StateError::Damaged(_)) if is_unborn(&setup, &segments) => None,
+        Err(StateError::Damaged(_)) if is_unborn(&setup, &segments) => {
+            // Before the segment goes: without it nothing would tell this from a log whose keys were damaged.
+            StateFile::create(&*setup.fs, &state_path)?;
+            None
+        }
         loaded => loaded?,
     };
     match loaded {

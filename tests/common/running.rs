@@ -113,6 +113,11 @@ impl Running {
         *self.clock.lock().expect("the clock") = now;
     }
 
+    /// The clock that the test moves.
+    pub fn clock(&self) -> Clock {
+        Clock::Manual(self.clock.clone())
+    }
+
     pub fn now(&self) -> Now {
         *self.clock.lock().expect("the clock")
     }

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::common::eventually;
 use crate::common::lab::{PEER, START_NS, new_root, paths, setup, started};
-use crate::unsynced::Unsynced;
+use crate::common::unsynced::Unsynced;
 
 pub const HOUR: u64 = 3_600_000_000_000;
 pub const DAY: u64 = 24 * HOUR;
