@@ -23,7 +23,7 @@ fn counter(daemon: &Daemon, name: &str) -> u64 {
 fn a_repeat_is_acknowledged_with_the_first_line_on_any_connection() {
     let daemon = Daemon::start();
     let mut client = daemon.greeted();
-    client.store(&event("other").trim_end(), 1);
+    client.store(event("other").trim_end(), 1);
     let first = client.store(event("a").trim_end(), 2);
     client.store(event("later").trim_end(), 3);
     let same = client.store(event("a").trim_end(), 4);
