@@ -3,11 +3,13 @@
 
 mod accounts;
 mod maintenance;
+mod open;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-pub use accounts::{Account, AccountSnapshot, Accounts, SHARED};
+pub use accounts::{Account, AccountSnapshot, Accounts, SHARED, told_apart};
 pub use maintenance::{Failing, Forecast, History, MaintenanceStatus};
+pub use open::{Listed, OpenConnection, OpenConnections, OpenSnapshot};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
@@ -17,6 +19,8 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: Counter,)+
             /// What became of each user's lines.
             pub accounts: Accounts,
+            /// The connections that are open now.
+            pub open: OpenConnections,
         }
 
         /// The counters at one moment.

@@ -1,10 +1,15 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
+mod account;
 mod done;
+mod gap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::retention::Hold;
+pub use account::{Account, Sums, UserSums};
+pub use done::{EarlierRules, Maintained, Task, Trigger};
+pub use gap::because;
 
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
 /// the index knows by it which vocabulary a line speaks.
@@ -117,9 +122,9 @@ pub enum Record {
         /// Why that is not known.
         reason: String,
     },
-    /// Events that are not in the log, or may not be. The record's peer is their user, where one is known.
+    /// Events that are not in the log, or may not be. Exact ones of a known user are counted as `missing`.
     Gap {
-        /// Why: `disk_full`, `host_crash`, …
+        /// Why, one of the codes of [`because`].
         reason: &'static str,
         /// Whose they are; null if that is not known.
         uid: Option<u32>,
@@ -129,11 +134,13 @@ pub enum Record {
         bytes: u64,
         /// Whether the two are not bounds but exact.
         exact: bool,
-        /// None of them came before this, RFC 3339.
+        /// None of them would stand before a line of this time, RFC 3339.
         since: String,
-        /// None of them came after this.
+        /// Nor after one of this time.
         until: String,
     },
+    /// The sums of what became of clients' lines, as all lines before this one show it.
+    Account(Box<Account>),
     /// The wall clock moved against the boot clock.
     ClockStep {
         /// What the wall clock should have shown, RFC 3339.
@@ -191,73 +198,6 @@ pub struct Pruned {
     /// How long the rule keeps leaves at least, seconds: none that is gone was sealed later than that before this
     /// record.
     pub keep_seconds: u64,
-}
-
-/// What a run of maintenance did.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Maintained {
-    /// Why it ran.
-    pub trigger: Trigger,
-    /// Who asked for it, if somebody did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
-    /// How long it took, milliseconds.
-    pub duration_ms: u64,
-    /// Segments that were compressed; bytes before.
-    pub compressed: Task,
-    /// Their bytes after.
-    pub compressed_to_bytes: u64,
-    /// Segments that archives took.
-    pub archived: Task,
-    /// Segments that were deleted.
-    pub pruned: Task,
-    /// Rows that were deleted from the database; bytes that its file became smaller.
-    pub rows: Task,
-    /// What had expired and is kept all the same, with the reason.
-    pub kept_back: Vec<String>,
-    /// What failed, and is tried again.
-    pub errors: Vec<String>,
-    /// The rules in force, [`crate::retention::Rules::definition`]: a row of the database may be missing once they
-    /// let it go.
-    pub retention: String,
-    /// Rules that were in force before, each with the last time that a record named it as such.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier: Vec<EarlierRules>,
-    /// Which field map the index uses: SHA-256 of its definition, hex.
-    pub field_map: String,
-}
-
-/// Why maintenance ran.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// It was time.
-    #[default]
-    Timer,
-    /// Somebody asked for it.
-    Request,
-    /// The disk was nearly full.
-    LowSpace,
-}
-
-/// Rules of retention that are not in force any more.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EarlierRules {
-    /// [`crate::retention::Rules::definition`].
-    pub retention: String,
-    /// When a record named them last as those in force, RFC 3339.
-    pub until: String,
-}
-
-/// One part of a run of maintenance.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Task {
-    /// How many of what it is about.
-    pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// How long it took, milliseconds.
-    pub ms: u64,
 }
 
 impl Record {
@@ -322,11 +262,10 @@ impl Record {
                 format!("what this client sends next may repeat lines that are stored: {reason}"),
             ),
             Record::Gap { reason, uid, events, exact, .. } => {
-                let bound = if *exact { "" } else { "at most " };
-                let user = uid.map_or_else(String::new, |uid| format!(" of uid {uid}"));
-                let what = format!("{bound}{events} events{user} are not in the log: {reason}");
-                ("auditlogd.gap", "alert", what)
+                let priority = if *exact { "alert" } else { "warning" };
+                ("auditlogd.gap", priority, gap::sentence(reason, *uid, *events, *exact))
             }
+            Record::Account(account) => ("auditlogd.account", "info", account.to_string()),
             Record::ClockStep { found, expected, .. } => (
                 "auditlogd.clock_step",
                 "warning",

@@ -4,6 +4,7 @@
 //! `indexer`, which follows the ledger from wherever it stopped. Whoever wants something else of the two asks by
 //! their handles: [`WriterHandle`] for records, rotation and what is to be deleted, [`IndexHandle`] for rows.
 
+mod account;
 mod feed;
 mod handle;
 mod index_handle;
@@ -22,6 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use crate::index::{PruneRows, RowsPruned};
+pub use account::{Entries, Entry, Exposure, Gap};
 pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
@@ -41,6 +43,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::open::{Setup, open};
 use crate::metrics::Metrics;
 use crate::record::Record;
+use account::{Book, Crash};
 use feed::Feed;
 use handle::Done;
 use watch::Watch;
@@ -72,6 +75,8 @@ pub struct EngineSetup {
     pub limits: config::Ledger,
     /// Bytes of events that may wait for the writer.
     pub queue_bytes: usize,
+    /// What a crash can cost at most.
+    pub exposure: Exposure,
     /// What is kept of connections beyond this process, if anything is.
     pub kept: Option<Arc<Memory>>,
     /// The index.
@@ -135,7 +140,7 @@ impl Engine {
     /// Opens the ledger, writes that the daemon started, and goes on in threads of its own. Returning means
     /// that a first sync succeeded.
     pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
-        let own_peer = setup.ledger.own_peer.clone();
+        let (own_peer, on_read) = (setup.ledger.own_peer.clone(), setup.ledger.on_read.clone());
         let now = setup.clock.now();
         let log_dir = setup.ledger.paths.log_dir.clone();
         let opened = open(setup.ledger, now)?;
@@ -144,7 +149,20 @@ impl Engine {
         let unsettled =
             kept.and_then(|kept| intent::settle(kept, &log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
-        let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
+        let next = opened.ledger.next_seq();
+        let found = account::recount(&log_dir, &log_id, next, &on_read);
+        let since_ns = found.last_ns.unwrap_or(now.wall_ns);
+        let crash = opened.crashed.map(|rebooted| Crash {
+            rebooted,
+            not_kept: kept.and_then(|kept| kept.left_over()).map(|left| left.not_kept),
+            since_ns,
+        });
+        let gap = crash.and_then(|crash| setup.exposure.after(crash, now.wall_ns));
+        let refused = kept.and_then(|kept| kept.left_over());
+        let refused = refused.and_then(|left| account::not_summarised(left, since_ns, now.wall_ns));
+        let gaps = gap.into_iter().chain(refused);
+        let book = Book::new(found, setup.metrics.clone(), now.boot_ns);
+        let feed = Arc::new(Feed::new(setup.index.queue_bytes, next));
         let (commands, queue) = channel();
         let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
         let mut writer = Writer::new(
@@ -153,7 +171,8 @@ impl Engine {
             Watch::new(setup.clock, now),
             setup.limits,
             queue,
-            setup.kept.map(Promise::new),
+            book,
+            setup.kept.clone().map(Promise::new),
             Output {
                 feed: feed.clone(),
                 metrics: setup.metrics.clone(),
@@ -163,7 +182,10 @@ impl Engine {
         );
         // Every start seals.
         writer.offer_checkpoint()?;
-        writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
+        writer.write_own(opened.recovered.into_iter().chain(gaps).chain([started]).collect())?;
+        if let Some(kept) = &setup.kept {
+            kept.forget_left_over();
+        }
 
         let (ended, end) = sync_channel(1);
         let on_end = setup.on_end;

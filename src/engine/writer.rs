@@ -1,5 +1,6 @@
 //! The writer: one thread, one function that commits.
 
+mod account;
 mod epochs;
 mod memory;
 mod segments;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::account::Book;
 use super::feed::Feed;
 use segments::Age;
 
@@ -55,6 +57,8 @@ pub(super) struct Writer {
     watch: Watch,
     limits: config::Ledger,
     queue: Receiver<Command>,
+    /// What became of clients' lines.
+    book: Book,
     /// Where it is said what is about to be stored, if connections outlive this process.
     promise: Option<Promise>,
     output: Output,
@@ -74,6 +78,7 @@ impl Writer {
         watch: Watch,
         limits: config::Ledger,
         queue: Receiver<Command>,
+        book: Book,
         promise: Option<Promise>,
         output: Output,
     ) -> Self {
@@ -89,6 +94,7 @@ impl Writer {
             watch,
             limits,
             queue,
+            book,
             promise,
             output,
             sealed_at,
@@ -164,6 +170,7 @@ impl Writer {
     fn do_what_is_due(&mut self) -> Result<(), LedgerError> {
         // A rotation closes the epoch too.
         self.rotate_if_due()?;
+        self.account_if_due()?;
         self.seal_if_due()?;
         self.forget_if_due()?;
         // Last: it says that the disk has taken all that was to be written.
@@ -173,7 +180,8 @@ impl Writer {
 
     fn until_something_is_due(&self) -> Duration {
         let due_at = self.seal_due_at().min(self.rotation_due_at());
-        let due_at = due_at.min(self.forgetting_due_at()).min(self.turn_due_at);
+        let due_at =
+            due_at.min(self.forgetting_due_at()).min(self.book.due_at()).min(self.turn_due_at);
         Duration::from_nanos(due_at.saturating_sub(self.watch.now().boot_ns))
     }
 
@@ -273,7 +281,9 @@ impl Writer {
         if now.wall_ns < not_before_ns {
             return Ok(Pruned::TooEarly);
         }
-        self.store_own(&rfc3339(now.wall_ns), records)?;
+        // What the sums were last said in may be among it.
+        let sums = self.book.all(self.ledger.next_seq(), now.boot_ns);
+        self.store_own(&rfc3339(now.wall_ns), &[&sums, records].concat())?;
         self.close_epoch(Reason::Time, now)?;
         Ok(Pruned::Done)
     }
@@ -286,7 +296,9 @@ impl Writer {
         self.ledger.append()?;
         let bytes = self.ledger.sync()?;
         self.publish(first, bytes);
-        if records.iter().any(|record| !matches!(record, Record::Reopened { .. })) {
+        let aging =
+            |record: &Record| !matches!(record, Record::Reopened { .. } | Record::Account(_));
+        if records.iter().any(aging) {
             self.age.begin(self.watch.now());
         }
         Ok(())
@@ -308,7 +320,9 @@ impl Writer {
 
     fn stop(&mut self, reason: String) -> Result<(), LedgerError> {
         let now = self.prepare()?;
-        self.store_own(&rfc3339(now.wall_ns), &[Record::Stopped { reason }])?;
+        let mut last = self.book.changed(self.ledger.next_seq(), now.boot_ns);
+        last.push(Record::Stopped { reason });
+        self.store_own(&rfc3339(now.wall_ns), &last)?;
         self.close_epoch(Reason::Stop, now)
     }
 
@@ -319,6 +333,7 @@ impl Writer {
         self.output.metrics.ledger_head.set(next);
         self.output.metrics.epoch.set(self.ledger.epoch());
         self.epoch_began.get_or_insert(self.watch.now().boot_ns);
+        self.book.count(&bytes);
         self.output.feed.publish(first, Lines { bytes, next });
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Limits;
 use super::check::{self, Checked};
 use super::framing::Line;
-use super::rejects::{self, Rejects};
+use super::rejects::{self, Rejects, Whose};
 use super::replies;
 use crate::engine::Item;
 use crate::event::{FieldMap, Reject};
@@ -20,7 +20,7 @@ pub struct Desk<'a> {
     /// Allowances for records.
     pub rejects: &'a Arc<Rejects>,
     /// Whose lines they are.
-    pub uid: u32,
+    pub whose: Whose,
 }
 
 /// [`check::check`] or [`check::check_unterminated`].
@@ -104,7 +104,7 @@ impl Lines {
         if self.acks {
             replies::push_reject(&mut batch.rejects, self.count, reject);
         }
-        if desk.rejects.allow(desk.uid, line.len(), desk.limits) {
+        if desk.rejects.allow(desk.whose, line.len(), desk.limits) {
             batch.push_event(0, &rejects::record(line, self.count, reject), false, self.count);
         }
     }
@@ -151,8 +151,8 @@ mod tests {
             reject_burst: 1000,
             max_connections: 1,
         };
-        let rejects = Rejects::new(test_pair(1000).0);
-        let desk = Desk { limits: &limits, rejects: &rejects, uid: 1 };
+        let rejects = Rejects::new(test_pair(1000).0, None);
+        let desk = Desk { limits: &limits, rejects: &rejects, whose: Whose { uid: 1, account: 1 } };
         let full = |text: &&str| !lines.take(&Line::Text(text), 0, check::check, &desk, batch);
         texts.iter().position(full).map_or(texts.len(), |at| at + 1)
     }

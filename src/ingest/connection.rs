@@ -12,8 +12,10 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use super::batch::{Batch, Check, Desk, Lines};
+use super::counting::Counting;
 use super::framing::Framer;
 use super::peer::Peer;
+use super::rejects::Whose;
 use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
 use super::{Shared, Stop, answers, check};
@@ -21,8 +23,8 @@ use crate::engine::{Receipt, Stopped, Submission};
 use crate::kept::{Mark, Place, Resumed, Slot};
 use crate::record::Record;
 
-/// Bytes that one read takes at most.
-const READ: usize = 128 * 1024;
+/// Bytes that one read takes at most: what a connection holds in memory.
+pub const READ: usize = 128 * 1024;
 /// Other connections get their turn after this many bytes.
 const TURN: usize = 2 * READ;
 
@@ -88,7 +90,10 @@ impl Connection {
         let Self { stream, peer, framer, lines, outbox, position, tape } = self;
         let replies = Arc::new(Replies::of(outbox));
         let slot = tape.as_ref().map(Tape::slot).cloned();
+        let metrics = &shared.context.metrics;
+        let listed = metrics.open.begin(peer.json.clone());
         let mut reader = Reader {
+            counting: Counting::of(metrics, peer.uid, &listed.connection),
             stream: &stream,
             shared,
             replies: &replies,
@@ -138,6 +143,7 @@ struct Reader<'a> {
     rest: Vec<u8>,
     /// Bytes since other connections last had their turn.
     turn: usize,
+    counting: Counting,
 }
 
 impl Reader<'_> {
@@ -232,9 +238,14 @@ impl Reader<'_> {
         }
     }
 
+    fn whose(&self) -> Whose {
+        let uid = self.peer.uid;
+        Whose { uid, account: self.shared.context.metrics.accounts.name_of(uid) }
+    }
+
     fn take(&mut self, bytes: &[u8]) -> Batch {
         let limits = self.shared.limits();
-        let desk = Desk { limits: &limits, rejects: &self.shared.rejects, uid: self.peer.uid };
+        let desk = Desk { limits: &limits, rejects: &self.shared.rejects, whose: self.whose() };
         let mut batch = Batch::of(self.position, bytes.len(), self.lines.count);
         let taken = self.framer.feed(bytes, limits.max_line(), |line, end| {
             self.lines.take(&line, end, check::check, &desk, &mut batch)
@@ -248,7 +259,7 @@ impl Reader<'_> {
     /// The client sends no more: what it left without LF is its last line.
     async fn finish(&mut self) -> Result<(), Stopped> {
         let limits = self.shared.limits();
-        let desk = Desk { limits: &limits, rejects: &self.shared.rejects, uid: self.peer.uid };
+        let desk = Desk { limits: &limits, rejects: &self.shared.rejects, whose: self.whose() };
         let mut batch = Batch::of(self.position, 0, self.lines.count);
         let last: Check = check::check_unterminated;
         self.framer.finish(|line| self.lines.take(&line, 0, last, &desk, &mut batch));
@@ -260,6 +271,8 @@ impl Reader<'_> {
         if batch.greeted {
             self.replies.greet(&self.shared.context.log_id);
         }
+        let recorded = batch.items.iter().filter(|item| !item.accepted).count() as u64;
+        self.counting.taken(self.lines.count - batch.before, batch.refused - recorded);
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
             self.replies.push(&batch.rejects);
@@ -291,7 +304,7 @@ impl Reader<'_> {
             None => (None, on_commit),
         };
         let Batch { text, items, .. } = batch;
-        let on_commit = Some(on_commit);
+        let on_commit = Some(self.counting.then(&items, on_commit));
         Submission {
             peer: self.peer.json.clone(),
             uid: self.peer.uid,

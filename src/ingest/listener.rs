@@ -15,6 +15,7 @@ use super::peer::Peer;
 use super::rejects::Rejects;
 use super::socket::Socket;
 use super::{Context, Shared, Stop};
+use crate::kept::store::Store;
 use crate::kept::{LastRun, Left, Slot};
 
 /// How long to wait for a file descriptor or memory before the next try.
@@ -30,7 +31,7 @@ pub async fn serve(
     context: Context,
     shutdown: impl Future<Output = Stop>,
 ) {
-    let rejects = Rejects::new(context.submitter.clone());
+    let rejects = Rejects::new(context.submitter.clone(), context.store.clone());
     let (stop, stopping) = watch::channel(Stop::No);
     let mut room = Room {
         limits: context.limits.clone(),
@@ -80,6 +81,8 @@ async fn begin(
     stop: watch::Receiver<Stop>,
     replayed: Option<String>,
 ) {
+    let kept = shared.context.store.as_ref();
+    let _until_it_is_over = kept.filter(|_| slot.is_none()).map(Store::not_kept);
     match peer {
         Ok(peer) => Connection::new(stream, peer, slot).run(shared, stop, replayed).await,
         Err(error) => {

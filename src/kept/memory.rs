@@ -11,6 +11,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::layout::{self, MAGIC, SLOTS};
+use super::left_over::LeftOvers;
 use super::notes::{Identity, Mark, Origin, Partial, Place};
 
 /// A peer's JSON text is shorter ([`crate::kept::Slot::peer`]).
@@ -32,6 +33,7 @@ pub enum KeptError {
 pub struct Memory {
     pub(super) file: File,
     used: Mutex<Vec<bool>>,
+    pub(super) left_overs: LeftOvers,
 }
 
 impl Memory {
@@ -45,10 +47,13 @@ impl Memory {
 
     /// The one of the run before.
     pub fn open(fd: OwnedFd) -> Result<Arc<Self>, KeptError> {
-        let memory = Self::of(fd);
+        let mut memory = Self::of(fd);
         let mut magic = [0; MAGIC.len()];
         match memory.file.read_exact_at(&mut magic, 0) {
-            Ok(()) if magic == *MAGIC => Ok(Arc::new(memory)),
+            Ok(()) if magic == *MAGIC => {
+                memory.left_overs = LeftOvers::read(&memory)?;
+                Ok(Arc::new(memory))
+            }
             Ok(()) => Err(KeptError::Layout),
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(KeptError::Layout),
             Err(e) => Err(e.into()),
@@ -56,7 +61,8 @@ impl Memory {
     }
 
     fn of(fd: OwnedFd) -> Self {
-        Self { file: fd.into(), used: Mutex::new(vec![false; SLOTS as usize]) }
+        let used = Mutex::new(vec![false; SLOTS as usize]);
+        Self { file: fd.into(), used, left_overs: LeftOvers::default() }
     }
 
     /// For the service manager's store.
@@ -130,6 +136,10 @@ impl Memory {
             read => return read,
         }
         Ok(())
+    }
+
+    pub(super) fn write(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, at)
     }
 
     fn used(&self) -> MutexGuard<'_, Vec<bool>> {

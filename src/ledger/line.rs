@@ -17,6 +17,8 @@ pub const TAIL: usize = 74;
 pub const MAX: usize = 65_535;
 
 const MAC: &[u8] = br#","mac":""#;
+/// Before an event. No JSON string holds it: its quotes would be escaped.
+const EVENT: &[u8] = br#","event":"#;
 
 /// What a line carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +156,15 @@ pub fn peek_is_seal(bytes: &[u8]) -> bool {
     after_id(bytes).is_some_and(|rest| rest.starts_with(br#","seal":"#))
 }
 
+/// The peer and the event of what looks like an event's line, given without its LF: JSON texts. Right for every
+/// line that [`parse`] takes and a daemon wrote: no member of its peers is called `event`.
+pub fn peek_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = after_id(bytes)?.strip_prefix(br#","peer":"#)?;
+    let at = memchr::memmem::find(rest, EVENT)?;
+    let event = rest.get(at + EVENT.len()..rest.len().checked_sub(TAIL)?)?;
+    Some((&rest[..at], event))
+}
+
 /// What follows the id of what looks like a line.
 fn after_id(bytes: &[u8]) -> Option<&[u8]> {
     let rest = bytes.strip_prefix(br#"{"seq":"#)?;
@@ -225,9 +236,12 @@ mod tests {
         assert_eq!(line.body, body);
         assert_eq!(peek_seq(&bytes), Some(7));
         assert!(!peek_is_seal(&bytes));
+        let event = (&br#"{"pid":1}"#[..], &br#"{"x":[1, "}"]}"#[..]);
+        assert_eq!(peek_event(&bytes), Some(event));
         let mut seal = Vec::new();
         push_seal(&mut seal, 7, TS, br#""\",\"peer\":\\""#, "{}");
         assert!(peek_is_seal(&seal));
+        assert_eq!(peek_event(&seal), None);
     }
 
     #[test]
@@ -259,6 +273,7 @@ mod tests {
             let _ = parse(&bytes);
             let _ = peek_seq(&bytes);
             let _ = peek_is_seal(&bytes);
+            let _ = peek_event(&bytes);
         }
 
         #[test]

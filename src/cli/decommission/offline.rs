@@ -12,9 +12,9 @@ use nix::unistd::{Gid, Uid, User, geteuid, getuid, initgroups, setgid, setgroups
 use crate::cli::error::Error;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, WriterError};
+use crate::engine::{Engine, EngineSetup, Exposure, IndexSetup, Lock, WriterError};
 use crate::fs::Real;
-use crate::ingest::Peer;
+use crate::ingest::{Peer, READ};
 use crate::ledger::open::Setup;
 use crate::ledger::{Decommissioned, Host, Paths, keys};
 use crate::metrics::Metrics;
@@ -53,6 +53,7 @@ pub(super) fn decommission(
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        exposure: Exposure::of(&config.ingest, READ),
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(config, fields, group),

@@ -1,0 +1,113 @@
+//! What the notes about connections do not say of a run: connections that it did not keep, and refused lines of
+//! which it had yet to write how many they are.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::layout::LEFT_OVER;
+use super::memory::Memory;
+use super::notes::Take;
+
+/// Of one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOver {
+    /// Connections that are open and end with the process.
+    pub not_kept: u64,
+    /// Lines that were refused and are in no record yet.
+    pub refused_lines: u64,
+    /// Their bytes.
+    pub refused_bytes: u64,
+}
+
+/// The two: of the run before, and of this one.
+#[derive(Debug, Default)]
+pub(super) struct LeftOvers {
+    before: Option<LeftOver>,
+    now: Mutex<LeftOver>,
+}
+
+/// A connection that is not kept; dropped when it is over.
+pub struct NotKept(Arc<Memory>);
+
+impl LeftOver {
+    const LEN: usize = 24;
+
+    fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let numbers = [self.not_kept, self.refused_lines, self.refused_bytes];
+        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+}
+
+impl LeftOvers {
+    /// What a memory says that the run before has used.
+    pub fn read(memory: &Memory) -> io::Result<Self> {
+        let mut bytes = [0; LeftOver::LEN];
+        memory.read(&mut bytes, LEFT_OVER)?;
+        let mut take = Take(&bytes);
+        let (not_kept, refused_lines, refused_bytes) = (take.u64(), take.u64(), take.u64());
+        let before = Some(LeftOver { not_kept, refused_lines, refused_bytes });
+        Ok(Self { before, now: Mutex::default() })
+    }
+}
+
+impl Memory {
+    /// What the run before left; none if no run before has used this memory.
+    pub fn left_over(&self) -> Option<LeftOver> {
+        self.left_overs.before
+    }
+
+    /// The log has it: from here on the memory says it of this run.
+    pub fn forget_left_over(&self) {
+        self.change(|_| {});
+    }
+
+    /// Changes what a kill leaves over from here on.
+    pub fn change(&self, change: impl FnOnce(&mut LeftOver)) {
+        let mut now = self.left_overs.now.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut now);
+        if let Err(error) = self.write(&now.to_bytes(), LEFT_OVER) {
+            tracing::warn!(%error, "what a kill would leave over could not be noted");
+        }
+    }
+
+    /// A connection begins that ends with this process.
+    pub fn not_kept(self: &Arc<Self>) -> NotKept {
+        self.change(|now| now.not_kept += 1);
+        NotKept(self.clone())
+    }
+}
+
+impl Drop for NotKept {
+    fn drop(&mut self) {
+        self.0.change(|now| now.not_kept -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next_run(memory: &Memory) -> Arc<Memory> {
+        Memory::open(memory.as_fd().try_clone_to_owned().expect("fd")).expect("a memory")
+    }
+
+    #[test]
+    fn the_next_run_is_told_what_a_kill_left_over_until_the_log_has_it() {
+        let memory = Memory::create().expect("memory");
+        assert_eq!(memory.left_over(), None);
+        let first = memory.not_kept();
+        let _second = memory.not_kept();
+        drop(first);
+        memory.change(|now| (now.refused_lines, now.refused_bytes) = (3, 30));
+        let wanted = LeftOver { not_kept: 1, refused_lines: 3, refused_bytes: 30 };
+        for _killed_before_it_is_written in 0..2 {
+            assert_eq!(next_run(&memory).left_over(), Some(wanted));
+        }
+        next_run(&memory).forget_left_over();
+        assert_eq!(next_run(&memory).left_over(), Some(LeftOver::default()));
+    }
+}
