@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 use auditlogd::clock::Clock;
 use auditlogd::config::{self, Sources};
-use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Submission, WriterHandle};
+use auditlogd::engine::{
+    Engine, EngineSetup, Exposure, IndexSetup, Item, Submission, WriterHandle,
+};
 use auditlogd::fs::Real;
+use auditlogd::ingest::READ;
 use auditlogd::ledger::open::Setup;
 use auditlogd::ledger::{Host, Paths, keys};
 use auditlogd::metrics::Metrics;
@@ -96,6 +99,7 @@ fn start(root: &Path) -> Result<Engine> {
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        exposure: Exposure::of(&config.ingest, READ),
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(&config, fields, None),

@@ -230,8 +230,8 @@ impl<'a> Running<'a> {
             if clients == ingest::Stop::Drain {
                 let open = line.metrics().connections.get();
                 let exposure = Exposure::of(&self.reload.config.ingest, ingest::READ);
-                let until_ns = Clock::System.now().wall_ns;
-                self.engine.record(exposure.gap("stop_deadline", open, began_ns, until_ns));
+                let time_ns = began_ns..Clock::System.now().wall_ns;
+                self.engine.record(exposure.gap("stop_deadline", open, time_ns));
             }
         }
         // What it has done is in the log before the log is closed.

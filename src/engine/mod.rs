@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use crate::index::{PruneRows, RowsPruned};
-pub use account::{Entries, Entry, Exposure, Gap};
+pub use account::{Audit, Exposure, Finding, Gap, Gapped, Kind};
 pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
@@ -43,7 +43,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::open::{Setup, open};
 use crate::metrics::Metrics;
 use crate::record::Record;
-use account::{Book, Crash};
+use account::Book;
 use feed::Feed;
 use handle::Done;
 use watch::Watch;
@@ -151,16 +151,13 @@ impl Engine {
         let log_id = opened.ledger.log_id().to_owned();
         let next = opened.ledger.next_seq();
         let found = account::recount(&log_dir, &log_id, next, &on_read);
-        let since_ns = found.last_ns.unwrap_or(now.wall_ns);
-        let crash = opened.crashed.map(|rebooted| Crash {
-            rebooted,
-            not_kept: kept.and_then(|kept| kept.left_over()).map(|left| left.not_kept),
-            since_ns,
+        let left = kept.and_then(|kept| {
+            let left = kept.left_over();
+            left.inspect_err(|e| tracing::warn!("what the last run left over is not known: {e}"))
+                .ok()?
         });
-        let gap = crash.and_then(|crash| setup.exposure.after(crash, now.wall_ns));
-        let refused = kept.and_then(|kept| kept.left_over());
-        let refused = refused.and_then(|left| account::not_summarised(left, since_ns, now.wall_ns));
-        let gaps = gap.into_iter().chain(refused);
+        let since_ns = found.last_ns.unwrap_or(now.wall_ns);
+        let gaps = account::gaps(setup.exposure, opened.crashed, left, since_ns..now.wall_ns);
         let book = Book::new(found, setup.metrics.clone(), now.boot_ns);
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, next));
         let (commands, queue) = channel();
@@ -171,11 +168,11 @@ impl Engine {
             Watch::new(setup.clock, now),
             setup.limits,
             queue,
-            book,
             setup.kept.clone().map(Promise::new),
             Output {
                 feed: feed.clone(),
                 metrics: setup.metrics.clone(),
+                book,
                 on_seal: setup.on_seal,
                 on_turn: setup.on_turn,
             },
@@ -183,8 +180,8 @@ impl Engine {
         // Every start seals.
         writer.offer_checkpoint()?;
         writer.write_own(opened.recovered.into_iter().chain(gaps).chain([started]).collect())?;
-        if let Some(kept) = &setup.kept {
-            kept.forget_left_over();
+        if let Some(Err(error)) = setup.kept.as_ref().map(|kept| kept.forget_left_over()) {
+            tracing::warn!(%error, "the next start may say once more what the last run left over");
         }
 
         let (ended, end) = sync_channel(1);

@@ -45,6 +45,8 @@ pub(super) struct Output {
     pub feed: Arc<Feed>,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// What became of clients' lines.
+    pub book: Book,
     /// The anchors.
     pub on_seal: OnSeal,
     /// The watchdog.
@@ -57,8 +59,6 @@ pub(super) struct Writer {
     watch: Watch,
     limits: config::Ledger,
     queue: Receiver<Command>,
-    /// What became of clients' lines.
-    book: Book,
     /// Where it is said what is about to be stored, if connections outlive this process.
     promise: Option<Promise>,
     output: Output,
@@ -78,7 +78,6 @@ impl Writer {
         watch: Watch,
         limits: config::Ledger,
         queue: Receiver<Command>,
-        book: Book,
         promise: Option<Promise>,
         output: Output,
     ) -> Self {
@@ -94,7 +93,6 @@ impl Writer {
             watch,
             limits,
             queue,
-            book,
             promise,
             output,
             sealed_at,
@@ -180,8 +178,10 @@ impl Writer {
 
     fn until_something_is_due(&self) -> Duration {
         let due_at = self.seal_due_at().min(self.rotation_due_at());
-        let due_at =
-            due_at.min(self.forgetting_due_at()).min(self.book.due_at()).min(self.turn_due_at);
+        let due_at = due_at
+            .min(self.forgetting_due_at())
+            .min(self.output.book.due_at())
+            .min(self.turn_due_at);
         Duration::from_nanos(due_at.saturating_sub(self.watch.now().boot_ns))
     }
 
@@ -282,7 +282,7 @@ impl Writer {
             return Ok(Pruned::TooEarly);
         }
         // What the sums were last said in may be among it.
-        let sums = self.book.all(self.ledger.next_seq(), now.boot_ns);
+        let sums = self.output.book.all(self.ledger.next_seq(), now.boot_ns);
         self.store_own(&rfc3339(now.wall_ns), &[&sums, records].concat())?;
         self.close_epoch(Reason::Time, now)?;
         Ok(Pruned::Done)
@@ -320,7 +320,7 @@ impl Writer {
 
     fn stop(&mut self, reason: String) -> Result<(), LedgerError> {
         let now = self.prepare()?;
-        let mut last = self.book.changed(self.ledger.next_seq(), now.boot_ns);
+        let mut last = self.output.book.changed(self.ledger.next_seq(), now.boot_ns);
         last.push(Record::Stopped { reason });
         self.store_own(&rfc3339(now.wall_ns), &last)?;
         self.close_epoch(Reason::Stop, now)
@@ -333,7 +333,7 @@ impl Writer {
         self.output.metrics.ledger_head.set(next);
         self.output.metrics.epoch.set(self.ledger.epoch());
         self.epoch_began.get_or_insert(self.watch.now().boot_ns);
-        self.book.count(&bytes);
+        self.output.book.count(&bytes);
         self.output.feed.publish(first, Lines { bytes, next });
     }
 }

@@ -34,6 +34,8 @@ pub const IDENTITY: u64 = 0;
 /// Within a page.
 pub const GREETED: u64 = 64;
 /// Within a page.
+pub const OVER: u64 = 72;
+/// Within a page.
 pub const MARK: u64 = 128;
 /// Within a page.
 pub const PLACE: u64 = 384;

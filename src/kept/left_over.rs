@@ -2,16 +2,17 @@
 //! which it had yet to write how many they are.
 
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::layout::LEFT_OVER;
-use super::memory::Memory;
+use super::layout::{self, LEFT_OVER, SLOTS};
+use super::memory::{Memory, Slot};
 use super::notes::Take;
 
 /// Of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOver {
-    /// Connections that are open and end with the process.
+    /// Connections that ended with the process though they were not over.
     pub not_kept: u64,
     /// Lines that were refused and are in no record yet.
     pub refused_lines: u64,
@@ -55,21 +56,38 @@ impl LeftOvers {
 }
 
 impl Memory {
-    /// What the run before left; none if no run before has used this memory.
-    pub fn left_over(&self) -> Option<LeftOver> {
-        self.left_overs.before
+    /// What the run before left; none if no run before has used this memory. To be called once the connections that
+    /// go on have their slots again: the service manager has lost those that have a slot and are not among them.
+    pub fn left_over(&self) -> io::Result<Option<LeftOver>> {
+        let Some(before) = self.left_overs.before else { return Ok(None) };
+        let lost = self.lost()?.len() as u64;
+        Ok(Some(LeftOver { not_kept: before.not_kept + lost, ..before }))
     }
 
     /// The log has it: from here on the memory says it of this run.
-    pub fn forget_left_over(&self) {
+    pub fn forget_left_over(&self) -> io::Result<()> {
         self.change(|_| {});
+        self.lost()?.into_iter().try_for_each(|slot| self.clear(layout::page(slot), layout::PAGE))
+    }
+
+    /// Slots of connections that were not over and are not there.
+    fn lost(&self) -> io::Result<Vec<u32>> {
+        let mut lost = Vec::new();
+        let used = self.used().clone();
+        for slot in (0..SLOTS).filter(|slot| !used[*slot as usize]) {
+            let over: [u8; 1] = self.note(slot, layout::OVER)?;
+            if self.identity(slot)?.session != 0 && over == [0] {
+                lost.push(slot);
+            }
+        }
+        Ok(lost)
     }
 
     /// Changes what a kill leaves over from here on.
     pub fn change(&self, change: impl FnOnce(&mut LeftOver)) {
         let mut now = self.left_overs.now.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut now);
-        if let Err(error) = self.write(&now.to_bytes(), LEFT_OVER) {
+        if let Err(error) = self.file.write_all_at(&now.to_bytes(), LEFT_OVER) {
             tracing::warn!(%error, "what a kill would leave over could not be noted");
         }
     }
@@ -78,6 +96,14 @@ impl Memory {
     pub fn not_kept(self: &Arc<Self>) -> NotKept {
         self.change(|now| now.not_kept += 1);
         NotKept(self.clone())
+    }
+}
+
+impl Slot {
+    /// The connection is over: that the service manager lets go of it loses nothing.
+    pub fn set_over(&self) -> io::Result<()> {
+        let at = layout::page(self.number) + layout::OVER;
+        self.memory.file.write_all_at(&[1], at)
     }
 }
 
@@ -98,16 +124,38 @@ mod tests {
     #[test]
     fn the_next_run_is_told_what_a_kill_left_over_until_the_log_has_it() {
         let memory = Memory::create().expect("memory");
-        assert_eq!(memory.left_over(), None);
+        assert_eq!(memory.left_over().expect("read"), None);
         let first = memory.not_kept();
         let _second = memory.not_kept();
         drop(first);
         memory.change(|now| (now.refused_lines, now.refused_bytes) = (3, 30));
         let wanted = LeftOver { not_kept: 1, refused_lines: 3, refused_bytes: 30 };
         for _killed_before_it_is_written in 0..2 {
-            assert_eq!(next_run(&memory).left_over(), Some(wanted));
+            assert_eq!(next_run(&memory).left_over().expect("read"), Some(wanted));
         }
-        next_run(&memory).forget_left_over();
-        assert_eq!(next_run(&memory).left_over(), Some(LeftOver::default()));
+        next_run(&memory).forget_left_over().expect("written");
+        let found = next_run(&memory).left_over().expect("read");
+        assert_eq!(found, Some(LeftOver::default()));
+    }
+
+    #[test]
+    fn a_connection_that_the_manager_has_lost_is_left_over_once_and_one_that_is_over_is_not() {
+        let sockets = [0; 3].map(|_| std::os::unix::net::UnixStream::pair().expect("pair"));
+        let memory = Memory::create().expect("memory");
+        let slots: Vec<_> = sockets
+            .iter()
+            .map(|(ours, _)| memory.admit(9, ours).expect("ok").expect("room"))
+            .collect();
+        slots[0].set_over().expect("written");
+        let lost = |memory: &Memory| memory.left_over().expect("read").expect("known").not_kept;
+        let next = next_run(&memory);
+        let _goes_on = next.claim(1, &sockets[1].0).expect("read");
+        assert_eq!(lost(&next), 1);
+        next.forget_left_over().expect("written");
+        assert_eq!(
+            (lost(&next), lost(&next_run(&memory))),
+            (0, 1),
+            "only that which goes on is there"
+        );
     }
 }

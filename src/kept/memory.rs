@@ -124,7 +124,7 @@ impl Memory {
     }
 
     /// Bytes at a place of a page; zeros behind the end of the file, which nobody has written yet.
-    fn note<const N: usize>(&self, number: u32, at: u64) -> io::Result<[u8; N]> {
+    pub(super) fn note<const N: usize>(&self, number: u32, at: u64) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         self.read(&mut bytes, layout::page(number) + at)?;
         Ok(bytes)
@@ -138,16 +138,12 @@ impl Memory {
         Ok(())
     }
 
-    pub(super) fn write(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, at)
-    }
-
-    fn used(&self) -> MutexGuard<'_, Vec<bool>> {
+    pub(super) fn used(&self) -> MutexGuard<'_, Vec<bool>> {
         self.used.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Gives the memory of a range back.
-    fn clear(&self, at: u64, len: u64) -> io::Result<()> {
+    pub(super) fn clear(&self, at: u64, len: u64) -> io::Result<()> {
         let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
         Ok(fallocate(&self.file, flags, at as i64, len as i64)?)
     }
@@ -157,8 +153,8 @@ impl Memory {
 /// is over.
 #[derive(Debug)]
 pub struct Slot {
-    memory: Arc<Memory>,
-    number: u32,
+    pub(super) memory: Arc<Memory>,
+    pub(super) number: u32,
     session: u64,
     over: AtomicBool,
 }

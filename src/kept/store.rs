@@ -85,6 +85,9 @@ impl Store {
 
     /// The connection is over. Does not wait.
     pub fn remove(&self, slot: Arc<Slot>) {
+        if let Err(error) = slot.set_over() {
+            tracing::warn!(%error, "that a connection is over could not be noted");
+        }
         // The thread ends after the last sender.
         let _always_heard = self.over.send(Over::Connection(slot));
     }

@@ -151,6 +151,14 @@ pub fn peek_seq(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
+/// When what looks like a line was committed, nanoseconds since 1970.
+pub fn peek_ts(bytes: &[u8]) -> Option<i64> {
+    let rest = bytes.strip_prefix(br#"{"seq":"#)?;
+    let digits = rest.iter().position(|b| !b.is_ascii_digit())?;
+    let ts = rest[digits..].strip_prefix(br#","ts":""#)?.get(..30)?;
+    crate::clock::parse_rfc3339(std::str::from_utf8(ts).ok()?)
+}
+
 /// Whether what looks like a line is a seal's. Right for every line that [`parse`] takes.
 pub fn peek_is_seal(bytes: &[u8]) -> bool {
     after_id(bytes).is_some_and(|rest| rest.starts_with(br#","seal":"#))
@@ -234,7 +242,7 @@ mod tests {
         assert_eq!(line.ts_ns, 1_795_224_225_123_456_789);
         let body = Body::Event { peer: r#"{"pid":1}"#, event: r#"{"x":[1, "}"]}"# };
         assert_eq!(line.body, body);
-        assert_eq!(peek_seq(&bytes), Some(7));
+        assert_eq!((peek_seq(&bytes), peek_ts(&bytes)), (Some(7), Some(line.ts_ns)));
         assert!(!peek_is_seal(&bytes));
         let event = (&br#"{"pid":1}"#[..], &br#"{"x":[1, "}"]}"#[..]);
         assert_eq!(peek_event(&bytes), Some(event));
@@ -274,6 +282,7 @@ mod tests {
             let _ = peek_seq(&bytes);
             let _ = peek_is_seal(&bytes);
             let _ = peek_event(&bytes);
+            let _ = peek_ts(&bytes);
         }
 
         #[test]

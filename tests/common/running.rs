@@ -8,10 +8,11 @@ use std::time::Duration;
 use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{
-    CommitFailed, Engine, EngineSetup, IndexHandle, IndexSetup, Item, OnCommit, OnTurn, Receipt,
-    Submission, WriterError, WriterHandle,
+    CommitFailed, Engine, EngineSetup, Exposure, IndexHandle, IndexSetup, Item, OnCommit, OnTurn,
+    Receipt, Submission, WriterError, WriterHandle,
 };
 use auditlogd::fs::{Fs, Real};
+use auditlogd::ingest::READ;
 use auditlogd::ledger::LedgerError;
 use auditlogd::metrics::Metrics;
 
@@ -77,6 +78,7 @@ impl Running {
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
+            exposure: Exposure::of(&config.ingest, READ),
             queue_bytes: config.ingest.queue_bytes,
             kept: None,
             index: IndexSetup::new(&config, fields, None),

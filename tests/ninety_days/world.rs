@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
-use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Submission};
+use auditlogd::engine::{Engine, EngineSetup, Exposure, IndexSetup, Item, Submission};
 use auditlogd::event::FieldMap;
 use auditlogd::fs::faulty::{Fault, Faulty};
 use auditlogd::fs::{Fs, Real};
+use auditlogd::ingest::READ;
 use auditlogd::ledger::Paths;
 use auditlogd::maintain::holds::Holds;
 use auditlogd::maintain::{Cause, Runner, Settings, Setup, Watcher};
@@ -124,6 +125,7 @@ impl World {
         let engine_setup = EngineSetup {
             ledger,
             limits: self.config.ledger.clone(),
+            exposure: Exposure::of(&self.config.ingest, READ),
             queue_bytes: 1 << 20,
             kept: None,
             index: IndexSetup::new(&self.config, fields, None),

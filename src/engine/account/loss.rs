@@ -1,6 +1,8 @@
 //! What an end of the daemon that was none may have cost. Whoever asks for acks knows by itself what was not stored; for
 //! all others the log says that there may be a gap, and of which size at most.
 
+use std::ops::Range;
+
 use crate::clock::rfc3339;
 use crate::config;
 use crate::kept::LeftOver;
@@ -20,17 +22,6 @@ pub struct Exposure {
     pub queue_bytes: u64,
 }
 
-/// How the last run ended without a stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Crash {
-    /// With the host.
-    pub rebooted: bool,
-    /// The connections that ended with it; none if that is not known.
-    pub not_kept: Option<u64>,
-    /// When the last line was stored that is there, nanoseconds since 1970.
-    pub since_ns: i64,
-}
-
 impl Exposure {
     /// Of a daemon of this configuration that reads so many bytes of a connection at a time.
     pub fn of(ingest: &config::Ingest, read: usize) -> Self {
@@ -41,59 +32,44 @@ impl Exposure {
         }
     }
 
-    /// What may be missing of so many connections: the record of it. Times are nanoseconds since 1970.
-    pub fn gap(
-        &self,
-        reason: &'static str,
-        connections: u64,
-        since_ns: i64,
-        until_ns: i64,
-    ) -> Record {
+    /// The record of what may be missing of so many connections; times are nanoseconds since 1970.
+    pub fn gap(&self, reason: &'static str, connections: u64, time_ns: Range<i64>) -> Record {
         let bytes = connections.saturating_mul(self.connection_bytes);
         let bytes = bytes.saturating_add(self.queue_bytes);
-        Record::Gap {
-            reason,
-            uid: None,
-            events: bytes / SHORTEST,
-            bytes,
-            exact: false,
-            since: rfc3339(since_ns),
-            until: rfc3339(until_ns),
-        }
-    }
-
-    /// What a crash may have cost, if it may have cost anything.
-    pub(in crate::engine) fn after(&self, crash: Crash, now_ns: i64) -> Option<Record> {
-        let Crash { rebooted, not_kept, since_ns } = crash;
-        // A clock that was set back while nobody ran: the order of the two is what counts.
-        let until_ns = now_ns.max(since_ns);
-        match (rebooted, not_kept) {
-            (true, _) => Some(self.gap("host_crash", self.connections, since_ns, until_ns)),
-            // All of them go on, and with them all that the queue held.
-            (false, Some(0)) => None,
-            (false, Some(connections)) => Some(self.gap("killed", connections, since_ns, until_ns)),
-            (false, None) => Some(self.gap("killed", self.connections, since_ns, until_ns)),
-        }
+        bounded(reason, bytes / SHORTEST, bytes, time_ns)
     }
 }
 
-/// Lines that the last run had refused without a record, and of which it had yet to say how many. Some may have been
-/// taken in again. Times are nanoseconds since 1970.
-pub(in crate::engine) fn not_summarised(
-    left: LeftOver,
-    since_ns: i64,
-    now_ns: i64,
-) -> Option<Record> {
-    let LeftOver { refused_lines: events, refused_bytes: bytes, .. } = left;
-    (events > 0).then(|| Record::Gap {
-        reason: "not_summarised",
-        uid: None,
-        events,
-        bytes,
-        exact: false,
-        since: rfc3339(since_ns),
-        until: rfc3339(now_ns.max(since_ns)),
-    })
+/// What the last run may have cost: the records of it. `crashed` says whether the host rebooted, if the run did not
+/// end with a stop; `left` is what it left over, if a service manager kept that; the times are that of the last line
+/// that was stored and now, nanoseconds since 1970.
+pub(in crate::engine) fn gaps(
+    exposure: Exposure,
+    crashed: Option<bool>,
+    left: Option<LeftOver>,
+    time_ns: Range<i64>,
+) -> Vec<Record> {
+    let lost = match (crashed, left) {
+        (None, _) => None,
+        (Some(true), _) => Some(("host_crash", exposure.connections)),
+        (Some(false), None) => Some(("killed", exposure.connections)),
+        // All of them go on, and with them all that the queue held.
+        (Some(false), Some(LeftOver { not_kept: 0, .. })) => None,
+        (Some(false), Some(LeftOver { not_kept, .. })) => Some(("killed", not_kept)),
+    };
+    let lost = lost.map(|(reason, connections)| exposure.gap(reason, connections, time_ns.clone()));
+    // Some of them may have been taken in again, and have a record now.
+    let refused = left.filter(|left| left.refused_lines > 0).map(|left| {
+        bounded("not_summarised", left.refused_lines, left.refused_bytes, time_ns.clone())
+    });
+    lost.into_iter().chain(refused).collect()
+}
+
+fn bounded(reason: &'static str, events: u64, bytes: u64, time_ns: Range<i64>) -> Record {
+    let Range { start: since_ns, end: until_ns } = time_ns;
+    // A clock that was set back while nobody ran: the order of the two is what counts.
+    let (since, until) = (rfc3339(since_ns), rfc3339(until_ns.max(since_ns)));
+    Record::Gap { reason, uid: None, events, bytes, exact: false, since, until }
 }
 
 /// Bytes that a client's socket holds at most until they are read (socket(7), wmem_default and wmem_max, of which
@@ -120,22 +96,23 @@ mod tests {
     #[test]
     fn a_crash_is_a_gap_unless_all_connections_go_on() {
         let exposure = Exposure { connections: 100, connection_bytes: 1_000, queue_bytes: 500 };
-        for (rebooted, not_kept, wanted) in [
-            (false, Some(0), None),
-            (false, Some(2), Some(("killed", 2_500))),
-            (false, None, Some(("killed", 100_500))),
-            (true, None, Some(("host_crash", 100_500))),
-            (true, Some(0), Some(("host_crash", 100_500))),
+        let left = |not_kept| Some(LeftOver { not_kept, ..LeftOver::default() });
+        for (crashed, left, wanted) in [
+            (None, None, None),
+            (None, left(7), None),
+            (Some(false), left(0), None),
+            (Some(false), left(2), Some(("killed", 2_500))),
+            (Some(false), None, Some(("killed", 100_500))),
+            (Some(true), None, Some(("host_crash", 100_500))),
         ] {
-            let crash = Crash { rebooted, not_kept, since_ns: 5 };
-            let found = exposure.after(crash, 9).map(|gap| match gap {
+            let found = gaps(exposure, crashed, left, 5..9).pop().map(|gap| match gap {
                 Record::Gap { reason, bytes, events, exact: false, uid: None, .. } => {
                     assert_eq!(events, bytes / 3);
                     (reason, bytes)
                 }
                 other => panic!("{other:?}"),
             });
-            assert_eq!(found, wanted);
+            assert_eq!(found, wanted, "{crashed:?} {left:?}");
         }
     }
 }

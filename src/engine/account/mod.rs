@@ -2,15 +2,17 @@
 //!
 //! [`tally`] reads what a line says; the writer's [`Book`] counts by it what has just been synced and writes
 //! `auditlogd.account` records; [`recount`] finds the sums again at a start; [`loss`] says what an end that was none
-//! may have cost.
+//! may have cost. An [`audit`] counts all of it once more.
 
+mod audit;
 mod book;
 mod loss;
 mod recount;
 mod tally;
 
+pub use audit::{Audit, Finding, Gapped, Kind};
 pub(super) use book::Book;
 pub use loss::Exposure;
-pub(super) use loss::{Crash, not_summarised};
+pub(super) use loss::gaps;
 pub(super) use recount::recount;
-pub use tally::{Entries, Entry, Gap};
+pub use tally::Gap;

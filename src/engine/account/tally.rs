@@ -46,7 +46,7 @@ impl Gap {
 }
 
 /// Reads entries; lines of one connection, which follow each other, are read faster.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Entries {
     peer: Vec<u8>,
     uid: Option<u32>,
