@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use crate::index::{PruneRows, RowsPruned};
-pub use account::{Audit, Exposure, Finding, Gap, Gapped, Kind};
+pub use account::{Audit, Exposure, Finding, Gap, Gapped, Kind, SHORTEST};
 pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};

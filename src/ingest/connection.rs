@@ -8,6 +8,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::sys::socket::{Shutdown, shutdown};
+use rustix::io::ioctl_fionread;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
@@ -19,7 +20,8 @@ use super::rejects::Whose;
 use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
 use super::{Shared, Stop, answers, check};
-use crate::engine::{Receipt, Stopped, Submission};
+use crate::clock::{Clock, rfc3339};
+use crate::engine::{Receipt, SHORTEST, Stopped, Submission};
 use crate::kept::{Mark, Place, Resumed, Slot};
 use crate::record::Record;
 
@@ -115,9 +117,12 @@ impl Connection {
         };
         let ((), unsent) = tokio::join!(reading, answers::write(&stream, slot, &replies, &stop));
         let (stop, ended) = (*stop.borrow(), replies.ended());
-        if ended == Some(End::NotRead) && stop == Stop::No {
+        if ended == Some(End::NotRead) && !(stop == Stop::HandOver && reader.tape.is_some()) {
             let lines = reader.lines.count;
             reader.record(Record::Disconnected { reason: "replies_not_read", lines }).await;
+            if let Some(gap) = reader.gap() {
+                reader.record(gap).await;
+            }
         }
         reader.end(stop, ended, &unsent);
     }
@@ -327,6 +332,24 @@ impl Reader<'_> {
         if self.shared.context.submitter.submit(submission).await.is_err() {
             tracing::warn!("a record of a connection could not be written");
         }
+    }
+
+    /// What of the client's lines ends with the connection: the record of it.
+    fn gap(&self) -> Option<Record> {
+        let (_, partial, _) = self.framer.partial();
+        // Some of what a kept connection holds may be stored already.
+        let held = ioctl_fionread(self.stream).unwrap_or_default();
+        let bytes = held + self.rest.len() as u64 + partial;
+        let now = rfc3339(Clock::System.now().wall_ns);
+        (bytes > 0).then(|| Record::Gap {
+            reason: "replies_not_read",
+            uid: Some(self.peer.uid),
+            events: bytes.div_ceil(SHORTEST),
+            bytes,
+            exact: false,
+            since: now.clone(),
+            until: now,
+        })
     }
 
     /// The connection is over, or the next run goes on with it.

@@ -12,6 +12,9 @@ pub fn because(code: &str) -> &str {
             "the daemon was killed or crashed; what clients had sent in the last moment, and was not acknowledged, was in their connections"
         }
         "stop_deadline" => "the daemon had to stop before it had read all that clients had sent",
+        "replies_not_read" => {
+            "a client did not read its replies, so its connection was closed with what it had sent since"
+        }
         "not_summarised" => {
             "refused lines that have no record of their own; the daemon was killed before it had written how many"
         }

@@ -9,7 +9,7 @@ use crate::kept::LeftOver;
 use crate::record::Record;
 
 /// The bytes of the shortest event line.
-const SHORTEST: u64 = 3;
+pub const SHORTEST: u64 = 3;
 
 /// How much of what clients have written can be in memory only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

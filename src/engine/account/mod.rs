@@ -12,7 +12,7 @@ mod tally;
 
 pub use audit::{Audit, Finding, Gapped, Kind};
 pub(super) use book::Book;
-pub use loss::Exposure;
 pub(super) use loss::gaps;
+pub use loss::{Exposure, SHORTEST};
 pub(super) use recount::recount;
 pub use tally::Gap;
