@@ -55,7 +55,10 @@ impl Book {
 
     /// Counts whole lines that are durable, each with its LF.
     pub fn count(&mut self, lines: &[u8]) {
-        for line in lines.split(|byte| *byte == b'\n') {
+        let mut rest = lines;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
             match self.entries.read(line) {
                 Entry::Became(uid, sums) => self.add(uid, sums),
                 Entry::Gap(gap) => {

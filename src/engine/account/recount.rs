@@ -16,6 +16,9 @@ const MOST: u64 = 1 << 20;
 /// Leaves that are read first, from the end of the log.
 const FIRST: u64 = 4096;
 
+/// Bytes after which it is worth a word that the start goes on.
+const MUCH: u64 = 1 << 20;
+
 /// What a start has found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Recounted {
@@ -123,8 +126,12 @@ impl Search<'_> {
 
     fn each(&mut self, from: u64, to: u64, mut then: impl FnMut(u64, Entry)) -> io::Result<()> {
         let mut entries = Entries::default();
+        let mut unsaid = 0;
         self.reader.each(from, to, |line| {
-            (self.on_read)(line.len() as u64);
+            unsaid += line.len() as u64;
+            if unsaid >= MUCH {
+                (self.on_read)(std::mem::take(&mut unsaid));
+            }
             if let Some(seq) = peek_seq(line) {
                 then(seq, entries.read(line));
             }
