@@ -9,6 +9,9 @@ use super::layout::{self, LEFT_OVER, SLOTS};
 use super::memory::{Memory, Slot};
 use super::notes::Take;
 
+/// The log has what the runs before left over. A start that was killed before that says nothing about them.
+const BEGUN: u64 = 1;
+
 /// Of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOver {
@@ -31,11 +34,11 @@ pub(super) struct LeftOvers {
 pub struct NotKept(Arc<Memory>);
 
 impl LeftOver {
-    const LEN: usize = 24;
+    const LEN: usize = 32;
 
     fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        let numbers = [self.not_kept, self.refused_lines, self.refused_bytes];
+        let numbers = [BEGUN, self.not_kept, self.refused_lines, self.refused_bytes];
         for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_le_bytes());
         }
@@ -49,14 +52,15 @@ impl LeftOvers {
         let mut bytes = [0; LeftOver::LEN];
         memory.read(&mut bytes, LEFT_OVER)?;
         let mut take = Take(&bytes);
+        let begun = take.u64() == BEGUN;
         let (not_kept, refused_lines, refused_bytes) = (take.u64(), take.u64(), take.u64());
-        let before = Some(LeftOver { not_kept, refused_lines, refused_bytes });
+        let before = begun.then_some(LeftOver { not_kept, refused_lines, refused_bytes });
         Ok(Self { before, now: Mutex::default() })
     }
 }
 
 impl Memory {
-    /// What the run before left; none if no run before has used this memory. To be called once the connections that
+    /// What the run before left; none if no run has used this memory beyond its start. To be called once the connections that
     /// go on have their slots again: the service manager has lost those that have a slot and are not among them.
     pub fn left_over(&self) -> io::Result<Option<LeftOver>> {
         let Some(before) = self.left_overs.before else { return Ok(None) };
@@ -124,6 +128,7 @@ mod tests {
     #[test]
     fn the_next_run_is_told_what_a_kill_left_over_until_the_log_has_it() {
         let memory = Memory::create().expect("memory");
+        assert_eq!(next_run(&memory).left_over().expect("read"), None, "it had not begun");
         assert_eq!(memory.left_over().expect("read"), None);
         let first = memory.not_kept();
         let _second = memory.not_kept();
@@ -142,6 +147,7 @@ mod tests {
     fn a_connection_that_the_manager_has_lost_is_left_over_once_and_one_that_is_over_is_not() {
         let sockets = [0; 3].map(|_| std::os::unix::net::UnixStream::pair().expect("pair"));
         let memory = Memory::create().expect("memory");
+        memory.forget_left_over().expect("written");
         let slots: Vec<_> = sockets
             .iter()
             .map(|(ours, _)| memory.admit(9, ours).expect("ok").expect("room"))

@@ -5,9 +5,10 @@ use std::io;
 use std::path::Path;
 
 use super::tally::{Entries, Entry};
-use crate::ledger::line::{self, peek_seq};
+use crate::ledger::line::{self, Body, peek_seq};
 use crate::ledger::open::OnRead;
 use crate::ledger::reader::Reader;
+use crate::ledger::seal::{self, Reason};
 use crate::metrics::told_apart;
 use crate::record::{Account, Sums};
 
@@ -16,6 +17,8 @@ const MOST: u64 = 1 << 20;
 /// Leaves that are read first, from the end of the log.
 const FIRST: u64 = 4096;
 
+/// Starts that may have been killed one after the other before they wrote a line: each leaves a seal.
+const STARTS: u64 = 64;
 /// Bytes after which it is worth a word that the start goes on.
 const MUCH: u64 = 1 << 20;
 
@@ -71,11 +74,19 @@ impl Search<'_> {
         Ok(Recounted { base, written, from_seq, last_ns: self.last_ns(next)? })
     }
 
-    /// The last leaf is the seal of this start.
+    /// The seals of starts, of which the last leaf is one, are no line of the last run.
     fn last_ns(&mut self, next: u64) -> io::Result<Option<i64>> {
         let mut last_ns = None;
-        self.reader.each(next.saturating_sub(2), next.saturating_sub(1), |text| {
-            last_ns = line::parse(text).ok().map(|line| line.ts_ns);
+        self.reader.each(next.saturating_sub(STARTS), next, |text| {
+            let Ok(line) = line::parse(text) else { return };
+            let of_start = match line.body {
+                Body::Event { .. } => false,
+                Body::Seal(json) => seal::parse(json)
+                    .is_ok_and(|seal| matches!(seal.reason, Reason::Start | Reason::Recovered)),
+            };
+            if !of_start {
+                last_ns = Some(line.ts_ns);
+            }
         })?;
         Ok(last_ns)
     }
