@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use auditlogd::clock::Clock;
 use auditlogd::config::{self, Sources};
 use auditlogd::engine::{
-    Engine, EngineSetup, Exposure, IndexSetup, Item, Submission, WriterHandle,
+    Engine, EngineSetup, Exposure, IndexSetup, Item, Room, SpaceSetup, Submission, WriterHandle,
 };
 use auditlogd::fs::Real;
 use auditlogd::ingest::READ;
@@ -88,6 +88,8 @@ fn start(root: &Path) -> Result<Engine> {
         field_map: fields.hash(),
     };
     let (fs, entropy) = (Arc::new(Real::default()), keys::os_entropy());
+    let mut space = SpaceSetup::of(&config, Room::without_patience().into());
+    space.limits.reserve_bytes = 0;
     let setup = EngineSetup {
         ledger: Setup {
             fs,
@@ -100,6 +102,7 @@ fn start(root: &Path) -> Result<Engine> {
         },
         limits: config.ledger.clone(),
         exposure: Exposure::of(&config.ingest, READ),
+        space,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(&config, fields, None),

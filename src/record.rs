@@ -122,6 +122,36 @@ pub enum Record {
         /// Why that is not known.
         reason: String,
     },
+    /// The disk got fuller or emptier, so that other events are stored than before.
+    Space {
+        /// `enough`, `warning`, `low_stops`, `normal_stops` or `full`.
+        level: &'static str,
+        /// The same before.
+        before: &'static str,
+        /// Bytes that were free for events.
+        free_bytes: u64,
+    },
+    /// The disk took nothing for a while; events waited meanwhile, or went where `[space]` says.
+    Stalled {
+        /// What it said.
+        error: String,
+        /// When that began, RFC 3339.
+        since: String,
+        /// How long it lasted.
+        waited_ms: u64,
+    },
+    /// Events are in the log that came while it took none, and went to the standard error then. Their `ts` is when they
+    /// were stored.
+    Late {
+        /// How many.
+        events: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// When the first of them came, RFC 3339.
+        since: String,
+        /// When the last of them came.
+        until: String,
+    },
     /// Events that are not in the log, or may not be. Exact ones of a known user are counted as `missing`.
     Gap {
         /// Why, one of the codes of [`because`].
@@ -213,6 +243,11 @@ impl Record {
         self.parts().0
     }
 
+    /// What it says, in a sentence.
+    pub fn sentence(&self) -> String {
+        self.parts().2
+    }
+
     /// `event_type`, `priority` and the sentence in `action`.
     fn parts(&self) -> (&'static str, &'static str, String) {
         match self {
@@ -260,6 +295,29 @@ impl Record {
                 "auditlogd.replayed",
                 "warning",
                 format!("what this client sends next may repeat lines that are stored: {reason}"),
+            ),
+            Record::Space { level, before: _, free_bytes } => {
+                let (priority, what) = match *level {
+                    "enough" => ("notice", "all events are stored"),
+                    "warning" => ("warning", "all events are still stored"),
+                    "low_stops" => ("alert", "events of priority info and debug are not stored"),
+                    "normal_stops" => {
+                        ("alert", "only events of priority error and worse are stored")
+                    }
+                    _ => ("emergency", "no event is stored"),
+                };
+                let free = indicatif::BinaryBytes(*free_bytes);
+                ("auditlogd.space", priority, format!("{free} of the disk are free: {what}"))
+            }
+            Record::Stalled { error, waited_ms, .. } => (
+                "auditlogd.stalled",
+                "alert",
+                format!("the log could not be written for {waited_ms} ms: {error}"),
+            ),
+            Record::Late { events, since, until, .. } => (
+                "auditlogd.late",
+                "notice",
+                format!("{events} events that came from {since} to {until} are stored only now"),
             ),
             Record::Gap { reason, uid, events, exact, .. } => {
                 let priority = if *exact { "alert" } else { "warning" };

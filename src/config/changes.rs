@@ -94,6 +94,7 @@ mod tests {
             Kind::Number(_, least, _) | Kind::OrNever(_, least, _) => (least + 1).to_string(),
             Kind::Columns(_) => "actor".into(),
             Kind::Compression(_) => "gzip".into(),
+            Kind::Overflow(_) => "stderr".into(),
             Kind::Preset => "ecs".into(),
         };
         Given::Variable(text)

@@ -10,7 +10,7 @@ use super::watchdog::Watchdog;
 use super::{DaemonError, paths, system};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, Exposure, IndexSetup, Started};
+use crate::engine::{Engine, EngineSetup, Exposure, IndexSetup, SpaceSetup, Started};
 use crate::event::FieldMap;
 use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer};
@@ -69,6 +69,7 @@ pub fn engine(
         },
         limits: config.ledger.clone(),
         exposure: Exposure::of(&config.ingest, ingest::READ),
+        space: SpaceSetup::of(config, line.room().clone()),
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),
@@ -118,5 +119,6 @@ pub fn ingest_limits(config: &Config, fields: Arc<FieldMap>) -> Limits {
         reject_rate: config.ingest.reject_records_per_second,
         reject_burst: config.ingest.reject_records_burst,
         max_connections: config.ingest.max_connections,
+        space: config.space.clone(),
     }
 }

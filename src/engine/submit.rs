@@ -128,6 +128,12 @@ impl Submitter {
         Self { queue, budget: Arc::new(Semaphore::new(capacity)), capacity, metrics }
     }
 
+    /// Has one of the daemon's own records written, also while no event is stored.
+    pub fn record(&self, record: Record) {
+        let _ended_writer_is_noticed_elsewhere =
+            self.queue.send(super::Command::Record(record, None));
+    }
+
     /// Hands the events to the writer, waiting while the queue is full. Returning does not mean that
     /// they are stored: `on_commit` does.
     pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
@@ -158,9 +164,10 @@ pub(crate) struct TestQueue(std::sync::mpsc::Receiver<super::Command>);
 impl TestQueue {
     /// The next submission with its share of the budget; none once every submitter is gone.
     pub(crate) fn recv(&self) -> Option<(Submission, impl Drop + Send + use<>)> {
-        match self.0.recv().ok()? {
-            super::Command::Append(queued) => Some((queued.submission, queued._budget)),
-            _ => None,
+        loop {
+            if let super::Command::Append(queued) = self.0.recv().ok()? {
+                return Some((queued.submission, queued._budget));
+            }
         }
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::Limits;
 use super::check::{self, Checked};
 use super::framing::Line;
+use super::overflow::{Overflow, Verdict};
+use super::peer::Peer;
 use super::rejects::{self, Rejects, Whose};
 use super::replies;
 use crate::engine::Item;
-use crate::event::{FieldMap, Reject};
+use crate::event::{Class, FieldMap, Reject, RejectCode};
 
 /// Refused lines in one batch: bounds its replies and records, and how long it takes to make.
 const MAX_REFUSED: u64 = 256;
@@ -20,7 +22,11 @@ pub struct Desk<'a> {
     /// Allowances for records.
     pub rejects: &'a Arc<Rejects>,
     /// Whose lines they are.
-    pub whose: Whose,
+    pub peer: &'a Peer,
+    /// In whose account they are counted.
+    pub account: u32,
+    /// What becomes of events that there is no room for.
+    pub overflow: &'a Overflow,
 }
 
 /// [`check::check`] or [`check::check_unterminated`].
@@ -37,6 +43,17 @@ pub struct Lines {
     pub acks: bool,
 }
 
+/// Lines that are no part of a submission, by what becomes of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// They are refused, and left to a summary.
+    pub summarised: u64,
+    /// They are refused for want of room, and left to a gap record.
+    pub missing: u64,
+    /// They wait beside the log, and are counted when they come into it.
+    pub spooled: u64,
+}
+
 /// What came out of some lines.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -48,6 +65,10 @@ pub struct Batch {
     pub rejects: Vec<u8>,
     /// How many were refused.
     pub refused: u64,
+    /// How many of all became no items.
+    pub left: Left,
+    /// There is no room for events of this class, and of it is the least important one that has to wait for room.
+    pub waits: Option<Class>,
     /// The client greeted and wants replies.
     pub greeted: bool,
     /// The last accepted line: the commit's receipt speaks of it.
@@ -89,7 +110,7 @@ impl Lines {
             Ok(None) => {}
             Ok(Some(checked)) => {
                 self.count += 1;
-                batch.accept(&checked, self.count);
+                self.accept(&checked, desk, batch);
             }
             Err(reject) => {
                 self.count += 1;
@@ -99,13 +120,39 @@ impl Lines {
         batch.refused < MAX_REFUSED
     }
 
+    fn accept(&self, checked: &Checked<'_>, desk: &Desk<'_>, batch: &mut Batch) {
+        let Desk { peer, limits, overflow, .. } = desk;
+        let verdict = match overflow.is_idle() {
+            true => Verdict::Store,
+            false => overflow.judge(checked, peer, self.acks, limits),
+        };
+        match verdict {
+            Verdict::Store => batch.accept(checked, self.count),
+            Verdict::Wait(class) => {
+                batch.waits = Some(batch.waits.map_or(class, |other| other.min(class)));
+                batch.accept(checked, self.count);
+            }
+            Verdict::Refuse => {
+                batch.refused += 1;
+                batch.left.missing += 1;
+                if self.acks {
+                    replies::push_reject(&mut batch.rejects, self.count, &disk_full());
+                }
+            }
+            Verdict::Taken => batch.left.spooled += 1,
+        }
+    }
+
     fn refuse(&self, line: &Line<'_>, reject: &Reject, desk: &Desk<'_>, batch: &mut Batch) {
         batch.refused += 1;
         if self.acks {
             replies::push_reject(&mut batch.rejects, self.count, reject);
         }
-        if desk.rejects.allow(desk.whose, line.len(), desk.limits) {
+        let whose = Whose { uid: desk.peer.uid, account: desk.account };
+        if desk.rejects.allow(whose, line.len(), desk.limits) {
             batch.push_event(0, &rejects::record(line, self.count, reject), false, self.count);
+        } else {
+            batch.left.summarised += 1;
         }
     }
 }
@@ -137,6 +184,11 @@ impl Batch {
     }
 }
 
+fn disk_full() -> Reject {
+    let message = "the disk has no room for events of this priority; send it again later";
+    Reject { code: RejectCode::DiskFull, message: message.into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,9 +202,13 @@ mod tests {
             reject_rate: 1,
             reject_burst: 1000,
             max_connections: 1,
+            space: Default::default(),
         };
-        let rejects = Rejects::new(test_pair(1000).0, None);
-        let desk = Desk { limits: &limits, rejects: &rejects, whose: Whose { uid: 1, account: 1 } };
+        let submitter = test_pair(1000).0;
+        let (rejects, peer) = (Rejects::new(submitter.clone(), None), Peer::of_uid(1));
+        let room = Default::default();
+        let overflow = &Overflow::new(room, submitter, "/no/such/spool".as_ref(), Arc::default());
+        let desk = Desk { limits: &limits, rejects: &rejects, peer: &peer, account: 1, overflow };
         let full = |text: &&str| !lines.take(&Line::Text(text), 0, check::check, &desk, batch);
         texts.iter().position(full).map_or(texts.len(), |at| at + 1)
     }

@@ -13,15 +13,13 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use super::batch::{Batch, Check, Desk, Lines};
-use super::counting::Counting;
+use super::counting::{self, Counting};
 use super::framing::Framer;
 use super::peer::Peer;
-use super::rejects::Whose;
 use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
 use super::{Shared, Stop, answers, check};
-use crate::clock::{Clock, rfc3339};
-use crate::engine::{Receipt, SHORTEST, Stopped, Submission};
+use crate::engine::{Receipt, Stopped, Submission};
 use crate::kept::{Mark, Place, Resumed, Slot};
 use crate::record::Record;
 
@@ -170,9 +168,15 @@ impl Reader<'_> {
                 _ => {}
             }
             match self.read() {
-                Read::Batch(batch) => self.hand_over(batch).await?,
+                Read::Batch(batch) => {
+                    if !self.wait_for_room(&batch, &mut stop).await {
+                        self.wait_for_commits().await;
+                        return Ok(());
+                    }
+                    self.hand_over(batch).await?;
+                }
                 Read::Nothing => self.wait(&mut stop, draining).await,
-                Read::End => return self.finish().await,
+                Read::End => return self.finish(&mut stop).await,
             }
         }
         Ok(())
@@ -243,14 +247,16 @@ impl Reader<'_> {
         }
     }
 
-    fn whose(&self) -> Whose {
-        let uid = self.peer.uid;
-        Whose { uid, account: self.shared.context.metrics.accounts.name_of(uid) }
+    /// In whose account the lines are counted.
+    fn account(&self) -> u32 {
+        self.shared.context.metrics.accounts.name_of(self.peer.uid)
     }
 
     fn take(&mut self, bytes: &[u8]) -> Batch {
         let limits = self.shared.limits();
-        let desk = Desk { limits: &limits, rejects: &self.shared.rejects, whose: self.whose() };
+        let Shared { rejects, overflow, .. } = self.shared;
+        let account = self.account();
+        let desk = Desk { limits: &limits, rejects, peer: &self.peer, account, overflow };
         let mut batch = Batch::of(self.position, bytes.len(), self.lines.count);
         let taken = self.framer.feed(bytes, limits.max_line(), |line, end| {
             self.lines.take(&line, end, check::check, &desk, &mut batch)
@@ -262,13 +268,33 @@ impl Reader<'_> {
     }
 
     /// The client sends no more: what it left without LF is its last line.
-    async fn finish(&mut self) -> Result<(), Stopped> {
+    async fn finish(&mut self, stop: &mut watch::Receiver<Stop>) -> Result<(), Stopped> {
         let limits = self.shared.limits();
-        let desk = Desk { limits: &limits, rejects: &self.shared.rejects, whose: self.whose() };
+        let Shared { rejects, overflow, .. } = self.shared;
+        let account = self.account();
+        let desk = Desk { limits: &limits, rejects, peer: &self.peer, account, overflow };
         let mut batch = Batch::of(self.position, 0, self.lines.count);
         let last: Check = check::check_unterminated;
         self.framer.finish(|line| self.lines.take(&line, 0, last, &desk, &mut batch));
-        self.hand_over(batch).await
+        match self.wait_for_room(&batch, stop).await {
+            true => self.hand_over(batch).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the disk has room for the batch's events. A drain does not wait: what there is room for after all, the
+    /// writer knows. False if the next run is to read them again.
+    async fn wait_for_room(&self, batch: &Batch, stop: &mut watch::Receiver<Stop>) -> bool {
+        let Some(class) = batch.waits else { return true };
+        let mut room = self.shared.overflow.subscribe();
+        let stopped = async { drop(stop.wait_for(|stop| *stop != Stop::No).await) };
+        tokio::select! {
+            // The room is never gone: the daemon holds it.
+            _ = room.wait_for(|room| !room.level.stops(class)) => return true,
+            () = self.replies.until_ended() => return false,
+            () = stopped => {}
+        }
+        self.tape.is_none() || *stop.borrow() == Stop::Drain
     }
 
     /// Waits while the writer's queue is full: meanwhile nothing is read.
@@ -276,8 +302,7 @@ impl Reader<'_> {
         if batch.greeted {
             self.replies.greet(&self.shared.context.log_id);
         }
-        let recorded = batch.items.iter().filter(|item| !item.accepted).count() as u64;
-        self.counting.taken(self.lines.count - batch.before, batch.refused - recorded);
+        self.counting.taken(self.lines.count - batch.before, batch.left);
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
             self.replies.push(&batch.rejects);
@@ -340,16 +365,7 @@ impl Reader<'_> {
         // Some of what a kept connection holds may be stored already.
         let held = ioctl_fionread(self.stream).unwrap_or_default();
         let bytes = held + self.rest.len() as u64 + partial;
-        let now = rfc3339(Clock::System.now().wall_ns);
-        (bytes > 0).then(|| Record::Gap {
-            reason: "replies_not_read",
-            uid: Some(self.peer.uid),
-            events: bytes.div_ceil(SHORTEST),
-            bytes,
-            exact: false,
-            since: now.clone(),
-            until: now,
-        })
+        counting::lost(self.peer.uid, bytes)
     }
 
     /// The connection is over, or the next run goes on with it.

@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Item, OnCommit};
+use super::batch::Left;
+use crate::clock::{Clock, rfc3339};
+use crate::engine::{Item, OnCommit, SHORTEST};
 use crate::metrics::{Account, Metrics, OpenConnection};
+use crate::record::Record;
 
 /// The counters that a connection's lines are counted in.
 pub struct Counting {
@@ -18,11 +21,13 @@ impl Counting {
         Self { user: metrics.accounts.of(uid), connection: connection.clone() }
     }
 
-    /// So many event lines were taken off it, before anything is done with them; so many were left to a summary.
-    pub fn taken(&self, lines: u64, summarised: u64) {
+    /// So many event lines were taken off it, before any of them is durable; `left` are those that no submission has.
+    pub fn taken(&self, lines: u64, left: Left) {
+        let lines = lines - left.spooled;
         self.user.lines.add(lines);
         self.connection.lines.add(lines);
-        self.connection.summarised.add(summarised);
+        self.connection.summarised.add(left.summarised);
+        self.connection.missing.add(left.missing);
     }
 
     /// Counts these lines once they are durable.
@@ -38,4 +43,18 @@ impl Counting {
             then(result);
         })
     }
+}
+
+/// So many bytes of a user end with their connection, now: the record of it.
+pub fn lost(uid: u32, bytes: u64) -> Option<Record> {
+    let now = rfc3339(Clock::System.now().wall_ns);
+    (bytes > 0).then(|| Record::Gap {
+        reason: "replies_not_read",
+        uid: Some(uid),
+        events: bytes.div_ceil(SHORTEST),
+        bytes,
+        exact: false,
+        since: now.clone(),
+        until: now,
+    })
 }

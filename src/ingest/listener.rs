@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::connection::Connection;
+use super::overflow::Overflow;
 use super::peer::Peer;
 use super::rejects::Rejects;
 use super::socket::Socket;
@@ -32,10 +33,12 @@ pub async fn serve(
     shutdown: impl Future<Output = Stop>,
 ) {
     let rejects = Rejects::new(context.submitter.clone(), context.store.clone());
+    let (room, metrics) = (context.room.clone(), context.metrics.clone());
+    let overflow = Overflow::new(room, context.submitter.clone(), &context.spool, metrics);
     let (stop, stopping) = watch::channel(Stop::No);
     let mut room = Room {
         limits: context.limits.clone(),
-        shared: Arc::new(Shared { context, rejects }),
+        shared: Arc::new(Shared { context, rejects, overflow }),
         stopping,
         connections: JoinSet::new(),
         short: false,
@@ -43,6 +46,8 @@ pub async fn serve(
     for left in last_run.connections {
         room.resume(left);
     }
+    let shared = room.shared.clone();
+    let take_in = tokio::spawn(async move { shared.overflow.take_in().await });
     let how = tokio::select! {
         biased;
         how = shutdown => how,
@@ -58,7 +63,11 @@ pub async fn serve(
     while room.connections.join_next().await.is_some() {
         room.shared.context.metrics.connections.sub(1);
     }
+    // What still waits is for the next run.
+    take_in.abort();
+    let _it_never_ends_by_itself = take_in.await;
     room.shared.rejects.close().await;
+    room.shared.overflow.close().await;
     if let Some(store) = &room.shared.context.store {
         block_in_place(|| store.flush());
     }

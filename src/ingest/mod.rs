@@ -5,7 +5,8 @@
 //!   one submission of what one read brought; a `tape` leaves the bytes in the kernel until they are durable;
 //! - `outbox` holds what a client is told after the commit, `replies` shares it with the writer, `answers`
 //!   writes it;
-//! - `rejects` bounds the records of refused lines.
+//! - `rejects` bounds the records of refused lines;
+//! - `overflow` says what becomes of events that the disk has no room for.
 //!
 //! Nothing is dropped on the way: while the writer's queue is full a connection is not read, and the
 //! kernel's socket buffer makes the client wait.
@@ -18,6 +19,7 @@ mod counting;
 mod framing;
 mod listener;
 mod outbox;
+mod overflow;
 mod peer;
 mod rejects;
 mod replies;
@@ -27,6 +29,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -36,7 +39,8 @@ pub use listener::serve;
 pub use peer::Peer;
 pub use socket::{MAX_PATH, Socket, SocketError};
 
-use crate::engine::Submitter;
+use crate::config;
+use crate::engine::{Room, Submitter};
 use crate::event::FieldMap;
 use crate::kept::store::Store;
 use crate::metrics::Metrics;
@@ -45,6 +49,10 @@ use crate::metrics::Metrics;
 pub struct Context {
     /// The way to the writer.
     pub submitter: Submitter,
+    /// Whether there is room for events.
+    pub room: Arc<Room>,
+    /// The file in which events wait that the log has no room for, if they are to.
+    pub spool: PathBuf,
     /// Where connections and refused lines are counted.
     pub metrics: Arc<Metrics>,
     /// The log's id, 32 hex digits: what a greeting is answered with.
@@ -80,6 +88,8 @@ pub struct Limits {
     pub reject_burst: u32,
     /// Connections at once; more wait in the listen queue.
     pub max_connections: usize,
+    /// What becomes of events that there is no room for.
+    pub space: config::Space,
 }
 
 impl Limits {
@@ -92,6 +102,7 @@ impl Limits {
 struct Shared {
     context: Context,
     rejects: Arc<rejects::Rejects>,
+    overflow: overflow::Overflow,
 }
 
 impl Shared {

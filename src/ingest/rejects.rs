@@ -210,6 +210,7 @@ mod tests {
             reject_rate: rate,
             reject_burst: burst,
             max_connections: 10,
+            space: Default::default(),
         }
     }
 

@@ -160,6 +160,7 @@ impl Recovery {
             closed: None,
             seals,
             batch: Vec::new(),
+            closing: None,
         })
     }
 

@@ -23,6 +23,8 @@ pub struct OpenConnection {
     pub refused: Counter,
     /// Its lines that were refused and are left to a summary.
     pub summarised: Counter,
+    /// Its lines that there was no room for, and that are left to a gap record.
+    pub missing: Counter,
 }
 
 /// A connection at one moment.
@@ -38,6 +40,8 @@ pub struct OpenSnapshot {
     pub refused: u64,
     /// As in [`OpenConnection`].
     pub summarised: u64,
+    /// As in [`OpenConnection`].
+    pub missing: u64,
     /// Lines of which it is not known yet what became of them.
     pub waiting: u64,
 }
@@ -70,6 +74,7 @@ impl OpenConnections {
             stored: Counter::default(),
             refused: Counter::default(),
             summarised: Counter::default(),
+            missing: Counter::default(),
         });
         let mut open = self.lock();
         let number = open.next;
@@ -92,13 +97,13 @@ impl OpenConnections {
 
 impl OpenConnection {
     fn snapshot(&self) -> OpenSnapshot {
-        let [stored, refused, summarised] =
-            [&self.stored, &self.refused, &self.summarised].map(Counter::get);
+        let [stored, refused, summarised, missing] =
+            [&self.stored, &self.refused, &self.summarised, &self.missing].map(Counter::get);
         // Last, so that it is never less than their sum.
         let lines = self.lines.get();
         let peer = serde_json::from_str(&self.peer).unwrap_or_default();
-        let waiting = lines.saturating_sub(stored + refused + summarised);
-        OpenSnapshot { peer, lines, stored, refused, summarised, waiting }
+        let waiting = lines.saturating_sub(stored + refused + summarised + missing);
+        OpenSnapshot { peer, lines, stored, refused, summarised, missing, waiting }
     }
 }
 

@@ -11,6 +11,7 @@ pub fn because(code: &str) -> &str {
         "killed" => {
             "the daemon was killed or crashed; what clients had sent in the last moment, and was not acknowledged, was in their connections"
         }
+        "disk_full" => "the disk had no room for events of their priority",
         "stop_deadline" => "the daemon had to stop before it had read all that clients had sent",
         "replies_not_read" => {
             "a client did not read its replies, so its connection was closed with what it had sent since"
@@ -26,6 +27,10 @@ pub fn because(code: &str) -> &str {
 pub fn sentence(reason: &str, uid: Option<u32>, events: u64, exact: bool) -> String {
     let (bound, are) =
         if exact { ("", "are not in the log") } else { ("at most ", "may be missing") };
-    let user = uid.map_or_else(String::new, |uid| format!(" of uid {uid}"));
+    let user = match uid {
+        None => String::new(),
+        Some(u32::MAX) => " of several users".into(),
+        Some(uid) => format!(" of uid {uid}"),
+    };
     format!("{bound}{}{user} {are}: {}", count(events, "event"), because(reason))
 }

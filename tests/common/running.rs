@@ -9,7 +9,7 @@ use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{
     CommitFailed, Engine, EngineSetup, Exposure, IndexHandle, IndexSetup, Item, OnCommit, OnTurn,
-    Receipt, Submission, WriterError, WriterHandle,
+    Receipt, Room, SpaceSetup, Submission, WriterError, WriterHandle,
 };
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ingest::READ;
@@ -75,10 +75,13 @@ impl Running {
         let boot_id = ledger.host.boot_id.clone();
         let seals = ledger.paths.seals();
         let metrics = Arc::new(Metrics::default());
+        let mut space = SpaceSetup::of(&config, Room::without_patience().into());
+        space.limits.reserve_bytes = 0;
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
             exposure: Exposure::of(&config.ingest, READ),
+            space,
             queue_bytes: config.ingest.queue_bytes,
             kept: None,
             index: IndexSetup::new(&config, fields, None),

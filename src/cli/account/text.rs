@@ -23,13 +23,14 @@ static USERS: [Column; 7] = [
     Column { name: "MISSING", min: 7, usual: 10, drop: 0, right: true },
 ];
 
-static CONNECTIONS: [Column; 7] = [
+static CONNECTIONS: [Column; 8] = [
     Column { name: "CONNECTION OF", min: 14, usual: 16, drop: 0, right: false },
     Column { name: "PROGRAM", min: 10, usual: 24, drop: 1, right: false },
     Column { name: "LINES", min: 7, usual: 12, drop: 0, right: true },
     Column { name: "STORED", min: 7, usual: 12, drop: 0, right: true },
     Column { name: "REFUSED", min: 7, usual: 10, drop: 0, right: true },
     Column { name: "SUMMARISED", min: 10, usual: 10, drop: 0, right: true },
+    Column { name: "MISSING", min: 7, usual: 10, drop: 0, right: true },
     Column { name: "WAITING", min: 7, usual: 10, drop: 0, right: true },
 ];
 
@@ -150,6 +151,7 @@ fn connection(open: &OpenSnapshot) -> Vec<Field> {
         None => format!("uid {}", open.peer["uid"]),
     };
     let texts = [who, open.peer["exe"].as_str().unwrap_or_default().to_owned()];
-    let numbers = [open.lines, open.stored, open.refused, open.summarised, open.waiting];
+    let numbers =
+        [open.lines, open.stored, open.refused, open.summarised, open.missing, open.waiting];
     texts.iter().map(|text| Field::new(text)).chain(numbers.map(number)).collect()
 }

@@ -12,7 +12,9 @@ use nix::unistd::{Gid, Uid, User, geteuid, getuid, initgroups, setgid, setgroups
 use crate::cli::error::Error;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, Exposure, IndexSetup, Lock, WriterError};
+use crate::engine::{
+    Engine, EngineSetup, Exposure, IndexSetup, Lock, Room, SpaceSetup, WriterError,
+};
 use crate::fs::Real;
 use crate::ingest::{Peer, READ};
 use crate::ledger::open::Setup;
@@ -54,6 +56,7 @@ pub(super) fn decommission(
         },
         limits: config.ledger.clone(),
         exposure: Exposure::of(&config.ingest, READ),
+        space: SpaceSetup::of(config, Room::without_patience().into()),
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(config, fields, group),

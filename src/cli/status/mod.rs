@@ -165,6 +165,7 @@ mod tests {
             index_error: Some("locked\u{1b}".into()),
             anchors: Vec::new(),
             maintenance: None,
+            space: Default::default(),
             metrics,
         };
         Report {
