@@ -52,6 +52,13 @@ pub struct Sums {
     pub missing: u64,
 }
 
+impl Account {
+    /// Whether an event's JSON text is such a record.
+    pub fn is_event(event: &str) -> bool {
+        event.strip_prefix(super::PREFIX).is_some_and(|own| own.starts_with("account\""))
+    }
+}
+
 impl Sums {
     /// All lines of which it is known what became of them.
     pub fn settled(&self) -> u64 {
