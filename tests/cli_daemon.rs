@@ -166,7 +166,7 @@ fn show_finds_the_seal_that_covers_an_event_and_knows_a_seal_from_an_event() {
     assert!(text(&shown.stdout).contains("\nseal          seq 8 of "), "{}", text(&shown.stdout));
     let seal = daemon.run(&["show", "8"]);
     assert_eq!(code(&seal), 1);
-    assert!(text(&seal.stderr).starts_with("seq 7 is no event but a seal:\n{\"seq\":7,"));
+    assert!(text(&seal.stderr).starts_with("seq 8 is no event but a seal:\n{\"seq\":8,"));
 }
 
 #[test]
