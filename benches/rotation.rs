@@ -103,6 +103,7 @@ fn start(root: &Path) -> Result<Engine> {
         limits: config.ledger.clone(),
         exposure: Exposure::of(&config.ingest, READ),
         space,
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(&config, fields, None),
@@ -111,7 +112,7 @@ fn start(root: &Path) -> Result<Engine> {
         on_seal: Box::new(|_| {}),
         on_end: Box::new(|| {}),
         on_turn: Box::new(|_| None),
-        on_index: Box::new(|_| {}),
+        on_index: Box::new(|| {}),
     };
     Ok(Engine::start(setup, started)?.0)
 }

@@ -3,13 +3,16 @@
 mod account;
 mod done;
 mod gap;
+mod storage;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::retention::Hold;
+
 pub use account::{Account, Sums, UserSums};
-pub use done::{EarlierRules, Maintained, Task, Trigger};
+pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
 pub use gap::because;
+pub use storage::{StorageProblem, Weakness};
 
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
 /// the index knows by it which vocabulary a line speaks.
@@ -171,6 +174,11 @@ pub enum Record {
     },
     /// The sums of what became of clients' lines, as all lines before this one show it.
     Account(Box<Account>),
+    /// The log or its keys are in a place that takes something from what the log promises.
+    StorageWarning {
+        /// What is wrong, at least one thing.
+        problems: Vec<StorageProblem>,
+    },
     /// The wall clock moved against the boot clock.
     ClockStep {
         /// What the wall clock should have shown, RFC 3339.
@@ -209,25 +217,6 @@ pub enum Record {
     },
     /// Maintenance ran.
     Maintained(Box<Maintained>),
-}
-
-/// Which leaves retention deletes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pruned {
-    /// The first leaf that is gone.
-    pub first_seq: u64,
-    /// The last leaf that is gone.
-    pub through_seq: u64,
-    /// The tree's root over leaves [0, through_seq + 1), hex.
-    pub root: String,
-    /// The roots of the maximal perfect subtrees over leaves [first_seq, through_seq + 1), hex, in the order of the
-    /// log: with them proofs lead over what is gone.
-    pub subtrees: Vec<String>,
-    /// The rule that asked for it, for people.
-    pub policy: String,
-    /// How long the rule keeps leaves at least, seconds: none that is gone was sealed later than that before this
-    /// record.
-    pub keep_seconds: u64,
 }
 
 impl Record {
@@ -324,6 +313,11 @@ impl Record {
                 ("auditlogd.gap", priority, gap::sentence(reason, *uid, *events, *exact))
             }
             Record::Account(account) => ("auditlogd.account", "info", account.to_string()),
+            Record::StorageWarning { problems } => {
+                let said: Vec<_> =
+                    problems.iter().map(|p| format!("{}: {}", p.what, p.why)).collect();
+                ("auditlogd.storage_warning", "warning", said.join("; "))
+            }
             Record::ClockStep { found, expected, .. } => (
                 "auditlogd.clock_step",
                 "warning",

@@ -10,7 +10,7 @@ use super::watchdog::Watchdog;
 use super::{DaemonError, paths, system};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, Exposure, IndexSetup, SpaceSetup, Started};
+use crate::engine::{Engine, EngineSetup, Exposure, IndexSetup, Room, SpaceSetup, Started};
 use crate::event::FieldMap;
 use crate::fs::Real;
 use crate::ingest::{self, Limits, Peer};
@@ -69,7 +69,8 @@ pub fn engine(
         },
         limits: config.ledger.clone(),
         exposure: Exposure::of(&config.ingest, ingest::READ),
-        space: SpaceSetup::of(config, line.room().clone()),
+        space: SpaceSetup::of(config, Arc::new(Room::new(line.metrics().clone()))),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),
@@ -78,7 +79,9 @@ pub fn engine(
         on_seal: Box::new(move |sealed| anchors.offer(sealed)),
         on_end: Box::new(move || wake.writer_ended()),
         on_turn: Box::new(move |now| watchdog.turn(now)),
-        on_index: Box::new(move |error| indexing.index(error)),
+        on_index: Box::new(move || {
+            indexing.refresh(&[]);
+        }),
     };
     Ok(Engine::start(setup, started)?)
 }

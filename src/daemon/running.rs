@@ -17,11 +17,11 @@ use super::reload::{Reload, Requests};
 use super::sandbox::Sandbox;
 use super::signals::{self, Wake, Woken};
 use super::status_line::StatusLine;
-use super::{DaemonError, announce, not_decommissioned, paths, system};
+use super::{DaemonError, announce, not_decommissioned, paths, place, system};
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::control;
-use crate::engine::{Engine, Exposure, Lock, Room};
+use crate::engine::{Engine, Exposure, Lock};
 use crate::fs::Real;
 use crate::fs::space::Reserve;
 use crate::ingest::{self, Socket};
@@ -54,7 +54,6 @@ pub struct Running<'a> {
     engine: Engine,
     publisher: Arc<Publisher>,
     disk: Arc<Real>,
-    room: Arc<Room>,
     stop_ingest: oneshot::Sender<ingest::Stop>,
     ingest: JoinHandle<()>,
     runtime: Runtime,
@@ -74,6 +73,7 @@ impl<'a> Running<'a> {
         let disk = Arc::new(prepare_directories(&config)?);
         let lock = Lock::take(&config.state_dir, &config.log_dir)?;
         not_decommissioned(&config)?;
+        let storage = place::look(&config);
         // Before any other thread: what is started from here on is restricted as well.
         let binds = !passed.iter().any(|(name, _)| name == EVENTS);
         let sandbox = Sandbox::enter(&config, binds)?;
@@ -99,8 +99,7 @@ impl<'a> Running<'a> {
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
-        let room = Arc::new(Room::default());
-        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone(), room.clone()));
+        let line = StatusLine::new(Manager::from_env(), metrics.clone());
         let publisher = publisher(&config, &disk, &log, &metrics)?;
         let requests = Arc::new(Requests::new(wake.clone()));
         let kept = last_run.memory.clone();
@@ -112,6 +111,7 @@ impl<'a> Running<'a> {
         if about.created {
             announce::announce(&paths(&config));
         }
+        place::tell(storage, &metrics, &engine);
         if let Some(reason) = &about.unsettled {
             last_run.doubt(reason);
         }
@@ -127,7 +127,7 @@ impl<'a> Running<'a> {
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
             submitter: engine.submitter(),
-            room: room.clone(),
+            room: engine.room(),
             spool: config.run_dir.join("emergency.jsonl"),
             metrics: metrics.clone(),
             log_id: engine.log_id().to_owned(),
@@ -149,18 +149,11 @@ impl<'a> Running<'a> {
             &engine,
             &publisher,
             maintainer.handle(),
-            &line,
+            metrics,
             holds,
             requests.clone(),
         );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
-
-        let (mut news, told) = (room.subscribe(), line.clone());
-        runtime.spawn(async move {
-            while news.changed().await.is_ok() {
-                told.refresh(&[]);
-            }
-        });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
         line.ready();
@@ -185,7 +178,6 @@ impl<'a> Running<'a> {
             engine,
             publisher,
             disk,
-            room,
             stop_ingest,
             ingest,
             runtime,
@@ -255,7 +247,7 @@ impl<'a> Running<'a> {
             }
         }
         // A disk that takes nothing now is not waited for any more.
-        self.room.give_up();
+        self.engine.room().give_up();
         // What it has done is in the log before the log is closed.
         line.ending("ending what maintenance does");
         self.maintainer.stop();

@@ -11,6 +11,7 @@ mod index_handle;
 mod indexer;
 mod intent;
 mod lock;
+mod repeats;
 mod room;
 mod rows;
 mod submit;
@@ -48,6 +49,7 @@ use crate::record::Record;
 use account::Book;
 use feed::Feed;
 use handle::Done;
+use repeats::Repeats;
 use watch::Watch;
 use writer::{Output, Writer};
 
@@ -73,6 +75,8 @@ pub(crate) enum Command {
 pub struct Configured {
     /// Batches, epochs and segments.
     pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
     /// What happens when the disk fills up.
     pub space: config::Space,
     /// `[maintenance] min_free_bytes`
@@ -87,6 +91,8 @@ pub struct EngineSetup {
     pub ledger: Setup,
     /// Batches and epochs.
     pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
     /// What happens when the disk fills up.
     pub space: SpaceSetup,
     /// Bytes of events that may wait for the writer.
@@ -107,7 +113,8 @@ pub struct EngineSetup {
     pub on_end: Box<dyn FnOnce() + Send>,
     /// Called each time the writer's loop has come round: it must not block.
     pub on_turn: OnTurn,
-    /// Called from the index thread when it stands still, with the reason, and when it goes on.
+    /// Called from the index thread when it stands still or goes on, which is in the list of problems, and when it has
+    /// come to the ledger's end after the start.
     pub on_index: OnIndex,
 }
 
@@ -129,14 +136,15 @@ pub type OnSeal = Box<dyn Fn(Sealed) + Send>;
 /// at which the loop has to come round again even if there is nothing to do; none if it need not.
 pub type OnTurn = Box<dyn FnMut(Now) -> Option<u64> + Send>;
 
-/// Called with why the index stands still, or with none.
-pub type OnIndex = Box<dyn Fn(Option<&str>) + Send>;
+/// Called when there is something new to tell of the index.
+pub type OnIndex = Box<dyn Fn() + Send>;
 
 /// The running engine: a thread that writes, a thread that indexes.
 pub struct Engine {
     commands: WriterHandle,
     submitter: Submitter,
     index: IndexHandle,
+    room: Arc<Room>,
     log_id: String,
     writer: JoinHandle<Result<(), WriterError>>,
     indexer: JoinHandle<()>,
@@ -158,15 +166,15 @@ impl Engine {
     pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
         let (own_peer, on_read) = (setup.ledger.own_peer.clone(), setup.ledger.on_read.clone());
         let now = setup.clock.now();
-        let log_dir = setup.ledger.paths.log_dir.clone();
+        let paths = setup.ledger.paths.clone();
         let opened = open(setup.ledger, now)?;
         // Before this run's first line: it must not be taken for one of the last run's.
         let kept = setup.kept.as_ref();
         let unsettled =
-            kept.and_then(|kept| intent::settle(kept, &log_dir, opened.ledger.log_id()));
+            kept.and_then(|kept| intent::settle(kept, &paths.log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
         let next = opened.ledger.next_seq();
-        let found = account::recount(&log_dir, &log_id, next, &on_read);
+        let found = account::recount(&paths.log_dir, &log_id, next, &on_read);
         let left = kept.and_then(|kept| {
             let left = kept.left_over();
             left.inspect_err(|e| tracing::warn!("what the last run left over is not known: {e}"))
@@ -175,16 +183,21 @@ impl Engine {
         let since_ns = found.last_ns.unwrap_or(now.wall_ns);
         let gaps = account::gaps(setup.exposure, opened.crashed, left, since_ns..now.wall_ns);
         let book = Book::new(found, setup.metrics.clone(), now.boot_ns);
+        let mut repeats = Repeats::new(setup.repeats, next);
+        if let Err(error) = repeats::recall(&mut repeats, &paths, &log_id, now) {
+            tracing::warn!(%error, "not all of the newest events could be read: what clients send again may be stored twice");
+        }
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, next));
         let (commands, queue) = channel();
         let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
+        let room = setup.space.room.clone();
         let mut writer = Writer::new(
             opened.ledger,
             own_peer,
             Watch::new(setup.clock, now),
             (setup.limits, setup.space),
             queue,
-            setup.kept.clone().map(Promise::new),
+            (setup.kept.clone().map(Promise::new), repeats),
             Output {
                 feed: feed.clone(),
                 metrics: setup.metrics.clone(),
@@ -217,7 +230,8 @@ impl Engine {
         let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics, on_index);
         let indexer = spawn("index", follow)?;
         let commands = WriterHandle(commands);
-        let engine = Self { commands, submitter, index: handle, log_id, writer, indexer, end };
+        let engine =
+            Self { commands, submitter, index: handle, room, log_id, writer, indexer, end };
         Ok((engine, Started { created: opened.created, unsettled }))
     }
 
@@ -229,6 +243,11 @@ impl Engine {
     /// A way to hand in events.
     pub fn submitter(&self) -> Submitter {
         self.submitter.clone()
+    }
+
+    /// Whether there is room for events.
+    pub fn room(&self) -> Arc<Room> {
+        self.room.clone()
     }
 
     /// A handle for whoever answers questions about the index.

@@ -1,4 +1,4 @@
-//! What a run of maintenance did.
+//! What maintenance did, and what it deletes.
 
 use std::fmt;
 
@@ -6,6 +6,25 @@ use indicatif::BinaryBytes;
 use serde::{Deserialize, Serialize};
 
 use crate::words::count;
+
+/// Which leaves retention deletes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// The first leaf that is gone.
+    pub first_seq: u64,
+    /// The last leaf that is gone.
+    pub through_seq: u64,
+    /// The tree's root over leaves [0, through_seq + 1), hex.
+    pub root: String,
+    /// The roots of the maximal perfect subtrees over leaves [first_seq, through_seq + 1), hex, in the order of the
+    /// log: with them proofs lead over what is gone.
+    pub subtrees: Vec<String>,
+    /// The rule that asked for it, for people.
+    pub policy: String,
+    /// How long the rule keeps leaves at least, seconds: none that is gone was sealed later than that before this
+    /// record.
+    pub keep_seconds: u64,
+}
 
 /// What a run of maintenance did.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +124,7 @@ impl fmt::Display for Maintained {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Record, Task};
+    use crate::record::Record;
 
     #[test]
     fn only_what_was_done_is_told() {

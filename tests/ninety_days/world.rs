@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 use crate::common::eventually;
 use crate::common::lab::{PEER, START_NS, new_root, paths, setup, started};
-use crate::unsynced::Unsynced;
+use crate::common::unsynced::Unsynced;
 
 pub const HOUR: u64 = 3_600_000_000_000;
 pub const DAY: u64 = 24 * HOUR;
@@ -131,6 +131,7 @@ impl World {
             limits: self.config.ledger.clone(),
             exposure: Exposure::of(&self.config.ingest, READ),
             space,
+            repeats: self.config.ingest.repeats,
             queue_bytes: 1 << 20,
             kept: None,
             index: IndexSetup::new(&self.config, fields, None),
@@ -139,7 +140,7 @@ impl World {
             on_seal: Box::new(|_| {}),
             on_end: Box::new(|| {}),
             on_turn: Box::new(|_| None),
-            on_index: Box::new(|_| {}),
+            on_index: Box::new(|| {}),
         };
         let record = started(boot_id.clone(), self.now());
         let Ok((engine, _)) = Engine::start(engine_setup, record) else {

@@ -57,6 +57,7 @@ pub(super) fn decommission(
         limits: config.ledger.clone(),
         exposure: Exposure::of(&config.ingest, READ),
         space: SpaceSetup::of(config, Room::without_patience().into()),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(config, fields, group),
@@ -65,7 +66,7 @@ pub(super) fn decommission(
         on_seal: Box::new(|_| {}),
         on_end: Box::new(|| {}),
         on_turn: Box::new(|_| None),
-        on_index: Box::new(|_| {}),
+        on_index: Box::new(|| {}),
     };
     let (engine, _) = Engine::start(setup, started)?;
     let log_id = engine.log_id().to_owned();
