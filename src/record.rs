@@ -1,13 +1,17 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
+mod account;
 mod done;
+mod gap;
 mod storage;
 
 use serde::Serialize;
 
 use crate::retention::Hold;
 
+pub use account::{Account, Sums, UserSums};
 pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
+pub use gap::because;
 pub use storage::{StorageProblem, Weakness};
 
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
@@ -151,9 +155,9 @@ pub enum Record {
         /// When the last of them came.
         until: String,
     },
-    /// Events that are not in the log, or may not be.
+    /// Events that are not in the log, or may not be. Exact ones of a known user are counted as `missing`.
     Gap {
-        /// Why: `disk_full`, `host_crash`, …
+        /// Why, one of the codes of [`because`].
         reason: &'static str,
         /// Whose they are; null if that is not known.
         uid: Option<u32>,
@@ -163,11 +167,13 @@ pub enum Record {
         bytes: u64,
         /// Whether the two are not bounds but exact.
         exact: bool,
-        /// None of them came before this, RFC 3339.
+        /// None of them would stand before a line of this time, RFC 3339.
         since: String,
-        /// None of them came after this.
+        /// Nor after one of this time.
         until: String,
     },
+    /// The sums of what became of clients' lines, as all lines before this one show it.
+    Account(Box<Account>),
     /// The log or its keys are in a place that takes something from what the log promises.
     StorageWarning {
         /// What is wrong, at least one thing.
@@ -303,11 +309,10 @@ impl Record {
                 format!("{events} events that came from {since} to {until} are stored only now"),
             ),
             Record::Gap { reason, uid, events, exact, .. } => {
-                let bound = if *exact { "" } else { "at most " };
-                let user = uid.map_or_else(String::new, |uid| format!(" of uid {uid}"));
-                let what = format!("{bound}{events} events{user} are not in the log: {reason}");
-                ("auditlogd.gap", "alert", what)
+                let priority = if *exact { "alert" } else { "warning" };
+                ("auditlogd.gap", priority, gap::sentence(reason, *uid, *events, *exact))
             }
+            Record::Account(account) => ("auditlogd.account", "info", account.to_string()),
             Record::StorageWarning { problems } => {
                 let said: Vec<_> =
                     problems.iter().map(|p| format!("{}: {}", p.what, p.why)).collect();

@@ -21,7 +21,7 @@ use super::{DaemonError, announce, not_decommissioned, paths, place, system};
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::control;
-use crate::engine::{Engine, Lock};
+use crate::engine::{Engine, Exposure, Lock};
 use crate::fs::Real;
 use crate::fs::space::Reserve;
 use crate::ingest::{self, Socket};
@@ -233,11 +233,18 @@ impl<'a> Running<'a> {
         line.stopping(deadline + AFTER_DEADLINE, what);
         tracing::info!(reason, "stopping");
         signals::exit_after(deadline);
+        let began_ns = Clock::System.now().wall_ns;
         let _no_one_waits = self.stop_ingest.send(clients);
         let drained =
             self.runtime.block_on(async { tokio::time::timeout(deadline / 2, self.ingest).await });
         if drained.is_err() {
             tracing::warn!("some clients were still sending when the time to stop was half over");
+            if clients == ingest::Stop::Drain {
+                let open = line.metrics().connections.get();
+                let exposure = Exposure::of(&self.reload.config.ingest, ingest::READ);
+                let time_ns = began_ns..Clock::System.now().wall_ns;
+                self.engine.record(exposure.gap("stop_deadline", open, time_ns));
+            }
         }
         // A disk that takes nothing now is not waited for any more.
         self.engine.room().give_up();

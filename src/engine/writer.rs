@@ -1,5 +1,6 @@
 //! The writer: one thread, one function that commits.
 
+mod account;
 mod epochs;
 mod held;
 mod ladder;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::account::Book;
 use super::feed::Feed;
 use ladder::Ladder;
 use persist::Stall;
@@ -53,6 +55,8 @@ pub(super) struct Output {
     pub feed: Arc<Feed>,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// What became of clients' lines.
+    pub book: Book,
     /// The anchors.
     pub on_seal: OnSeal,
     /// The watchdog.
@@ -200,6 +204,7 @@ impl Writer {
         self.look_at_space()?;
         // A rotation closes the epoch too.
         self.rotate_if_due()?;
+        self.account_if_due()?;
         self.seal_if_due()?;
         self.forget_if_due()?;
         // Last: it says that the disk has taken all that was to be written.
@@ -210,7 +215,7 @@ impl Writer {
     fn until_something_is_due(&self) -> Duration {
         let due_at = self.seal_due_at().min(self.rotation_due_at());
         let due_at = due_at.min(self.forgetting_due_at()).min(self.turn_due_at);
-        let due_at = due_at.min(self.ladder.due_at());
+        let due_at = due_at.min(self.ladder.due_at()).min(self.output.book.due_at());
         Duration::from_nanos(due_at.saturating_sub(self.watch.now().boot_ns))
     }
 
@@ -291,7 +296,9 @@ impl Writer {
         if now.wall_ns < not_before_ns {
             return Ok(Pruned::TooEarly);
         }
-        self.store_own(&rfc3339(now.wall_ns), records)?;
+        // What the sums were last said in may be among it.
+        let sums = self.output.book.all(self.ledger.next_seq(), now.boot_ns);
+        self.store_own(&rfc3339(now.wall_ns), &[&sums, records].concat())?;
         self.close_epoch(Reason::Time, now)?;
         Ok(Pruned::Done)
     }
@@ -303,7 +310,9 @@ impl Writer {
         }
         let bytes = self.persist(Ledger::store)?;
         self.publish(first, bytes);
-        if records.iter().any(|record| !matches!(record, Record::Reopened { .. })) {
+        let aging =
+            |record: &Record| !matches!(record, Record::Reopened { .. } | Record::Account(_));
+        if records.iter().any(aging) {
             self.age.begin(self.watch.now());
         }
         Ok(())
@@ -325,9 +334,13 @@ impl Writer {
 
     fn stop(&mut self, reason: String) -> Result<(), LedgerError> {
         let now = self.prepare()?;
-        let mut records = self.refuse_held(now);
-        records.push(Record::Stopped { reason });
-        self.store_own(&rfc3339(now.wall_ns), &records)?;
+        let gaps = self.refuse_held(now);
+        if !gaps.is_empty() {
+            self.store_own(&rfc3339(now.wall_ns), &gaps)?;
+        }
+        let mut last = self.output.book.changed(self.ledger.next_seq(), now.boot_ns);
+        last.push(Record::Stopped { reason });
+        self.store_own(&rfc3339(now.wall_ns), &last)?;
         self.close_epoch(Reason::Stop, now)
     }
 
@@ -339,6 +352,7 @@ impl Writer {
         self.output.metrics.ledger_head.set(next);
         self.output.metrics.epoch.set(self.ledger.epoch());
         self.epoch_began.get_or_insert(self.watch.now().boot_ns);
+        self.output.book.count(&bytes);
         self.output.feed.publish(first, Lines { bytes, next });
     }
 }

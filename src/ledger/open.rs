@@ -41,6 +41,8 @@ pub struct Opened {
     pub ledger: Ledger,
     /// Whether it was created just now.
     pub created: bool,
+    /// Whether the host rebooted since the last run, if that did not end with a stop; else none.
+    pub crashed: Option<bool>,
     /// What was found, where the last run did not end with a stop: the record that says so, which the
     /// caller writes first.
     pub recovered: Option<Record>,

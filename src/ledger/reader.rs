@@ -88,6 +88,20 @@ impl Reader {
         Ok(lines)
     }
 
+    /// Hands on the lines of leaves [from, to), each without its LF.
+    pub fn each(&mut self, from: u64, to: u64, mut then: impl FnMut(&[u8])) -> io::Result<()> {
+        const CHUNK: usize = 1 << 20;
+        let mut next = from;
+        loop {
+            let lines = self.read(next, to, CHUNK)?;
+            lines.bytes.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()).for_each(&mut then);
+            if lines.next == next {
+                return Ok(());
+            }
+            next = lines.next;
+        }
+    }
+
     /// The segment that holds leaf `seq`, positioned at it; or the first one after it.
     fn locate(&self, seq: u64) -> io::Result<Option<Open>> {
         self.open_one(|segments| {
