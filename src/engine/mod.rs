@@ -10,6 +10,7 @@ mod index_handle;
 mod indexer;
 mod intent;
 mod lock;
+mod queue;
 mod rows;
 mod submit;
 mod verify;
@@ -27,7 +28,7 @@ pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
 pub use rows::{Sink, each as each_row};
-pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
+pub use submit::{CommitFailed, Flow, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
 pub use verify::{Database, Phase, verify_all};
@@ -145,8 +146,8 @@ impl Engine {
             kept.and_then(|kept| intent::settle(kept, &log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
-        let (commands, queue) = channel();
-        let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
+        let (commands, queue) = queue::queue(setup.queue_bytes);
+        let submitter = Submitter::new(commands.clone(), setup.metrics.clone());
         let mut writer = Writer::new(
             opened.ledger,
             own_peer,

@@ -5,13 +5,14 @@ mod memory;
 mod segments;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::feed::Feed;
 use segments::Age;
 
 use super::intent;
+use super::queue::Receiver;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
 use super::{Command, OnSeal, OnTurn, Pruned};
@@ -54,7 +55,7 @@ pub(super) struct Writer {
     own_peer: Arc<str>,
     watch: Watch,
     limits: config::Ledger,
-    queue: Receiver<Command>,
+    queue: Receiver,
     /// Where it is said what is about to be stored, if connections outlive this process.
     promise: Option<Promise>,
     output: Output,
@@ -73,7 +74,7 @@ impl Writer {
         own_peer: Arc<str>,
         watch: Watch,
         limits: config::Ledger,
-        queue: Receiver<Command>,
+        queue: Receiver,
         promise: Option<Promise>,
         output: Output,
     ) -> Self {
@@ -179,9 +180,10 @@ impl Writer {
 
     /// Whatever has arrived meanwhile, up to one batch, and the command that ended it.
     fn gather(&self, first: Queued) -> (Vec<Queued>, Option<Command>) {
+        let most = self.queue.batch_bytes(self.limits.batch_bytes);
         let mut bytes = first.submission.text.len();
         let mut batch = vec![first];
-        while bytes < self.limits.batch_bytes {
+        while bytes < most {
             match self.queue.try_recv() {
                 Ok(Command::Append(queued)) => {
                     bytes += queued.submission.text.len();

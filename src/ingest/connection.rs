@@ -17,7 +17,7 @@ use super::peer::Peer;
 use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
 use super::{Shared, Stop, answers, check};
-use crate::engine::{Receipt, Stopped, Submission};
+use crate::engine::{Flow, Receipt, Stopped, Submission};
 use crate::kept::{Mark, Place, Resumed, Slot};
 use crate::record::Record;
 
@@ -91,6 +91,7 @@ impl Connection {
         let mut reader = Reader {
             stream: &stream,
             shared,
+            flow: shared.context.submitter.flow(peer.uid),
             replies: &replies,
             peer,
             framer,
@@ -128,6 +129,7 @@ enum Read {
 struct Reader<'a> {
     stream: &'a UnixStream,
     shared: &'a Shared,
+    flow: Flow,
     replies: &'a Arc<Replies>,
     peer: Peer,
     framer: Framer,
@@ -265,7 +267,7 @@ impl Reader<'_> {
             self.replies.push(&batch.rejects);
         } else {
             let submission = self.submission(batch);
-            self.shared.context.submitter.submit(submission).await?;
+            self.flow.submit(submission).await?;
         }
         let (end, lines, acks) = (self.lines_end(), self.lines.count, self.lines.acks);
         if let Some(tape) = &mut self.tape {
@@ -311,7 +313,7 @@ impl Reader<'_> {
     /// Writes a record about the client.
     async fn record(&self, record: Record) {
         let submission = Submission::record((self.peer.json.clone(), self.peer.uid), &record);
-        if self.shared.context.submitter.submit(submission).await.is_err() {
+        if self.flow.submit(submission).await.is_err() {
             tracing::warn!("a record of a connection could not be written");
         }
     }

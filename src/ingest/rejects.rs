@@ -109,7 +109,7 @@ impl Rejects {
         for summary in summaries {
             let Record::RejectedSummary { uid, .. } = summary else { continue };
             let submission = Submission::record((Peer::of_uid(uid).json, uid), &summary);
-            if self.submitter.submit(submission).await.is_err() {
+            if self.submitter.flow(uid).submit(submission).await.is_err() {
                 tracing::warn!(uid, "a summary of refused lines could not be written");
             }
         }
