@@ -1,8 +1,11 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
 mod done;
+mod throttled;
 
 use serde::{Deserialize, Serialize};
+
+pub use throttled::Throttled;
 
 use crate::retention::Hold;
 
@@ -134,6 +137,8 @@ pub enum Record {
         /// None of them came after this.
         until: String,
     },
+    /// A user exceeded its quota. The record's peer holds the uid.
+    Throttled(Throttled),
     /// The wall clock moved against the boot clock.
     ClockStep {
         /// What the wall clock should have shown, RFC 3339.
@@ -327,6 +332,7 @@ impl Record {
                 let what = format!("{bound}{events} events{user} are not in the log: {reason}");
                 ("auditlogd.gap", "alert", what)
             }
+            Record::Throttled(what) => ("auditlogd.throttled", "warning", what.to_string()),
             Record::ClockStep { found, expected, .. } => (
                 "auditlogd.clock_step",
                 "warning",
@@ -383,16 +389,4 @@ impl Record {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_is_one_line_of_json_with_the_reserved_prefix() {
-        let text = Record::Stopped { reason: "SIGTERM\u{2028}\n".into() }.to_json();
-        assert!(text.starts_with(PREFIX), "{text}");
-        assert!(!text.contains(['\n', '\u{2028}']));
-        let value: serde_json::Value = serde_json::from_str(&text).expect("json");
-        assert_eq!(value["event_type"], "auditlogd.stopped");
-        assert_eq!(value["data"]["reason"], "SIGTERM\u{2028}\n");
-    }
-}
+mod tests;

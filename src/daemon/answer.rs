@@ -38,6 +38,7 @@ pub fn answer(
             anchors: publisher.status(),
             maintenance: Some(maintenance.status()),
             metrics: metrics.snapshot(),
+            accounts: metrics.accounts.snapshot(),
         })),
         _ if !may_change(uid) => {
             Reply::Refused("only root and the daemon's own user may ask for that".into())

@@ -248,11 +248,8 @@ impl Drop for Receiver {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.closed = true;
-        let waiting = (
-            mem::take(&mut state.events),
-            state.next.take(),
-            mem::take(&mut state.later),
-        );
+        let waiting =
+            (mem::take(&mut state.events), state.next.take(), mem::take(&mut state.later));
         // What is dropped here tells its submitter so, and gives its place back.
         drop(state);
         drop(waiting);

@@ -140,6 +140,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use crate::engine::test_pair;
 
     /// Takes lines until the batch is full; returns how many were taken.
@@ -150,6 +151,7 @@ mod tests {
             reject_rate: 1,
             reject_burst: 1000,
             max_connections: 1,
+            quota: config::Quota::NONE,
         };
         let rejects = Rejects::new(test_pair(1000).0);
         let desk = Desk { limits: &limits, rejects: &rejects, uid: 1 };

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::batch::{Batch, Check, Desk, Lines};
 use super::framing::Framer;
 use super::peer::Peer;
+use super::quota::{Grant, Meter, Seat};
 use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
 use super::{Shared, Stop, answers, check};
@@ -25,6 +26,10 @@ use crate::record::Record;
 const READ: usize = 128 * 1024;
 /// Other connections get their turn after this many bytes.
 const TURN: usize = 2 * READ;
+
+/// Whether there are no tokens to read with.
+const OVER_QUOTA: bool = true;
+const WITHIN_QUOTA: bool = false;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
@@ -81,10 +86,21 @@ impl Connection {
         }
     }
 
+    /// Whose connection it is.
+    pub fn uid(&self) -> u32 {
+        self.peer.uid
+    }
+
     /// Serves the client until it closes, the daemon stops or the writer fails. Returns when everything it
     /// sent is committed and it was told so; with a daemon that hands over, when what was taken in is. `replayed`
     /// says why some of what it reads may be stored already.
-    pub async fn run(self, shared: &Shared, stop: watch::Receiver<Stop>, replayed: Option<String>) {
+    pub async fn run(
+        self,
+        shared: &Shared,
+        seat: &Seat,
+        stop: watch::Receiver<Stop>,
+        replayed: Option<String>,
+    ) {
         let Self { stream, peer, framer, lines, outbox, position, tape } = self;
         let replies = Arc::new(Replies::of(outbox));
         let slot = tape.as_ref().map(Tape::slot).cloned();
@@ -92,6 +108,7 @@ impl Connection {
             stream: &stream,
             shared,
             flow: shared.context.submitter.flow(peer.uid),
+            meter: Meter::new(seat, shared.context.limits.clone()),
             replies: &replies,
             peer,
             framer,
@@ -130,6 +147,7 @@ struct Reader<'a> {
     stream: &'a UnixStream,
     shared: &'a Shared,
     flow: Flow,
+    meter: Meter,
     replies: &'a Arc<Replies>,
     peer: Peer,
     framer: Framer,
@@ -160,29 +178,46 @@ impl Reader<'_> {
                 }
                 _ => {}
             }
-            match self.read() {
+            let granted = if draining { Some(self.meter.open()) } else { self.meter.take() };
+            let Some(mut grant) = granted else {
+                self.wait(&mut stop, draining, OVER_QUOTA).await;
+                continue;
+            };
+            let read = self.read(&mut grant);
+            // What was not spent is for the user's other connections.
+            drop(grant);
+            match read {
                 Read::Batch(batch) => self.hand_over(batch).await?,
-                Read::Nothing => self.wait(&mut stop, draining).await,
+                Read::Nothing => self.wait(&mut stop, draining, WITHIN_QUOTA).await,
                 Read::End => return self.finish().await,
             }
         }
         Ok(())
     }
 
-    /// Waits for bytes, for a commit, for the stop or for the end, whichever there is to wait for.
-    async fn wait(&mut self, stop: &mut watch::Receiver<Stop>, stopping: bool) {
+    /// Waits for bytes, and tokens to read them with, for a commit, for the stop or for the end, whichever there is
+    /// to wait for.
+    async fn wait(&mut self, stop: &mut watch::Receiver<Stop>, stopping: bool, over_quota: bool) {
         if let Some(tape) = &mut self.tape
             && let Err(error) = tape.spill(self.stream, &self.framer)
         {
             tracing::warn!(%error, "half a line could not be kept");
         }
         let stopped = async { drop(stop.wait_for(|stop| *stop != Stop::No).await) };
+        let ready = async {
+            if self.rest.is_empty() {
+                // An error here shows in the read.
+                let _ = self.stream.readable().await;
+            }
+            if over_quota {
+                self.meter.wait().await;
+            }
+        };
         tokio::select! {
             () = stopped, if !stopping => {}
             () = self.replies.until_ended() => {}
             () = committed(self.tape.as_ref()) => {}
-            // An error here shows in the read.
-            _ = self.stream.readable() => {}
+            () = ready => {}
         }
     }
 
@@ -204,19 +239,24 @@ impl Reader<'_> {
         }
     }
 
-    fn read(&mut self) -> Read {
+    fn read(&mut self, grant: &mut Grant) -> Read {
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
-            return Read::Batch(self.take(&rest));
+            return Read::Batch(self.take(&rest, grant));
         }
         SCRATCH.with_borrow_mut(|buffer| {
+            let most = grant.bytes().min(READ);
+            let buffer = &mut buffer[..most];
             let read = match &mut self.tape {
                 Some(tape) => tape.read(self.stream, buffer),
                 None => self.stream.try_read(buffer),
             };
             match read {
                 Ok(0) => Read::End,
-                Ok(n) => Read::Batch(self.take(&buffer[..n])),
+                Ok(n) => {
+                    grant.spend(0, n as u64);
+                    Read::Batch(self.take(&buffer[..n], grant))
+                }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                     Read::Nothing
                 }
@@ -234,13 +274,16 @@ impl Reader<'_> {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Batch {
+    fn take(&mut self, bytes: &[u8], grant: &mut Grant) -> Batch {
         let limits = self.shared.limits();
         let desk = Desk { limits: &limits, rejects: &self.shared.rejects, uid: self.peer.uid };
-        let mut batch = Batch::of(self.position, bytes.len(), self.lines.count);
+        let before = self.lines.count;
+        let mut batch = Batch::of(self.position, bytes.len(), before);
         let taken = self.framer.feed(bytes, limits.max_line(), |line, end| {
             self.lines.take(&line, end, check::check, &desk, &mut batch)
+                && self.lines.count - before < grant.events()
         });
+        grant.spend(self.lines.count - before, 0);
         self.rest = bytes[taken..].to_vec();
         self.turn += taken;
         self.position += taken as u64;
@@ -311,7 +354,7 @@ impl Reader<'_> {
     }
 
     /// Writes a record about the client.
-    async fn record(&self, record: Record) {
+    async fn record(&mut self, record: Record) {
         let submission = Submission::record((self.peer.json.clone(), self.peer.uid), &record);
         if self.flow.submit(submission).await.is_err() {
             tracing::warn!("a record of a connection could not be written");

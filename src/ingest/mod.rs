@@ -5,7 +5,8 @@
 //!   one submission of what one read brought; a `tape` leaves the bytes in the kernel until they are durable;
 //! - `outbox` holds what a client is told after the commit, `replies` shares it with the writer, `answers`
 //!   writes it;
-//! - `rejects` bounds the records of refused lines.
+//! - `rejects` bounds the records of refused lines;
+//! - `quota` says how much of a user's is read and how many connections it has, `turned_away` closes one too many.
 //!
 //! Nothing is dropped on the way: while the writer's queue is full a connection is not read, and the
 //! kernel's socket buffer makes the client wait.
@@ -18,10 +19,12 @@ mod framing;
 mod listener;
 mod outbox;
 mod peer;
+mod quota;
 mod rejects;
 mod replies;
 mod socket;
 mod tape;
+mod turned_away;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,7 @@ pub use listener::serve;
 pub use peer::Peer;
 pub use socket::{MAX_PATH, Socket, SocketError};
 
+use crate::config;
 use crate::engine::Submitter;
 use crate::event::FieldMap;
 use crate::kept::store::Store;
@@ -78,6 +82,8 @@ pub struct Limits {
     pub reject_burst: u32,
     /// Connections at once; more wait in the listen queue.
     pub max_connections: usize,
+    /// What each user may send.
+    pub quota: config::Quota,
 }
 
 impl Limits {
@@ -90,6 +96,7 @@ impl Limits {
 struct Shared {
     context: Context,
     rejects: Arc<rejects::Rejects>,
+    quotas: quota::Quotas,
 }
 
 impl Shared {

@@ -170,6 +170,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use crate::event::{FieldMap, RejectCode};
 
     fn limits(rate: u32, burst: u32) -> Limits {
@@ -179,6 +180,7 @@ mod tests {
             reject_rate: rate,
             reject_burst: burst,
             max_connections: 10,
+            quota: config::Quota::NONE,
         }
     }
 

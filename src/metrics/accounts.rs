@@ -33,6 +33,16 @@ macro_rules! account {
 account! {
     /// Connections open now.
     connections,
+    /// Connections that wait now because the user has exceeded its quota.
+    slowed,
+    /// How long connections waited for that reason, added up, milliseconds.
+    slowed_ms,
+    /// When one last did or was turned away, seconds since 1970; 0 if none was.
+    slowed_at,
+    /// Connections that were closed at once: the user had its share of them.
+    turned_away,
+    /// Bytes that were read.
+    bytes,
     /// Event lines that were taken off connections, refused ones too.
     lines,
     /// Events that are in the ledger.

@@ -5,6 +5,7 @@ mod daemon;
 mod files;
 mod maintenance;
 mod readers;
+mod slowed;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -28,6 +29,7 @@ Examples:
   auditlog status
   auditlog status --format json | jq .daemon.metrics.index_head
   auditlog status --format json | jq '.daemon.anchors[] | select(.error)'
+  auditlog status --format json | jq '.daemon.accounts | map_values(.slowed_ms)'
 
 Exit codes:
   0  the daemon answered
@@ -119,7 +121,10 @@ impl Report {
             lines.push(format!("{name}  {}", visible(&value)));
         };
         match &self.daemon {
-            Some(daemon) => daemon::lines(daemon, look, now, &mut line),
+            Some(daemon) => {
+                daemon::lines(daemon, look, now, &mut line);
+                slowed::lines(&daemon.accounts, now, &mut line);
+            }
             None => line("daemon", self.error.clone().unwrap_or_default()),
         }
         if let Some(ended) = &self.decommissioned {
@@ -166,6 +171,7 @@ mod tests {
             anchors: Vec::new(),
             maintenance: None,
             metrics,
+            accounts: Default::default(),
         };
         Report {
             daemon: Some(Box::new(daemon)),
