@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use auditlogd::clock::Clock;
 use auditlogd::config::{self, Sources};
-use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Submission, WriterHandle};
+use auditlogd::engine::{
+    Engine, EngineSetup, IndexSetup, Item, Room, SpaceSetup, Submission, WriterHandle,
+};
 use auditlogd::fs::Real;
 use auditlogd::ledger::open::Setup;
 use auditlogd::ledger::{Host, Paths, keys};
@@ -85,6 +87,8 @@ fn start(root: &Path) -> Result<Engine> {
         field_map: fields.hash(),
     };
     let (fs, entropy) = (Arc::new(Real::default()), keys::os_entropy());
+    let mut space = SpaceSetup::of(&config, Room::without_patience().into());
+    space.limits.reserve_bytes = 0;
     let setup = EngineSetup {
         ledger: Setup {
             fs,
@@ -96,6 +100,7 @@ fn start(root: &Path) -> Result<Engine> {
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        space,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(&config, fields, None),
@@ -124,7 +129,7 @@ fn rotate_until(stop_at: Instant, writer: &WriterHandle) -> Vec<Span> {
 /// Hands in events at an even rate, whether or not earlier ones are committed.
 fn submit_until(stop_at: Instant, engine: &Engine, rate: u64, done: &Sender<Span>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let (submitter, begin) = (engine.submitter(), Instant::now());
+    let (flow, begin) = (engine.submitter().flow(0), Instant::now());
     let mut sent = 0;
     while Instant::now() < stop_at {
         let due = (begin.elapsed().as_secs_f64() * rate as f64) as u64;
@@ -134,7 +139,7 @@ fn submit_until(stop_at: Instant, engine: &Engine, rate: u64, done: &Sender<Span
             let on_commit = move |_| {
                 let _the_bench_is_over = done.send(Span(handed_in, Instant::now()));
             };
-            runtime.block_on(submitter.submit(Submission {
+            runtime.block_on(flow.submit(Submission {
                 peer: PEER.into(),
                 uid: 0,
                 text: text.into_bytes(),

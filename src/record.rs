@@ -3,8 +3,9 @@
 mod done;
 mod throttled;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
 pub use throttled::Throttled;
 
 use crate::retention::Hold;
@@ -120,7 +121,25 @@ pub enum Record {
         /// Why that is not known.
         reason: String,
     },
-    /// Events that are not in the log, or may not be. The record's peer is their user, where one is known.
+    /// The disk got fuller or emptier, so that other events are stored than before.
+    Space {
+        /// `enough`, `warning`, `low_stops`, `normal_stops` or `full`.
+        level: &'static str,
+        /// The same before.
+        before: &'static str,
+        /// Bytes that were free for events.
+        free_bytes: u64,
+    },
+    /// The disk took nothing for a while; events waited meanwhile, or went where `[space]` says.
+    Stalled {
+        /// What it said.
+        error: String,
+        /// When that began, RFC 3339.
+        since: String,
+        /// How long it lasted.
+        waited_ms: u64,
+    },
+    /// Events that are not in the log, or may not be.
     Gap {
         /// Why: `disk_full`, `host_crash`, …
         reason: &'static str,
@@ -179,92 +198,6 @@ pub enum Record {
     Maintained(Box<Maintained>),
 }
 
-/// Which leaves retention deletes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pruned {
-    /// The first leaf that is gone.
-    pub first_seq: u64,
-    /// The last leaf that is gone.
-    pub through_seq: u64,
-    /// The tree's root over leaves [0, through_seq + 1), hex.
-    pub root: String,
-    /// The roots of the maximal perfect subtrees over leaves [first_seq, through_seq + 1), hex, in the order of the
-    /// log: with them proofs lead over what is gone.
-    pub subtrees: Vec<String>,
-    /// The rule that asked for it, for people.
-    pub policy: String,
-    /// How long the rule keeps leaves at least, seconds: none that is gone was sealed later than that before this
-    /// record.
-    pub keep_seconds: u64,
-}
-
-/// What a run of maintenance did.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Maintained {
-    /// Why it ran.
-    pub trigger: Trigger,
-    /// Who asked for it, if somebody did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
-    /// How long it took, milliseconds.
-    pub duration_ms: u64,
-    /// Segments that were compressed; bytes before.
-    pub compressed: Task,
-    /// Their bytes after.
-    pub compressed_to_bytes: u64,
-    /// Segments that archives took.
-    pub archived: Task,
-    /// Segments that were deleted.
-    pub pruned: Task,
-    /// Rows that were deleted from the database; bytes that its file became smaller.
-    pub rows: Task,
-    /// What had expired and is kept all the same, with the reason.
-    pub kept_back: Vec<String>,
-    /// What failed, and is tried again.
-    pub errors: Vec<String>,
-    /// The rules in force, [`crate::retention::Rules::definition`]: a row of the database may be missing once they
-    /// let it go.
-    pub retention: String,
-    /// Rules that were in force before, each with the last time that a record named it as such.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier: Vec<EarlierRules>,
-    /// Which field map the index uses: SHA-256 of its definition, hex.
-    pub field_map: String,
-}
-
-/// Why maintenance ran.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// It was time.
-    #[default]
-    Timer,
-    /// Somebody asked for it.
-    Request,
-    /// The disk was nearly full.
-    LowSpace,
-}
-
-/// Rules of retention that are not in force any more.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EarlierRules {
-    /// [`crate::retention::Rules::definition`].
-    pub retention: String,
-    /// When a record named them last as those in force, RFC 3339.
-    pub until: String,
-}
-
-/// One part of a run of maintenance.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Task {
-    /// How many of what it is about.
-    pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// How long it took, milliseconds.
-    pub ms: u64,
-}
-
 impl Record {
     /// A daemon of this version starts, in the boot `boot_id`, at CLOCK_BOOTTIME `boottime_ns`; its index uses the
     /// field map with this hash.
@@ -276,6 +209,11 @@ impl Record {
     /// The record's `event_type`.
     pub fn event_type(&self) -> &'static str {
         self.parts().0
+    }
+
+    /// What it says, in a sentence.
+    pub fn sentence(&self) -> String {
+        self.parts().2
     }
 
     /// `event_type`, `priority` and the sentence in `action`.
@@ -325,6 +263,24 @@ impl Record {
                 "auditlogd.replayed",
                 "warning",
                 format!("what this client sends next may repeat lines that are stored: {reason}"),
+            ),
+            Record::Space { level, before: _, free_bytes } => {
+                let (priority, what) = match *level {
+                    "enough" => ("notice", "all events are stored"),
+                    "warning" => ("warning", "all events are still stored"),
+                    "low_stops" => ("alert", "events of priority info and debug are not stored"),
+                    "normal_stops" => {
+                        ("alert", "only events of priority error and worse are stored")
+                    }
+                    _ => ("emergency", "no event is stored"),
+                };
+                let free = indicatif::BinaryBytes(*free_bytes);
+                ("auditlogd.space", priority, format!("{free} of the disk are free: {what}"))
+            }
+            Record::Stalled { error, waited_ms, .. } => (
+                "auditlogd.stalled",
+                "alert",
+                format!("the log could not be written for {waited_ms} ms: {error}"),
             ),
             Record::Gap { reason, uid, events, exact, .. } => {
                 let bound = if *exact { "" } else { "at most " };

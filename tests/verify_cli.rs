@@ -183,8 +183,7 @@ fn memory_does_not_grow_with_the_segment() {
                 .sign("2026-11-21T01:23:45.123456789Z", b"", PEER, event.as_bytes())
                 .expect("signs");
         }
-        ledger.append().expect("appends");
-        ledger.sync().expect("syncs");
+        ledger.store().expect("stored");
     }
     log.seal(Reason::Time);
     let mut limited = Command::new("sh");

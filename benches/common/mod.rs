@@ -49,8 +49,7 @@ pub fn write_log(paths: &Paths, bytes: u64, event: fn(u64) -> String) -> Result<
         for n in 0..COMMIT {
             ledger.sign(&ts, b"", PEER, event(commit * COMMIT + n).as_bytes())?;
         }
-        ledger.append()?;
-        ledger.sync()?;
+        ledger.store()?;
         if commit % EPOCH == 0 {
             ledger.close_epoch(Reason::Time, now(commit))?;
         }

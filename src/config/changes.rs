@@ -96,6 +96,7 @@ mod tests {
             Kind::Uids(_) => "7,8".into(),
             Kind::Columns(_) => "actor".into(),
             Kind::Compression(_) => "gzip".into(),
+            Kind::Overflow(_) => "stderr".into(),
             Kind::Preset => "ecs".into(),
         };
         Given::Variable(text)

@@ -25,6 +25,30 @@ impl Compression {
     }
 }
 
+/// What becomes of events that the disk has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// Their clients wait.
+    Block,
+    /// They are refused, and counted in a gap record.
+    Refuse,
+    /// They go to the standard error, and into the log later.
+    Stderr,
+}
+
+impl Overflow {
+    pub(super) const ALL: [Overflow; 3] = [Overflow::Block, Overflow::Refuse, Overflow::Stderr];
+
+    /// Its name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Overflow::Block => "block",
+            Overflow::Refuse => "refuse",
+            Overflow::Stderr => "stderr",
+        }
+    }
+}
+
 /// How much the daemon says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {

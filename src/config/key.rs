@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{Compression, Config, LogLevel};
+use super::{Compression, Config, LogLevel, Overflow};
 use crate::event::Column;
 
 /// One key of the configuration.
@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Flag(fn(&mut Config) -> &mut bool),
     /// How closed segments are stored.
     Compression(fn(&mut Config) -> &mut Compression),
+    /// What becomes of events that the disk has no room for.
+    Overflow(fn(&mut Config) -> &mut Overflow),
     /// A whole number with its least and greatest value.
     Number(fn(&mut Config) -> Number<'_>, u64, u64),
     /// The same, or 0 for never.
@@ -75,6 +77,10 @@ const fn quota(name: &'static str, kind: Kind) -> Key {
 
 const fn ledger(name: &'static str, kind: Kind) -> Key {
     Key { table: "ledger", name, restart: RELOAD, kind }
+}
+
+const fn space(name: &'static str, kind: Kind) -> Key {
+    Key { table: "space", name, restart: RELOAD, kind }
 }
 
 const fn index(name: &'static str, kind: Kind) -> Key {
@@ -161,6 +167,16 @@ pub(super) static KEYS: &[Key] = &[
     ledger("batch_bytes", Kind::Number(|c| Usize(&mut c.ledger.batch_bytes), 4 * KIB, 16 * MIB)),
     ledger("rotate_bytes", OrNever(|c| U64(&mut c.ledger.rotate_bytes), 64 * KIB, 1024 * GIB)),
     ledger("rotate_seconds", OrNever(|c| U64(&mut c.ledger.rotate_seconds), 60, 366 * 86_400)),
+    Key {
+        restart: RESTART,
+        ..space("reserve_bytes", OrNever(|c| U64(&mut c.space.reserve_bytes), MIB, 16 * GIB))
+    },
+    space("low_bytes", Kind::Number(|c| U64(&mut c.space.low_bytes), 0, 1 << 50)),
+    space("normal_bytes", Kind::Number(|c| U64(&mut c.space.normal_bytes), 0, 1 << 50)),
+    space("low", Kind::Overflow(|c| &mut c.space.low)),
+    space("normal", Kind::Overflow(|c| &mut c.space.normal)),
+    space("high", Kind::Overflow(|c| &mut c.space.high)),
+    space("emergency_bytes", Kind::Number(|c| U64(&mut c.space.emergency_bytes), MIB, GIB)),
     index("batch_rows", Kind::Number(|c| Usize(&mut c.index.batch_rows), 1, 100_000)),
     index("queue_bytes", Kind::Number(|c| Usize(&mut c.index.queue_bytes), MIB, GIB)),
     index("cache_bytes", Kind::Number(|c| Usize(&mut c.index.cache_bytes), MIB, 4 * GIB)),
@@ -181,8 +197,8 @@ pub(super) static KEYS: &[Key] = &[
 ];
 
 /// The names of the tables.
-pub(super) const TABLES: [&str; 6] =
-    ["ingest", "quota", "fields", "ledger", "index", "maintenance"];
+pub(super) const TABLES: [&str; 7] =
+    ["ingest", "quota", "fields", "ledger", "space", "index", "maintenance"];
 
 impl Key {
     /// The key of that name in that table.

@@ -26,13 +26,13 @@ use std::path::PathBuf;
 pub use anchor::Anchor;
 pub use archive::{Archive, ArchiveTo};
 pub use changes::{Changes, changes};
-pub use choice::{Compression, LogLevel};
+pub use choice::{Compression, LogLevel, Overflow};
 pub use error::{ConfigError, Origin};
 pub use layout::Sources;
 pub use load::load;
 pub use reference::{Range, Reference, reference};
 
-use crate::event::{FieldMap, FieldMapError};
+use crate::event::{Class, FieldMap, FieldMapError};
 use crate::retention::{Rule, Rules};
 
 /// Every key with its value in force. Field names are the keys of the TOML file.
@@ -64,6 +64,8 @@ pub struct Config {
     pub fields: Fields,
     /// `[ledger]`
     pub ledger: Ledger,
+    /// `[space]`
+    pub space: Space,
     /// `[index]`
     pub index: Index,
     /// `[maintenance]`
@@ -138,6 +140,36 @@ pub struct Ledger {
     pub rotate_bytes: u64,
     /// A segment is closed so many seconds after its first line; 0: never.
     pub rotate_seconds: u64,
+}
+
+/// `[space]`: what happens when the disk fills up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Space {
+    /// Bytes that are kept for the daemon's own records; a twentieth of the file system at most; 0: none.
+    pub reserve_bytes: u64,
+    /// With less free, events of [`Class::Low`] are not stored; counts as a fifth of the file system at most.
+    pub low_bytes: u64,
+    /// The same for [`Class::Normal`]; a tenth at most.
+    pub normal_bytes: u64,
+    /// What becomes of them then.
+    pub low: Overflow,
+    /// The same for [`Class::Normal`].
+    pub normal: Overflow,
+    /// The same for [`Class::High`], once nothing can be stored.
+    pub high: Overflow,
+    /// Bytes of events that have gone to the standard error and wait for the log.
+    pub emergency_bytes: u64,
+}
+
+impl Space {
+    /// What becomes of events of this class that the disk has no room for.
+    pub fn overflow(&self, class: Class) -> Overflow {
+        match class {
+            Class::Low => self.low,
+            Class::Normal => self.normal,
+            Class::High => self.high,
+        }
+    }
 }
 
 /// `[index]`: the SQLite database.
@@ -216,6 +248,15 @@ impl Config {
                 batch_bytes: 1 << 20,
                 rotate_bytes: 256 << 20,
                 rotate_seconds: 86_400,
+            },
+            space: Space {
+                reserve_bytes: 16 << 20,
+                low_bytes: 64 << 20,
+                normal_bytes: 32 << 20,
+                low: Overflow::Block,
+                normal: Overflow::Block,
+                high: Overflow::Block,
+                emergency_bytes: 16 << 20,
             },
             index: Index { batch_rows: 5_000, queue_bytes: 32 << 20, cache_bytes: 64 << 20 },
             maintenance: Maintenance {

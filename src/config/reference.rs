@@ -2,7 +2,7 @@
 
 use super::key::{KEYS, Kind};
 use super::layout::Sources;
-use super::{Compression, LogLevel};
+use super::{Compression, LogLevel, Overflow};
 
 /// A key of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub fn reference() -> Vec<Reference> {
             Kind::Compression(_) => {
                 Range::Words(Compression::ALL.map(Compression::as_str).to_vec())
             }
+            Kind::Overflow(_) => Range::Words(Overflow::ALL.map(Overflow::as_str).to_vec()),
             _ => Range::Free,
         },
         restart: key.restart,

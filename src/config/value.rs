@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::did_you_mean;
 use super::expand::escape;
 use super::key::{Key, Kind};
-use super::{Compression, Config, LogLevel, presets};
+use super::{Compression, Config, LogLevel, Overflow, presets};
 use crate::event::{Column, FieldMap};
 
 /// The longest address of a Unix socket, bytes.
@@ -43,6 +43,7 @@ impl Key {
             Kind::Level(at) => *at(config) = level(text(given)?)?,
             Kind::Flag(at) => *at(config) = flag(given)?,
             Kind::Compression(at) => *at(config) = compression(text(given)?)?,
+            Kind::Overflow(at) => *at(config) = overflow(text(given)?)?,
             Kind::Number(at, least, greatest) => {
                 at(config).set(number(given, least, greatest)?);
             }
@@ -83,6 +84,7 @@ impl Key {
             Kind::Level(at) => string(at(config).as_str()),
             Kind::Flag(at) => toml::Value::Boolean(*at(config)),
             Kind::Compression(at) => string(at(config).as_str()),
+            Kind::Overflow(at) => string(at(config).as_str()),
             // No range reaches beyond what TOML's integers hold.
             Kind::Number(at, ..) | Kind::OrNever(at, ..) => {
                 toml::Value::Integer(at(config).get() as i64)
@@ -226,6 +228,11 @@ fn level(text: &str) -> Result<LogLevel, Problem> {
 fn compression(text: &str) -> Result<Compression, Problem> {
     let found = Compression::ALL.into_iter().find(|one| one.as_str() == text);
     found.ok_or_else(|| format!("must be zstd, gzip or none, not {text:?}"))
+}
+
+fn overflow(text: &str) -> Result<Overflow, Problem> {
+    let found = Overflow::ALL.into_iter().find(|one| one.as_str() == text);
+    found.ok_or_else(|| format!("must be block, refuse or stderr, not {text:?}"))
 }
 
 fn columns(list: Vec<String>) -> Result<Vec<String>, Problem> {

@@ -120,6 +120,9 @@ pub struct Status {
     /// Maintenance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<crate::metrics::MaintenanceStatus>,
+    /// How full the disk is.
+    #[serde(default)]
+    pub space: crate::engine::RoomState,
     /// The counters.
     pub metrics: crate::metrics::Snapshot,
     /// What became of each user's lines, by uid.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::reload::Requests;
+use super::status_line::StatusLine;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
 use crate::engine::{Engine, IndexHandle, WriterHandle};
 use crate::maintain::holds::{Holds, HoldsError};
 use crate::maintain::{MaintainHandle, Progress};
-use crate::metrics::Metrics;
 use crate::publish::Publisher;
 use crate::retention::Hold;
 
@@ -19,13 +19,14 @@ pub fn answer(
     engine: &Engine,
     publisher: &Arc<Publisher>,
     maintenance: MaintainHandle,
-    metrics: Arc<Metrics>,
+    line: &StatusLine,
     holds: Arc<Holds>,
     requests: Arc<Requests>,
 ) -> Arc<Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
     let started = rfc3339(Clock::System.now().wall_ns);
+    let (metrics, room) = (line.metrics().clone(), line.room().clone());
     let (publisher, writer) = (publisher.clone(), engine.writer());
     Arc::new(move |request, uid| match request {
         Request::Status => Reply::Status(Box::new(Status {
@@ -37,6 +38,7 @@ pub fn answer(
             index_error: index.error(),
             anchors: publisher.status(),
             maintenance: Some(maintenance.status()),
+            space: room.state(),
             metrics: metrics.snapshot(),
             accounts: metrics.accounts.snapshot(),
         })),

@@ -10,7 +10,7 @@ use super::watchdog::Watchdog;
 use super::{DaemonError, paths, system};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, IndexSetup, Started};
+use crate::engine::{Engine, EngineSetup, IndexSetup, SpaceSetup, Started};
 use crate::event::FieldMap;
 use crate::fs::Real;
 use crate::ingest::{Limits, Peer};
@@ -68,6 +68,7 @@ pub fn engine(
             on_read: Arc::new(move |bytes| reading.recovered(bytes)),
         },
         limits: config.ledger.clone(),
+        space: SpaceSetup::of(config, line.room().clone()),
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),

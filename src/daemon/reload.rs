@@ -13,7 +13,7 @@ use super::signals::Waker;
 use super::status_line::StatusLine;
 use super::{DaemonError, system};
 use crate::config::{self, Config, Sources};
-use crate::engine::Engine;
+use crate::engine::{Configured, Engine};
 use crate::ingest::Limits;
 use crate::maintain::{MaintainHandle, Settings};
 use crate::outside;
@@ -142,7 +142,13 @@ impl Reload<'_> {
         self.limits.send_replace(Arc::new(limits));
         self.log.set_level(new.log_level);
         let record = Record::ConfigChanged { applied, restart, field_map: fields.hash() };
-        engine.configure(new.ledger.clone(), fields.clone(), record);
+        let configured = Configured {
+            limits: new.ledger.clone(),
+            space: new.space.clone(),
+            warn_bytes: new.maintenance.min_free_bytes,
+            fields: fields.clone(),
+        };
+        engine.configure(configured, record);
         // After the record: a run names the field map, and none that the log does not know yet.
         self.maintenance.configure(Settings::of(&new, fields));
         self.config = new;

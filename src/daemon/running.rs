@@ -19,10 +19,11 @@ use super::signals::{self, Wake, Woken};
 use super::status_line::StatusLine;
 use super::{DaemonError, announce, not_decommissioned, paths, system};
 use crate::clock::Clock;
-use crate::config::{self, Sources};
+use crate::config::{self, Config, Sources};
 use crate::control;
-use crate::engine::{Engine, Lock};
+use crate::engine::{Engine, Lock, Room};
 use crate::fs::Real;
+use crate::fs::space::Reserve;
 use crate::ingest::{self, Socket};
 use crate::kept::LastRun;
 use crate::kept::store::EVENTS;
@@ -38,6 +39,9 @@ use crate::words::count;
 /// What the service manager waits beyond the time that the stop has: then the daemon has ended itself.
 const AFTER_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How soon a disk that did not let the log be opened is asked again.
+const DISK_AGAIN: Duration = Duration::from_secs(1);
+
 /// The service manager sends SIGUSR1 and then SIGTERM at a restart. Pending together, they arrive in any order.
 const TOGETHER: Duration = Duration::from_millis(50);
 
@@ -50,6 +54,7 @@ pub struct Running<'a> {
     engine: Engine,
     publisher: Arc<Publisher>,
     disk: Arc<Real>,
+    room: Arc<Room>,
     stop_ingest: oneshot::Sender<ingest::Stop>,
     ingest: JoinHandle<()>,
     runtime: Runtime,
@@ -94,11 +99,16 @@ impl<'a> Running<'a> {
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
-        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone()));
+        let room = Arc::new(Room::default());
+        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone(), room.clone()));
         let publisher = publisher(&config, &disk, &log, &metrics)?;
         let requests = Arc::new(Requests::new(wake.clone()));
         let kept = last_run.memory.clone();
-        let (engine, about) = engine(&config, &fields, &disk, &publisher, &line, kept, wake)?;
+        let open = || {
+            let (kept, wake) = (kept.clone(), wake.clone());
+            engine(&config, &fields, &disk, &publisher, &line, kept, wake)
+        };
+        let (engine, about) = when_the_disk_allows(open, &config, &line, &woken)?;
         if about.created {
             announce::announce(&paths(&config));
         }
@@ -137,11 +147,18 @@ impl<'a> Running<'a> {
             &engine,
             &publisher,
             maintainer.handle(),
-            metrics,
+            &line,
             holds,
             requests.clone(),
         );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
+
+        let (mut news, told) = (room.subscribe(), line.clone());
+        runtime.spawn(async move {
+            while news.changed().await.is_ok() {
+                told.refresh(&[]);
+            }
+        });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
         line.ready();
@@ -166,6 +183,7 @@ impl<'a> Running<'a> {
             engine,
             publisher,
             disk,
+            room,
             stop_ingest,
             ingest,
             runtime,
@@ -227,6 +245,8 @@ impl<'a> Running<'a> {
         if drained.is_err() {
             tracing::warn!("some clients were still sending when the time to stop was half over");
         }
+        // A disk that takes nothing now is not waited for any more.
+        self.room.give_up();
         // What it has done is in the log before the log is closed.
         line.ending("ending what maintenance does");
         self.maintainer.stop();
@@ -249,6 +269,36 @@ impl<'a> Running<'a> {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Opens the log. A disk that is full or refuses for another reason that may pass is asked again, for as long as nobody
+/// stops the daemon; clients wait in the queue of the socket.
+fn when_the_disk_allows<T>(
+    open: impl Fn() -> Result<T, DaemonError>,
+    config: &Config,
+    line: &StatusLine,
+    woken: &Woken,
+) -> Result<T, DaemonError> {
+    let mut said = false;
+    loop {
+        let error = match open() {
+            Err(DaemonError::Ledger(error)) if error.is_of_the_disk() => error,
+            done => return done,
+        };
+        if !said {
+            tracing::error!("{error}; the log is not open yet, and that is tried again");
+            said = true;
+        }
+        if error.is_for_want_of_space() {
+            for dir in [&config.log_dir, &config.state_dir] {
+                let _tried_again_soon = Reserve::new(dir, 0).release();
+            }
+        }
+        line.waiting(&error.to_string());
+        if matches!(woken.next(Some(DISK_AGAIN)), Some(Wake::Stop(_) | Wake::HandOver)) {
+            return Err(error.into());
+        }
     }
 }
 

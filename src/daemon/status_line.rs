@@ -9,6 +9,7 @@ use sd_notify::NotifyState;
 
 use super::notify::Manager;
 use crate::clock::rfc3339;
+use crate::engine::Room;
 use crate::metrics::Metrics;
 use crate::words::count;
 
@@ -25,6 +26,8 @@ enum Phase {
     Starting,
     /// Reads what the last run left; so many bytes of it so far.
     Recovering(u64),
+    /// The disk does not let the log be opened.
+    Waiting,
     Serving,
     Reloading,
     Stopping(&'static str),
@@ -34,6 +37,7 @@ enum Phase {
 pub struct StatusLine {
     manager: Manager,
     metrics: Arc<Metrics>,
+    room: Arc<Room>,
     state: Mutex<State>,
 }
 
@@ -53,7 +57,7 @@ struct State {
 
 impl StatusLine {
     /// A daemon that starts.
-    pub fn new(manager: Manager, metrics: Arc<Metrics>) -> Self {
+    pub fn new(manager: Manager, metrics: Arc<Metrics>, room: Arc<Room>) -> Self {
         let state = State {
             phase: Phase::Starting,
             index: None,
@@ -62,12 +66,17 @@ impl StatusLine {
             stored_at: None,
             said: None,
         };
-        Self { manager, metrics, state: Mutex::new(state) }
+        Self { manager, metrics, room, state: Mutex::new(state) }
     }
 
     /// The counters that it shows.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// How full the disk is, which it shows too.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// Whether anybody reads it.
@@ -88,6 +97,17 @@ impl StatusLine {
         }
         state.said = Some(Instant::now());
         let text = self.text(&state);
+        self.manager.mention(&[
+            NotifyState::ExtendTimeoutUsec(RECOVERY_PATIENCE_USEC),
+            NotifyState::Status(&text),
+        ]);
+    }
+
+    /// The disk does not let the log be opened, for this reason; that is tried again, and the start may take longer.
+    pub fn waiting(&self, why: &str) {
+        let mut state = self.lock();
+        state.phase = Phase::Waiting;
+        let text = one_line(&format!("not ready: {why}"));
         self.manager.mention(&[
             NotifyState::ExtendTimeoutUsec(RECOVERY_PATIENCE_USEC),
             NotifyState::Status(&text),
@@ -169,7 +189,7 @@ impl StatusLine {
 
     fn text(&self, state: &State) -> String {
         let doing = match state.phase {
-            Phase::Starting => "starting".into(),
+            Phase::Starting | Phase::Waiting => "starting".into(),
             Phase::Recovering(bytes) => {
                 format!("reading what the last run left: {} so far", BinaryBytes(bytes))
             }
@@ -181,7 +201,7 @@ impl StatusLine {
         let space = state
             .space
             .map(|free| format!("the disk is nearly full, {} are free", BinaryBytes(free)));
-        let all = [space, index, Some(doing)].into_iter().flatten();
+        let all = [self.room.state().problem(), space, index, Some(doing)].into_iter().flatten();
         one_line(&all.collect::<Vec<_>>().join("; "))
     }
 
@@ -227,7 +247,7 @@ mod tests {
     #[test]
     fn it_says_how_much_was_done_and_what_is_wrong_first() {
         let (manager, heard, _dir) = pair();
-        let line = StatusLine::new(manager, Arc::default());
+        let line = StatusLine::new(manager, Arc::default(), Arc::default());
         line.ready();
         line.metrics.events_stored.add(12_345);
         line.metrics.connections.add(20);
@@ -259,7 +279,7 @@ mod tests {
     #[test]
     fn a_reload_and_a_stop_come_with_what_the_service_manager_needs() {
         let (manager, heard, _dir) = pair();
-        let line = StatusLine::new(manager, Arc::default());
+        let line = StatusLine::new(manager, Arc::default(), Arc::default());
         line.reloading();
         line.stopping(Duration::from_secs(30), "draining");
         line.ending("sealing the log");
@@ -275,7 +295,7 @@ mod tests {
     #[test]
     fn a_start_that_reads_much_says_so_and_asks_for_time_but_not_at_each_step() {
         let (manager, heard, _dir) = pair();
-        let line = StatusLine::new(manager, Arc::default());
+        let line = StatusLine::new(manager, Arc::default(), Arc::default());
         (0..1000).for_each(|_| line.recovered(1 << 16));
         let said = messages(&heard);
         assert!((1..60).contains(&said.len()), "{said:?}");
@@ -286,7 +306,7 @@ mod tests {
     #[test]
     fn an_error_of_any_length_leaves_it_short() {
         let (manager, heard, _dir) = pair();
-        StatusLine::new(manager, Arc::default()).index(Some(&"ü".repeat(100_000)));
+        StatusLine::new(manager, Arc::default(), Arc::default()).index(Some(&"ü".repeat(100_000)));
         assert_eq!(messages(&heard)[0].chars().count(), "STATUS=\n".len() + LONGEST);
     }
 }

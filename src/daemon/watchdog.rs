@@ -72,7 +72,7 @@ mod tests {
     }
 
     fn watchdog(manager: Manager, limit: Option<u64>) -> Watchdog {
-        let line = StatusLine::new(manager, Arc::default());
+        let line = StatusLine::new(manager, Arc::default(), Arc::default());
         Watchdog::new(Arc::new(line), limit.map(Duration::from_secs))
     }
 

@@ -11,6 +11,7 @@ mod indexer;
 mod intent;
 mod lock;
 mod queue;
+mod room;
 mod rows;
 mod submit;
 mod verify;
@@ -27,12 +28,13 @@ pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
+pub use room::{Level, Room, RoomState};
 pub use rows::{Sink, each as each_row};
 pub use submit::{CommitFailed, Flow, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
 pub use verify::{Database, Phase, verify_all};
-pub use writer::WriterError;
+pub use writer::{Measure, SpaceSetup, WriterError};
 
 use crate::clock::{Clock, Now};
 use crate::config;
@@ -59,10 +61,22 @@ pub(crate) enum Command {
     Rotate(String, Done<Result<Rotated, NotRotated>>),
     /// Write these records and close the epoch, unless it is before this time.
     Prune(Vec<Record>, i64, Done<Pruned>),
-    /// Use these limits and this vocabulary from now on, and write that in the log.
-    Configure(config::Ledger, Arc<FieldMap>, Record),
+    /// Work like this from now on, and write that in the log.
+    Configure(Box<Configured>, Record),
     /// Write that the daemon stops, seal, and end.
     Stop(String),
+}
+
+/// What of the configuration the engine can change while it runs.
+pub struct Configured {
+    /// Batches, epochs and segments.
+    pub limits: config::Ledger,
+    /// What happens when the disk fills up.
+    pub space: config::Space,
+    /// `[maintenance] min_free_bytes`
+    pub warn_bytes: u64,
+    /// The index's vocabulary.
+    pub fields: Arc<FieldMap>,
 }
 
 /// What the engine needs to start.
@@ -71,6 +85,8 @@ pub struct EngineSetup {
     pub ledger: Setup,
     /// Batches and epochs.
     pub limits: config::Ledger,
+    /// What happens when the disk fills up.
+    pub space: SpaceSetup,
     /// Bytes of events that may wait for the writer.
     pub queue_bytes: usize,
     /// What is kept of connections beyond this process, if anything is.
@@ -152,7 +168,7 @@ impl Engine {
             opened.ledger,
             own_peer,
             Watch::new(setup.clock, now),
-            setup.limits,
+            (setup.limits, setup.space),
             queue,
             setup.kept.map(Promise::new),
             Output {
@@ -223,9 +239,9 @@ impl Engine {
         self.commands.clone()
     }
 
-    /// Puts new limits and a new vocabulary in force, with the record that says so.
-    pub fn configure(&self, limits: config::Ledger, fields: Arc<FieldMap>, record: Record) {
-        let command = Command::Configure(limits, fields, record);
+    /// Puts what is configured now in force, with the record that says so.
+    pub fn configure(&self, configured: Configured, record: Record) {
+        let command = Command::Configure(Box::new(configured), record);
         let _ended_writer_is_noticed_elsewhere = self.commands.0.send(command);
     }
 

@@ -1,21 +1,27 @@
 //! The writer: one thread, one function that commits.
 
 mod epochs;
+mod held;
+mod ladder;
 mod memory;
+mod persist;
 mod segments;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::feed::Feed;
+use ladder::Ladder;
+use persist::Stall;
 use segments::Age;
 
 use super::intent;
 use super::queue::Receiver;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
-use super::{Command, OnSeal, OnTurn, Pruned};
+use super::{Command, Configured, OnSeal, OnTurn, Pruned};
 use crate::clock::{Now, rfc3339};
 use crate::config;
 use crate::kept::Promise;
@@ -24,6 +30,8 @@ use crate::ledger::seal::Reason;
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::record::Record;
+
+pub use ladder::{Measure, SpaceSetup};
 
 /// Why the writer ended early.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +72,16 @@ pub(super) struct Writer {
     /// CLOCK_BOOTTIME of the open epoch's first commit.
     epoch_began: Option<u64>,
     age: Age,
+    /// How full the disk is.
+    ladder: Ladder,
+    /// Events that came while no event is stored, in order.
+    held: VecDeque<Queued>,
+    /// The disk takes nothing, and it is waited for.
+    stall: Option<Stall>,
+    /// Whether it is waited for at all: not before the daemon has started.
+    patient: bool,
+    /// Records of what happened in the middle of something else.
+    unsaid: Vec<Record>,
     /// CLOCK_BOOTTIME at which the watchdog wants to hear of the writer again.
     turn_due_at: u64,
 }
@@ -73,7 +91,7 @@ impl Writer {
         ledger: Ledger,
         own_peer: Arc<str>,
         watch: Watch,
-        limits: config::Ledger,
+        (limits, space): (config::Ledger, SpaceSetup),
         queue: Receiver,
         promise: Option<Promise>,
         output: Output,
@@ -84,6 +102,7 @@ impl Writer {
         output.metrics.segment.set(ledger.segment());
         let age = Age::found(ledger.segment_opened_ns(), watch.now());
         let turn_due_at = 0;
+        let ladder = Ladder::new(space, ledger.directories());
         Self {
             ledger,
             own_peer,
@@ -95,15 +114,22 @@ impl Writer {
             sealed_at,
             epoch_began,
             age,
+            ladder,
+            held: VecDeque::new(),
+            stall: None,
+            patient: false,
+            unsaid: Vec::new(),
             turn_due_at,
         }
     }
 
     /// Works until it is told to stop, or until the disk fails.
     pub fn run(mut self) -> Result<(), WriterError> {
+        self.patient = true;
         let result = self.serve();
         if result.is_err() {
             // Whoever still waits is told; whoever comes later finds the queue gone.
+            self.held.drain(..).for_each(refuse);
             while let Ok(command) = self.queue.try_recv() {
                 if let Command::Append(queued) = command {
                     refuse(queued);
@@ -130,6 +156,7 @@ impl Writer {
                 },
             };
             match command {
+                Command::Append(queued) if self.ladder.is_full() => self.held.push_back(queued),
                 Command::Append(first) => {
                     let batch;
                     (batch, next) = self.gather(first);
@@ -148,8 +175,10 @@ impl Writer {
                 Command::Prune(records, not_before_ns, done) => {
                     let _asker_may_be_gone = done.send(self.prune(&records, not_before_ns)?);
                 }
-                Command::Configure(limits, fields, record) => {
+                Command::Configure(configured, record) => {
+                    let Configured { limits, space, warn_bytes, fields } = *configured;
                     self.limits = limits;
+                    self.ladder.configure(space, warn_bytes);
                     // The index must not use a map that the ledger does not name, nor use the old one
                     // for an event behind the record: verification relies on both.
                     self.write_own(vec![record])?;
@@ -163,6 +192,7 @@ impl Writer {
 
     /// Between two commits, never inside of one.
     fn do_what_is_due(&mut self) -> Result<(), LedgerError> {
+        self.look_at_space()?;
         // A rotation closes the epoch too.
         self.rotate_if_due()?;
         self.seal_if_due()?;
@@ -175,6 +205,7 @@ impl Writer {
     fn until_something_is_due(&self) -> Duration {
         let due_at = self.seal_due_at().min(self.rotation_due_at());
         let due_at = due_at.min(self.forgetting_due_at()).min(self.turn_due_at);
+        let due_at = due_at.min(self.ladder.due_at());
         Duration::from_nanos(due_at.saturating_sub(self.watch.now().boot_ns))
     }
 
@@ -229,9 +260,8 @@ impl Writer {
             intent::promise(promise, batch, first, &mac);
         }
         // A crash up to here: nothing is on disk, nobody was told.
-        self.ledger.append()?;
-        // A crash here: any prefix may be on disk; the start keeps the whole lines and seals them.
-        let bytes = self.ledger.sync()?;
+        // A crash within: any prefix may be on disk; the start keeps the whole lines and seals them.
+        let bytes = self.persist(Ledger::store)?;
         // From here on everything is on disk, whatever happens.
         self.publish(first, bytes);
         let accepted =
@@ -285,8 +315,7 @@ impl Writer {
         for record in records {
             self.ledger.sign(ts, b"", &self.own_peer, record.to_json().as_bytes())?;
         }
-        self.ledger.append()?;
-        let bytes = self.ledger.sync()?;
+        let bytes = self.persist(Ledger::store)?;
         self.publish(first, bytes);
         if records.iter().any(|record| !matches!(record, Record::Reopened { .. })) {
             self.age.begin(self.watch.now());
@@ -310,7 +339,9 @@ impl Writer {
 
     fn stop(&mut self, reason: String) -> Result<(), LedgerError> {
         let now = self.prepare()?;
-        self.store_own(&rfc3339(now.wall_ns), &[Record::Stopped { reason }])?;
+        let mut records = self.refuse_held(now);
+        records.push(Record::Stopped { reason });
+        self.store_own(&rfc3339(now.wall_ns), &records)?;
         self.close_epoch(Reason::Stop, now)
     }
 
@@ -318,6 +349,7 @@ impl Writer {
         let next = self.ledger.next_seq();
         self.output.metrics.commits.add(1);
         self.output.metrics.bytes_appended.add(bytes.len() as u64);
+        self.ladder.wrote(bytes.len() as u64);
         self.output.metrics.ledger_head.set(next);
         self.output.metrics.epoch.set(self.ledger.epoch());
         self.epoch_began.get_or_insert(self.watch.now().boot_ns);

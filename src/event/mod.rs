@@ -3,6 +3,7 @@
 //! [`parse`] reads the text once. A [`FieldMap`] says where the known members are; anything else is
 //! skipped. Strings without escapes are borrowed from the text.
 
+mod class;
 mod column;
 mod definition;
 mod keys;
@@ -15,6 +16,7 @@ mod walk;
 
 use std::borrow::Cow;
 
+pub use class::Class;
 pub use column::Column;
 pub use definition::DefinitionError;
 pub use map::{FieldMap, FieldMapError, MAX_POINTERS, builtin_pointers};

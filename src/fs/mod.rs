@@ -3,6 +3,7 @@
 
 pub mod faulty;
 mod real;
+pub mod space;
 
 use std::fs::Metadata;
 use std::io::{self, Read};

@@ -153,7 +153,7 @@ mod tests {
             max_connections: 1,
             quota: config::Quota::NONE,
         };
-        let rejects = Rejects::new(test_pair(1000).0);
+        let rejects = Rejects::new(&test_pair(1000).0);
         let desk = Desk { limits: &limits, rejects: &rejects, uid: 1 };
         let full = |text: &&str| !lines.take(&Line::Text(text), 0, check::check, &desk, batch);
         texts.iter().position(full).map_or(texts.len(), |at| at + 1)

@@ -33,9 +33,9 @@ pub async fn serve(
     context: Context,
     shutdown: impl Future<Output = Stop>,
 ) {
-    let rejects = Rejects::new(context.submitter.clone());
+    let rejects = Rejects::new(&context.submitter);
     let metrics = context.metrics.clone();
-    let quotas = Quotas::new(context.limits.clone(), context.submitter.clone(), metrics);
+    let quotas = Quotas::new(context.limits.clone(), &context.submitter, metrics);
     let (stop, stopping) = watch::channel(Stop::No);
     let mut room = Room {
         limits: context.limits.clone(),

@@ -17,8 +17,8 @@ use tokio::sync::{Notify, watch};
 
 use super::Limits;
 use crate::config;
-use crate::engine::Submitter;
-use crate::metrics::{Account, Metrics};
+use crate::engine::{Flow, Submitter};
+use crate::metrics::{Account, Metrics, SHARED};
 use bucket::Bucket;
 use report::Period;
 
@@ -31,7 +31,7 @@ const MAX_IDLE: usize = 1024;
 /// The limits of a user, and what becomes of who exceeds them.
 pub struct Quotas {
     limits: watch::Receiver<Arc<Limits>>,
-    submitter: Submitter,
+    flow: Flow,
     metrics: Arc<Metrics>,
     users: Mutex<HashMap<u32, Arc<User>>>,
     /// Somebody was slowed or turned away: there is something to report.
@@ -77,11 +77,12 @@ enum Limit {
 impl Quotas {
     pub fn new(
         limits: watch::Receiver<Arc<Limits>>,
-        submitter: Submitter,
+        submitter: &Submitter,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (users, began) = (Mutex::default(), Arc::default());
-        Self { limits, submitter, metrics, users, began, stop: Notify::new() }
+        let flow = submitter.flow(SHARED);
+        Self { limits, flow, metrics, users, began, stop: Notify::new() }
     }
 
     fn user(&self, uid: u32) -> Arc<User> {

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::Limits;
 use super::framing::{HEAD, Line};
 use super::peer::Peer;
-use crate::engine::{Submission, Submitter};
+use crate::engine::{Flow, Submission, Submitter};
 use crate::event::Reject;
 use crate::record::Record;
 
@@ -33,7 +33,7 @@ pub fn record(line: &Line<'_>, number: u64, reject: &Reject) -> String {
 
 /// Every user's allowance of `auditlogd.rejected` records, and what went beyond it.
 pub struct Rejects {
-    submitter: Submitter,
+    flow: Flow,
     users: Mutex<Users>,
     stop: Notify,
 }
@@ -59,8 +59,9 @@ struct Swallowed {
 }
 
 impl Rejects {
-    pub fn new(submitter: Submitter) -> Arc<Self> {
-        Arc::new(Self { submitter, users: Mutex::default(), stop: Notify::new() })
+    pub fn new(submitter: &Submitter) -> Arc<Self> {
+        let flow = submitter.flow(SHARED);
+        Arc::new(Self { flow, users: Mutex::default(), stop: Notify::new() })
     }
 
     /// Whether a refused line of this user gets a record of its own. If not it is counted, and a
@@ -109,7 +110,7 @@ impl Rejects {
         for summary in summaries {
             let Record::RejectedSummary { uid, .. } = summary else { continue };
             let submission = Submission::record((Peer::of_uid(uid).json, uid), &summary);
-            if self.submitter.flow(uid).submit(submission).await.is_err() {
+            if self.flow.submit(submission).await.is_err() {
                 tracing::warn!(uid, "a summary of refused lines could not be written");
             }
         }

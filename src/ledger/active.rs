@@ -23,6 +23,8 @@ pub(super) struct Segment {
     pub len: u64,
     pub id: (u64, u64),
     pub tail: Tail,
+    /// There may be bytes behind `len` that were appended and not synced.
+    pub torn: bool,
 }
 
 impl Segment {
@@ -38,6 +40,7 @@ impl Segment {
             len,
             id,
             tail: Tail::new(len),
+            torn: false,
         })
     }
 }

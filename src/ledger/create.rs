@@ -81,10 +81,10 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
         closed: None,
         seals,
         batch: Vec::new(),
+        closing: None,
     };
     ledger.sign(&opened, b"", &own_peer, record.to_json().as_bytes())?;
-    ledger.append()?;
-    ledger.sync()?;
+    ledger.store()?;
     ledger.state.write(&first)?;
     ledger.close_epoch(Reason::Created, now)?;
     Ok(Opened { ledger, created: true, recovered: None })

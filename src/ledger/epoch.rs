@@ -5,7 +5,7 @@ use super::keys::{EpochSecret, Ratchet, SignKey};
 use super::log::boot;
 use super::seal::{self, Hex, Reason, Seal};
 use super::state::{LastSeal, State};
-use super::tree::{Hash, leaf_hash};
+use super::tree::{Hash, Tree, leaf_hash};
 use super::{Ledger, LedgerError, line};
 use crate::clock::{Now, rfc3339};
 
@@ -46,6 +46,31 @@ pub(super) struct Epoch {
     pub prev: Hash,
 }
 
+/// A seal on its way to the disk. The disk may fail at each step; the next try goes on with that step, and never
+/// with another seal: the state file names this one.
+pub(super) struct Closing {
+    state: State,
+    ratchet: Ratchet,
+    tree: Tree,
+    /// The seal's line with its LF.
+    line: Vec<u8>,
+    boot_ns: u64,
+    step: Step,
+    /// Bytes of seals.jsonl before it.
+    seals_len: Option<u64>,
+}
+
+/// What is to be done next for a seal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    State,
+    Line,
+    Seals,
+    Keys,
+    Checkpoint,
+    Done,
+}
+
 impl Ledger {
     /// The open epoch's number.
     pub fn epoch(&self) -> u64 {
@@ -59,8 +84,30 @@ impl Ledger {
 
     /// Closes the open epoch: its seal is appended, its keys are forgotten. All lines before must be
     /// synced. Each step is durable before the next; a crash between any two is answered by
-    /// [`super::open`] with the very same bytes. Returns the seal's line with its LF.
+    /// [`super::open`] with the very same bytes. Returns the seal's line with its LF. After an error the next call
+    /// goes on with the same seal, whatever it is given.
     pub fn close_epoch(&mut self, reason: Reason, now: Now) -> Result<Vec<u8>, LedgerError> {
+        let mut closing = match self.closing.take() {
+            Some(begun) => begun,
+            None => self.begin_closing(reason, now)?,
+        };
+        while closing.step != Step::Done {
+            if let Err(e) = self.step(&mut closing) {
+                self.closing = Some(closing);
+                return Err(e);
+            }
+        }
+        let Closing { state, ratchet, line, .. } = closing;
+        self.counter = state.counter;
+        self.keys = EpochKeys {
+            ratchet: Some(ratchet),
+            next_secret: state.next_secret,
+            sign_key: state.sign_key,
+        };
+        Ok(line)
+    }
+
+    fn begin_closing(&mut self, reason: Reason, now: Now) -> Result<Closing, LedgerError> {
         debug_assert!(self.batch.is_empty(), "lines are synced before their seal");
         let entropy = LedgerError::io("filled with random bytes for", &self.paths.state_dir);
         let new_sign_key = SignKey::generate(&mut self.entropy).map_err(entropy)?;
@@ -73,8 +120,6 @@ impl Ledger {
         line::push_tail(&mut line, &mac);
         let mut tree = self.tree.clone();
         tree.push(leaf_hash(&line));
-
-        // A crash before this write: the epoch is still open and is closed again at the next start.
         let state = State {
             counter: self.counter + 1,
             log_id: self.log_id,
@@ -89,27 +134,45 @@ impl Ledger {
                 tree: tree.clone(),
             }),
         };
-        self.state.write(&state)?;
-        // A crash from here on: the seal is replayed from the state file, byte for byte.
-        self.epoch = Epoch { number: state.epoch, first_seq: tree.size(), prev: seal::hash(&line) };
         line.push(b'\n');
-        self.batch = line;
-        self.append()?;
-        self.segment.tail.sealed(now.boot_ns);
-        let line = self.sync()?;
-        // A crash before this: the start completes seals.jsonl from the state file.
-        append_seal(&mut *self.seals, &self.paths, &line)?;
-        // Only now is the old slot, with S_{e+1} and sk_e, not needed any more.
-        self.state.wipe_old()?;
-        self.counter = state.counter;
-        self.tree = tree;
-        self.keys = EpochKeys {
-            ratchet: Some(ratchet),
-            next_secret: state.next_secret,
-            sign_key: state.sign_key,
+        let (boot_ns, step) = (now.boot_ns, Step::State);
+        Ok(Closing { state, ratchet, tree, line, boot_ns, step, seals_len: None })
+    }
+
+    fn step(&mut self, closing: &mut Closing) -> Result<(), LedgerError> {
+        let Closing { state, tree, line, boot_ns, step, seals_len, .. } = closing;
+        *step = match step {
+            // A crash before this write: the epoch is still open and is closed again at the next start.
+            Step::State => {
+                self.state.write(state)?;
+                // A crash from here on: the seal is replayed from the state file, byte for byte.
+                let prev = seal::hash(&line[..line.len() - 1]);
+                self.epoch = Epoch { number: state.epoch, first_seq: tree.size(), prev };
+                self.batch.clone_from(line);
+                Step::Line
+            }
+            Step::Line => {
+                self.store()?;
+                self.segment.tail.sealed(*boot_ns);
+                Step::Seals
+            }
+            // A crash before this: the start completes seals.jsonl from the state file.
+            Step::Seals => {
+                append_seal(&mut *self.seals, &self.paths, line, seals_len)?;
+                Step::Keys
+            }
+            // Only now is the old slot, with S_{e+1} and sk_e, not needed any more.
+            Step::Keys => {
+                self.state.wipe_old()?;
+                Step::Checkpoint
+            }
+            Step::Checkpoint | Step::Done => {
+                self.tree.clone_from(tree);
+                self.publish_checkpoint()?;
+                Step::Done
+            }
         };
-        self.publish_checkpoint()?;
-        Ok(line)
+        Ok(())
     }
 
     /// K_{e+1,0} and S_{e+2}.

@@ -9,7 +9,8 @@ use super::{LedgerError, Paths};
 use crate::fs::{Access, File, Fs};
 
 /// Creates the active segment with `header`, durably. An empty file at its path, or the beginning of a
-/// header that a crash left, is taken over; anything else is moved aside.
+/// header that a crash left, or this very header that an earlier call could not sync, is taken over; anything else is
+/// moved aside.
 pub(super) fn create_segment(
     fs: &dyn Fs,
     paths: &Paths,
@@ -17,7 +18,11 @@ pub(super) fn create_segment(
 ) -> Result<Segment, LedgerError> {
     let path = paths.active();
     let line = header.to_line();
-    set_aside(fs, paths, "damaged")?;
+    let ours = std::fs::metadata(&path).is_ok_and(|meta| meta.len() == line.len() as u64)
+        && std::fs::read(&path).is_ok_and(|found| found == line);
+    if !ours {
+        set_aside(fs, paths, "damaged")?;
+    }
     let created = LedgerError::io("created", &path);
     let create = || {
         let mut file = fs.open_append(&path, Access::Shared)?;
@@ -32,14 +37,24 @@ pub(super) fn create_segment(
     create().map_err(created)
 }
 
-/// Appends a seal's line to seals.jsonl, durably.
+/// Appends a seal's line to seals.jsonl, durably. `before` is how long the file was: none at the first try, and what a
+/// try that failed has appended is cut off by the next one.
 pub(super) fn append_seal(
     file: &mut dyn File,
     paths: &Paths,
     line: &[u8],
+    before: &mut Option<u64>,
 ) -> Result<(), LedgerError> {
-    let appended = file.append(line).and_then(|()| file.sync());
-    appended.map_err(LedgerError::io("appended to", &paths.seals()))
+    let mut append = || {
+        let len = file.stat()?.len;
+        match *before.get_or_insert(len) {
+            before if before < len => file.truncate(before)?,
+            _ => {}
+        }
+        file.append(line)?;
+        file.sync()
+    };
+    append().map_err(LedgerError::io("appended to", &paths.seals()))
 }
 
 /// Moves what stands at the active path to a name that says why, unless it holds no whole line.

@@ -1,8 +1,10 @@
 //! The open ledger, as the one writer holds it: lines are signed into a batch, the batch is appended and
-//! synced; [`super::epoch`] closes epochs, [`super::active`] opens segments. After any error it must not be used
-//! again: what is on disk is then unknown, and [`super::open`] finds out.
+//! synced; [`super::epoch`] closes epochs, [`super::active`] opens segments. After an error of the disk the same call,
+//! and nothing else, may be made again: it does the rest, or all of it with the same bytes. Whoever gives up must not
+//! use it again: what is on disk is then unknown, and [`super::open`] finds out.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -10,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::active::Segment;
 use super::checkpoint::Signer;
-use super::epoch::{Epoch, EpochKeys};
+use super::epoch::{Closing, Epoch, EpochKeys};
 use super::keys::{Entropy, LogId, SignKey};
 use super::state::StateFile;
 use super::tree::{Hash, Tree, leaf_hash};
@@ -37,6 +39,8 @@ pub struct Ledger {
     pub(super) seals: Box<dyn File>,
     /// Signed lines that are not yet in the file.
     pub(super) batch: Vec<u8>,
+    /// A seal that is being written.
+    pub(super) closing: Option<Closing>,
 }
 
 impl Ledger {
@@ -77,22 +81,57 @@ impl Ledger {
         Ok((seq, hex))
     }
 
-    /// Appends the batch to the active segment. A crash now leaves any prefix of it on disk; nobody has
-    /// been told that it is stored.
-    pub fn append(&mut self) -> Result<(), LedgerError> {
+    /// Appends the batch to the active segment, syncs it and hands it out. A crash before this returns leaves any
+    /// prefix of it on disk, and nobody has been told that it is stored; from then on its lines survive a crash.
+    ///
+    /// After an error the next call begins with the same bytes: whatever of them is in the file is cut off first.
+    /// That also holds for a sync that failed. The kernel may then call pages clean that never came to the disk, but
+    /// only pages behind the last sync that succeeded, and those go with the cut and are written anew.
+    pub fn store(&mut self) -> Result<Vec<u8>, LedgerError> {
+        self.cut_back()?;
+        self.segment.torn = true;
         let path = self.paths.active();
-        self.segment.file.append(&self.batch).map_err(LedgerError::io("appended to", &path))?;
+        let file = &mut self.segment.file;
+        let appended = file.append(&self.batch).map_err(LedgerError::io("appended to", &path));
+        let stored = appended.and_then(|()| file.sync().map_err(LedgerError::io("synced", &path)));
+        if let Err(e) = stored {
+            // At once, if the disk can do that: who reads the log meanwhile does not see what is not there.
+            let _tried_again_with_the_next_call = self.cut_back();
+            return Err(e);
+        }
+        self.segment.torn = false;
         self.segment.len += self.batch.len() as u64;
         self.segment.tail.push(&self.batch);
+        let capacity = self.batch.len();
+        Ok(std::mem::replace(&mut self.batch, Vec::with_capacity(capacity)))
+    }
+
+    /// Cuts off what may have been appended and was not synced.
+    fn cut_back(&mut self) -> Result<(), LedgerError> {
+        if self.segment.torn {
+            let (file, path) = (&mut self.segment.file, self.paths.active());
+            let cut = file.stat().and_then(|stat| match stat.len > self.segment.len {
+                true => file.truncate(self.segment.len),
+                false => Ok(()),
+            });
+            cut.map_err(LedgerError::io("cut back", &path))?;
+            self.segment.torn = false;
+        }
         Ok(())
     }
 
-    /// Syncs the active segment and hands out the batch. From here on its lines survive a crash.
-    pub fn sync(&mut self) -> Result<Vec<u8>, LedgerError> {
-        let path = self.paths.active();
-        self.segment.file.sync().map_err(LedgerError::io("synced", &path))?;
-        let capacity = self.batch.len();
-        Ok(std::mem::replace(&mut self.batch, Vec::with_capacity(capacity)))
+    /// Where the segments are, and where keys and seals are.
+    pub fn directories(&self) -> [&Path; 2] {
+        [&self.paths.log_dir, &self.paths.state_dir]
+    }
+
+    /// Makes the log's directories again where somebody has removed them; what cannot be made shows in the next step.
+    pub fn make_directories(&self) {
+        for dir in [&self.paths.log_dir, &self.paths.state_dir] {
+            if let Err(error) = self.fs.create_dir(dir, Access::Shared) {
+                tracing::error!("{dir:?} is gone and could not be made again: {error}");
+            }
+        }
     }
 
     /// The checkpoint of the tree as it is, a signed note; the same bytes each time.

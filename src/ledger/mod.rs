@@ -36,6 +36,8 @@ mod watched;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 pub use active::ActiveFile;
 pub use decommissioned::Decommissioned;
 pub use log::Ledger;
@@ -180,6 +182,45 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether the disk may take the same some other time: it is full, it is read-only, it has an error, a directory
+    /// is gone, or the system is short of something.
+    pub fn is_of_the_disk(&self) -> bool {
+        use io::ErrorKind;
+        let Some(source) = self.source_io() else { return false };
+        let passes = matches!(
+            source.kind(),
+            ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::NotFound
+                | ErrorKind::PermissionDenied
+                | ErrorKind::StaleNetworkFileHandle
+                | ErrorKind::TimedOut
+                | ErrorKind::OutOfMemory
+        );
+        let raw = source.raw_os_error().map(Errno::from_raw);
+        passes || matches!(raw, Some(Errno::EIO | Errno::ENFILE | Errno::EMFILE | Errno::ENXIO))
+    }
+
+    /// Whether the disk, or the daemon's share of it, is full.
+    pub fn is_for_want_of_space(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        self.source_io().is_some_and(|e| matches!(e.kind(), StorageFull | QuotaExceeded))
+    }
+
+    /// Whether a directory is gone.
+    pub fn is_for_want_of_a_directory(&self) -> bool {
+        self.source_io().is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
+    }
+
+    fn source_io(&self) -> Option<&io::Error> {
+        match self {
+            LedgerError::Io { source, .. }
+            | LedgerError::State(state::StateError::Io { source, .. }) => Some(source),
+            _ => None,
+        }
+    }
+
     /// Turns an error of the disk into one that says what was done to which file.
     pub(crate) fn io<'a>(
         action: &'static str,

@@ -159,6 +159,7 @@ impl Recovery {
             closed: None,
             seals,
             batch: Vec::new(),
+            closing: None,
         })
     }
 

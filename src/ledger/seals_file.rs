@@ -78,7 +78,7 @@ pub(super) fn complete(
             there.epoch
         ));
     }
-    append_seal(&mut *file, paths, &[wanted, b"\n"].concat())?;
+    append_seal(&mut *file, paths, &[wanted, b"\n"].concat(), &mut None)?;
     Ok(said)
 }
 

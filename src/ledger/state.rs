@@ -123,11 +123,13 @@ impl StateFile {
         Ok(Self { path: path.into(), file, slot: 1 })
     }
 
-    /// Writes the other slot; durable on return. The old slot stays until [`StateFile::wipe_old`].
+    /// Writes the other slot; durable on return. The old slot stays until [`StateFile::wipe_old`]. After an error the
+    /// next call writes the same slot.
     pub fn write(&mut self, state: &State) -> Result<(), StateError> {
-        let bytes = encode(state);
-        self.slot = 1 - self.slot;
-        self.put(&bytes[..], self.slot)
+        let (bytes, slot) = (encode(state), 1 - self.slot);
+        self.put(&bytes[..], slot)?;
+        self.slot = slot;
+        Ok(())
     }
 
     /// Overwrites the slot before the last one written, and with it keys that must be forgotten.

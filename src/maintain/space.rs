@@ -4,15 +4,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::sys::statvfs::statvfs;
+use crate::fs::space::space;
 
 /// Directories below the daemon's that are counted too; `.maintenance` is one deep.
 const DEEPEST: u32 = 2;
 
 /// Bytes that are free for the daemon on the file system of `dir`.
 pub fn free(dir: &Path) -> io::Result<u64> {
-    let stat = statvfs(dir)?;
-    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
+    Ok(space(dir)?.free)
 }
 
 /// Bytes that the files in these directories take of the file system that the first one is on. What goes away

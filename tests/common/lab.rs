@@ -67,8 +67,7 @@ pub fn commit(
         let (seq, mac) = ledger.sign(&rfc3339(now.wall_ns), b"", PEER, event.as_bytes())?;
         receipts.push((seq, String::from_utf8_lossy(&mac).into_owned()));
     }
-    ledger.append()?;
-    ledger.sync()?;
+    ledger.store()?;
     Ok(receipts)
 }
 

@@ -9,7 +9,7 @@ use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{
     CommitFailed, Engine, EngineSetup, IndexHandle, IndexSetup, Item, OnCommit, OnTurn, Receipt,
-    Submission, WriterError, WriterHandle,
+    Room, SpaceSetup, Submission, WriterError, WriterHandle,
 };
 use auditlogd::fs::{Fs, Real};
 use auditlogd::ledger::LedgerError;
@@ -74,9 +74,12 @@ impl Running {
         let boot_id = ledger.host.boot_id.clone();
         let seals = ledger.paths.seals();
         let metrics = Arc::new(Metrics::default());
+        let mut space = SpaceSetup::of(&config, Room::without_patience().into());
+        space.limits.reserve_bytes = 0;
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
+            space,
             queue_bytes: config.ingest.queue_bytes,
             kept: None,
             index: IndexSetup::new(&config, fields, None),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
-use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Submission};
+use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Room, SpaceSetup, Submission};
 use auditlogd::event::FieldMap;
 use auditlogd::fs::faulty::{Fault, Faulty};
 use auditlogd::fs::{Fs, Real};
@@ -121,9 +121,12 @@ impl World {
         let boot_id = format!("11111111-{}", self.boot);
         let mut ledger = setup(self.root.path(), fs.clone());
         ledger.host.boot_id = boot_id.clone();
+        let mut space = SpaceSetup::of(&self.config, Room::without_patience().into());
+        space.limits.reserve_bytes = 0;
         let engine_setup = EngineSetup {
             ledger,
             limits: self.config.ledger.clone(),
+            space,
             queue_bytes: 1 << 20,
             kept: None,
             index: IndexSetup::new(&self.config, fields, None),

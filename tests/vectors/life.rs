@@ -94,8 +94,7 @@ fn commit(ledger: &mut Ledger, seconds: u64, events: &[Event<'_>]) -> Result<(),
     for (id, peer, event) in events {
         ledger.sign(&ts, id, peer, event.as_bytes())?;
     }
-    ledger.append()?;
-    ledger.sync().map(drop)
+    ledger.store().map(drop)
 }
 
 fn rotate(ledger: &mut Ledger, dir: &Path, seconds: u64, name: &str) -> Result<(), LedgerError> {
@@ -120,8 +119,7 @@ fn clean(dir: &Path) -> Result<(), LedgerError> {
     for (peer, event) in [(DAEMON, step), (CLIENT, r#"{"event_type":"auth.logout"}"#)] {
         ledger.sign(&back, b"", peer, event.as_bytes())?;
     }
-    ledger.append()?;
-    ledger.sync()?;
+    ledger.store()?;
     stop(&mut ledger, 960)?;
     drop(ledger);
     let mut ledger = start(dir, 1, 1, 1000)?;

@@ -12,7 +12,7 @@ use nix::unistd::{Gid, Uid, User, geteuid, getuid, initgroups, setgid, setgroups
 use crate::cli::error::Error;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, WriterError};
+use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, Room, SpaceSetup, WriterError};
 use crate::fs::Real;
 use crate::ingest::Peer;
 use crate::ledger::open::Setup;
@@ -53,6 +53,7 @@ pub(super) fn decommission(
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        space: SpaceSetup::of(config, Room::without_patience().into()),
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(config, fields, group),

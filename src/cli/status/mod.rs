@@ -170,6 +170,7 @@ mod tests {
             index_error: Some("locked\u{1b}".into()),
             anchors: Vec::new(),
             maintenance: None,
+            space: Default::default(),
             metrics,
             accounts: Default::default(),
         };

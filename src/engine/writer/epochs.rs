@@ -9,7 +9,7 @@ use crate::ledger::seal::Reason;
 impl Writer {
     pub(super) fn close_epoch(&mut self, reason: Reason, now: Now) -> Result<(), LedgerError> {
         let first = self.ledger.next_seq();
-        let line = self.ledger.close_epoch(reason, now)?;
+        let line = self.persist(|ledger| ledger.close_epoch(reason, now))?;
         self.publish(first, line);
         self.sealed_at = now.boot_ns;
         self.epoch_began = None;

@@ -51,13 +51,13 @@ impl Age {
 impl Writer {
     /// Opens a new segment if the active file is not what it was left as; the record that says why.
     pub(super) fn mend_segment(&mut self, now: Now) -> Result<Option<Record>, LedgerError> {
-        let found = self.ledger.check_active()?;
+        let found = self.persist(|ledger| ledger.check_active())?;
         let mut damage = None;
         match found {
             ActiveFile::Intact => return Ok(None),
             ActiveFile::Renamed => self.begin_segment(now)?,
             ActiveFile::Unlinked | ActiveFile::Resized { .. } => {
-                let rescued = self.ledger.rescue(found)?;
+                let rescued = self.persist(|ledger| ledger.rescue(found))?;
                 if matches!(rescued, Rescued::All { .. }) {
                     self.begin_segment(now)?;
                 } else {
@@ -82,7 +82,7 @@ impl Writer {
 
     /// Opens a new segment; the index lists it before it takes a line of it.
     fn open_segment(&mut self, now: Now) -> Result<(), LedgerError> {
-        self.ledger.open_segment(now)?;
+        self.persist(|ledger| ledger.open_segment(now))?;
         self.age.began_ns = None;
         self.output.metrics.segment.set(self.ledger.segment());
         self.output.feed.segments_changed();
@@ -108,9 +108,9 @@ impl Writer {
         let now = self.prepare()?;
         self.close_epoch(Reason::Rotate, now)?;
         let (segment, bytes) = (self.ledger.segment(), self.ledger.segment_len());
-        let path = match self.ledger.move_active(now)? {
+        let path = match self.persist(|ledger| ledger.move_active(now))? {
             Ok(path) => path,
-            Err(_) if self.ledger.check_active()? == ActiveFile::Renamed => {
+            Err(_) if self.persist(|ledger| ledger.check_active())? == ActiveFile::Renamed => {
                 self.prepare()?;
                 return Ok(Err(NotRotated::Renamed));
             }
@@ -125,7 +125,9 @@ impl Writer {
 
     /// Saves the segment that was closed last, if it was cut since; the record that says so.
     pub(super) fn mend_closed(&mut self, now: Now) -> Result<Option<Record>, LedgerError> {
-        let Some(rescued) = self.ledger.check_closed(now)? else { return Ok(None) };
+        let Some(rescued) = self.persist(|ledger| ledger.check_closed(now))? else {
+            return Ok(None);
+        };
         self.output.feed.segments_changed();
         let segment = self.ledger.segment();
         let reason = "the one before was closed, and its file cut after that".to_owned();

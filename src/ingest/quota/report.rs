@@ -105,7 +105,7 @@ impl Quotas {
         let records: Vec<_> = users.iter().flat_map(|user| user.take(Instant::now())).collect();
         for (uid, record) in &records {
             let submission = Submission::record((Peer::of_uid(*uid).json, *uid), record);
-            if self.submitter.flow(*uid).submit(submission).await.is_err() {
+            if self.flow.submit(submission).await.is_err() {
                 tracing::warn!(uid, "a record of a user who was slowed could not be written");
             }
         }

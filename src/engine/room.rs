@@ -1,0 +1,132 @@
+//! Whether there is room for events: what the writer has found, told to whoever takes events in, and to people.
+
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use indicatif::BinaryBytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::event::Class;
+
+/// How far the disk is on its way to being full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// There is room.
+    #[default]
+    Enough,
+    /// Less than `[maintenance] min_free_bytes` is free: maintenance makes room, all events are stored.
+    Warning,
+    /// Less than `[space] low_bytes`: events of the class [`Class::Low`] are not stored.
+    LowStops,
+    /// Less than `[space] normal_bytes`: only those of [`Class::High`] are.
+    NormalStops,
+    /// The disk takes nothing, or only what the daemon has to say itself.
+    Full,
+}
+
+impl Level {
+    /// Whether events of this class are not stored now.
+    pub fn stops(self, class: Class) -> bool {
+        let from = match class {
+            Class::Low => Level::LowStops,
+            Class::Normal => Level::NormalStops,
+            Class::High => Level::Full,
+        };
+        self >= from
+    }
+}
+
+/// What there is to tell of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomState {
+    /// How far it is.
+    pub level: Level,
+    /// Bytes that are free for events; the reserve is not among them. None before the first look.
+    pub free_bytes: Option<u64>,
+    /// Whether the reserve had to be given back to the disk.
+    pub reserve_used: bool,
+    /// Why the disk takes nothing, while the writer waits for it.
+    pub error: Option<String>,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+}
+
+impl RoomState {
+    /// What is wrong, in a sentence; none if all events are stored.
+    pub fn problem(&self) -> Option<String> {
+        let not_stored = match self.level {
+            Level::Enough | Level::Warning => None,
+            Level::LowStops => Some("events of priority info and debug are not stored"),
+            Level::NormalStops => Some("only events of priority error and worse are stored"),
+            Level::Full => Some("no event is stored"),
+        };
+        let free = BinaryBytes(self.free_bytes.unwrap_or(0));
+        match (&self.error, not_stored) {
+            (Some(error), _) => Some(format!("no event is stored: {error}")),
+            (None, Some(what)) => {
+                Some(format!("the disk is full, {free} are free for events: {what}; make room"))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// What the writer and everybody else share.
+pub struct Room {
+    state: watch::Sender<RoomState>,
+    given_up: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        let state = watch::Sender::new(RoomState::default());
+        Self { state, given_up: Mutex::new(false), wake: Condvar::new() }
+    }
+}
+
+impl Room {
+    /// One whose writer ends at the first error of the disk.
+    pub fn without_patience() -> Self {
+        Self { given_up: Mutex::new(true), ..Self::default() }
+    }
+
+    /// How it is.
+    pub fn state(&self) -> RoomState {
+        self.state.borrow().clone()
+    }
+
+    /// How far the disk is on its way to being full.
+    pub fn level(&self) -> Level {
+        self.state.borrow().level
+    }
+
+    /// A way to wait for changes.
+    pub fn subscribe(&self) -> watch::Receiver<RoomState> {
+        self.state.subscribe()
+    }
+
+    /// No waiting for the disk any more: what it does not take is an error from now on.
+    pub fn give_up(&self) {
+        *self.given_up.lock().unwrap_or_else(|e| e.into_inner()) = true;
+        self.wake.notify_all();
+    }
+
+    /// Changes what is told; whoever waits is woken if that made a difference.
+    pub(super) fn tell(&self, change: impl FnOnce(&mut RoomState)) {
+        self.state.send_if_modified(|state| {
+            let before = state.clone();
+            change(state);
+            *state != before
+        });
+    }
+
+    /// Waits so long, or until [`Room::give_up`]: then false.
+    pub(super) fn wait(&self, time: Duration) -> bool {
+        let given_up = self.given_up.lock().unwrap_or_else(|e| e.into_inner());
+        let waited = self.wake.wait_timeout_while(given_up, time, |given_up| !*given_up);
+        !*waited.unwrap_or_else(|e| e.into_inner()).0
+    }
+}
