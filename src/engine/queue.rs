@@ -2,6 +2,8 @@
 //! after all that was sent before it, and before all that is sent after it.
 
 pub(super) mod fair;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -47,8 +49,10 @@ struct State {
     awaited: bool,
     /// The writer has ended.
     closed: bool,
-    /// Commits until the writer may take large batches again.
-    wary: u32,
+    /// Batches until it is forgotten that somebody sent little while others waited.
+    little: u32,
+    /// The same of somebody who sent much.
+    much: u32,
 }
 
 enum Arrival {
@@ -56,7 +60,11 @@ enum Arrival {
     Command(Command),
 }
 
-/// After somebody sent little beside much, so many batches stay small.
+/// Less than this in one piece is little, and a client that waits for its ack.
+const LITTLE: u64 = 8 << 10;
+/// This much in one piece comes from somebody who sends faster than it is stored.
+const MUCH: u64 = 32 << 10;
+/// After somebody sent little beside somebody who sends much, so many batches stay small.
 const WARY: u32 = 256;
 /// How much smaller they are.
 const SMALLER: usize = 8;
@@ -99,8 +107,10 @@ impl State {
 
     fn take(&mut self) -> Option<Command> {
         if let Some(Turn { item, sparse }) = self.events.pop() {
-            if sparse && item.bytes() < self.little() {
-                self.wary = WARY;
+            match item.bytes() {
+                0..LITTLE if sparse => self.little = WARY,
+                MUCH.. => self.much = WARY,
+                _ => {}
             }
             return Some(Command::Append(item));
         }
@@ -111,11 +121,6 @@ impl State {
             self.arrive(arrival);
         }
         Some(command)
-    }
-
-    /// Less than this is sent by somebody who is not in a hurry.
-    fn little(&self) -> u64 {
-        8 << 10
     }
 }
 
@@ -234,13 +239,10 @@ impl Receiver {
     /// somebody who sends much, since an ack waits for the batch that is being written and for its own.
     pub fn batch_bytes(&self, most: usize) -> usize {
         let mut state = self.0.lock();
-        match state.wary {
-            0 => most,
-            _ => {
-                state.wary -= 1;
-                most / SMALLER
-            }
-        }
+        let both = state.little > 0 && state.much > 0;
+        state.little = state.little.saturating_sub(1);
+        state.much = state.much.saturating_sub(1);
+        if both { most / SMALLER } else { most }
     }
 }
 
