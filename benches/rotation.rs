@@ -109,7 +109,7 @@ fn start(root: &Path) -> Result<Engine> {
         on_seal: Box::new(|_| {}),
         on_end: Box::new(|| {}),
         on_turn: Box::new(|_| None),
-        on_index: Box::new(|_| {}),
+        on_index: Box::new(|| {}),
     };
     Ok(Engine::start(setup, started)?.0)
 }

@@ -3,11 +3,13 @@
 
 mod accounts;
 mod maintenance;
+mod problems;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use accounts::{Account, AccountSnapshot, Accounts, SHARED};
 pub use maintenance::{Failing, Forecast, History, MaintenanceStatus};
+pub use problems::{Problem, Problems, Severity, worst_first};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
@@ -17,6 +19,8 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: Counter,)+
             /// What became of each user's lines.
             pub accounts: Accounts,
+            /// What is wrong.
+            pub problems: Problems,
         }
 
         /// The counters at one moment.

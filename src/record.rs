@@ -139,6 +139,18 @@ pub enum Record {
         /// How long it lasted.
         waited_ms: u64,
     },
+    /// Events are in the log that came while it took none, and went to the standard error then. Their `ts` is when they
+    /// were stored.
+    Late {
+        /// How many.
+        events: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// When the first of them came, RFC 3339.
+        since: String,
+        /// When the last of them came.
+        until: String,
+    },
     /// Events that are not in the log, or may not be.
     Gap {
         /// Why: `disk_full`, `host_crash`, …
@@ -281,6 +293,11 @@ impl Record {
                 "auditlogd.stalled",
                 "alert",
                 format!("the log could not be written for {waited_ms} ms: {error}"),
+            ),
+            Record::Late { events, since, until, .. } => (
+                "auditlogd.late",
+                "notice",
+                format!("{events} events that came from {since} to {until} are stored only now"),
             ),
             Record::Gap { reason, uid, events, exact, .. } => {
                 let bound = if *exact { "" } else { "at most " };

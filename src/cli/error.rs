@@ -19,11 +19,12 @@ use crate::maintain::holds::HoldsError;
 pub(super) enum Exit {
     /// Done.
     Done = 0,
-    /// Nothing matched; for `emit`: some events were refused; for `config check`: not valid.
+    /// Nothing matched; for `emit`: some events were refused; for `config check`: not valid;
+    /// for `status --check`: a warning.
     Nothing = 1,
-    /// The command line or the configuration is wrong.
+    /// The command line or the configuration is wrong; for `status --check`: critical.
     Usage = 2,
-    /// Something could not be read or written, or the daemon could not be reached.
+    /// Something could not be read or written, or the daemon could not be reached; for `status --check`: unknown.
     Io = 3,
     /// `verify`: there is evidence of change; `verify-proof`: it does not hold.
     Tampered = 4,
@@ -54,6 +55,8 @@ pub(super) enum Error {
     Unreachable { path: PathBuf, source: io::Error },
     #[error("the daemon refused: {0}")]
     Refused(String),
+    #[error("{0}; the daemon rebuilds the index as soon as that is over")]
+    Waits(String),
     #[error("{it}{}", control_advice(.0), it = .0)]
     Control(#[source] ControlError),
     #[error("{0}")]

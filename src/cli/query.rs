@@ -8,6 +8,7 @@ use super::error::{Error, Exit};
 use super::format::{Format, Printer};
 use super::output::{Out, note};
 use super::search::Search;
+use super::text::visible;
 use super::time;
 use crate::control::{self, Reply, Request};
 use crate::index::{Filter, Order, Reader};
@@ -31,7 +32,7 @@ Exit codes:
   0  events were printed
   1  no event matches
   2  the command line or the configuration is wrong
-  3  the database cannot be read";
+  3  the database cannot be read, or is damaged: what was printed may be wrong";
 
 /// Search the log
 ///
@@ -80,8 +81,7 @@ impl Query {
         if printer.count() == 0 {
             say_nothing(&filter, &reader, out)?;
         }
-        say_behind(context)?;
-        Ok(if printer.count() == 0 { Exit::Nothing } else { Exit::Done })
+        end(context, printer.count())
     }
 
     fn limit(&self) -> Option<u64> {
@@ -98,16 +98,25 @@ impl Query {
     }
 }
 
-/// Says so if the ledger has lines that the database lacks, as far as the daemon tells this user.
-pub(super) fn say_behind(context: &Context) -> Result<(), Error> {
+/// Ends a command that has shown `shown` events: says so if the ledger has lines that the database lacks, and what is
+/// wrong with it, as far as the daemon tells this user.
+pub(super) fn end(context: &Context, shown: u64) -> Result<Exit, Error> {
+    let exit = if shown == 0 { Exit::Nothing } else { Exit::Done };
     let socket = context.config()?.control_socket();
-    if let Ok(Reply::Status(status)) = control::request(&socket, &Request::Status) {
-        let behind = status.metrics.ledger_head.saturating_sub(status.metrics.index_head);
-        if behind > 0 {
-            note(format!("the newest {behind} lines of the ledger are not in the database yet"));
-        }
+    let Ok(Reply::Status(status)) = control::request(&socket, &Request::Status) else {
+        return Ok(exit);
+    };
+    let behind = status.metrics.ledger_head.saturating_sub(status.metrics.index_head);
+    if behind > 0 {
+        note(format!("the newest {behind} lines of the ledger are not in the database yet"));
     }
-    Ok(())
+    let mut damaged = false;
+    for problem in status.problems.iter().filter(|problem| problem.about.starts_with("index")) {
+        note(visible(&problem.to_string()));
+        damaged |= problem.about == "index damaged";
+    }
+    // What was shown may be wrong.
+    Ok(if damaged { Exit::Io } else { exit })
 }
 
 /// Says why there may be nothing.

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -22,6 +22,8 @@ use crate::words::count;
 
 /// How often the daemon is asked how far it is.
 const POLL: Duration = Duration::from_millis(100);
+/// How long the daemon may be kept from beginning, as by a lock that somebody holds.
+const PATIENCE: Duration = Duration::from_secs(10);
 const BAR: &str = "{bar:30} {percent}%, {human_pos} of {human_len} lines, {eta} left {msg}";
 
 const HELP: &str = "\
@@ -33,7 +35,8 @@ Examples:
 Exit codes:
   0  the database has every line of the ledger
   2  the command line or the configuration is wrong
-  3  the database cannot be written, or the daemon refused";
+  3  the database cannot be written, or the daemon refused; if somebody has the database locked
+     for ten seconds, the daemon rebuilds it as soon as it can";
 
 /// Rebuild the database from the ledger
 ///
@@ -77,6 +80,7 @@ fn online(socket: &Path, before: &Status) -> Result<u64, Error> {
     let Reply::Accepted = ask(socket, &Request::Reindex)? else { return Err(unexpected()) };
     let target = before.metrics.ledger_head;
     let bar = bar(Some(target), Duration::ZERO, BAR);
+    let begin_by = Instant::now() + PATIENCE;
     loop {
         let Status { metrics, index_error, .. } = status(socket)?;
         let begun = metrics.index_rebuilds > before.metrics.index_rebuilds;
@@ -85,6 +89,10 @@ fn online(socket: &Path, before: &Status) -> Result<u64, Error> {
         if begun && metrics.index_head >= target && index_error.is_none() {
             bar.finish_and_clear();
             return Ok(target);
+        }
+        if let Some(why) = index_error.filter(|_| !begun && Instant::now() >= begin_by) {
+            bar.finish_and_clear();
+            return Err(Error::Waits(why));
         }
         std::thread::sleep(POLL);
     }

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::error::{Error, Exit};
 use super::format::{Format, Printer};
 use super::output::Out;
-use super::query::{say_behind, say_nothing};
+use super::query::{end, say_nothing};
 use super::search::Search;
 use crate::index::{Filter, IndexError, Order, Reader, Row};
 
@@ -77,8 +77,7 @@ impl Tail {
         if printer.count() == 0 {
             say_nothing(&filter, &reader, out)?;
         }
-        say_behind(context)?;
-        Ok(if printer.count() == 0 { Exit::Nothing } else { Exit::Done })
+        end(context, printer.count())
     }
 
     /// Prints events as they come, until something fails: a reader that went away, for one.

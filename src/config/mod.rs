@@ -161,6 +161,20 @@ pub struct Space {
     pub emergency_bytes: u64,
 }
 
+impl Default for Space {
+    fn default() -> Self {
+        Self {
+            reserve_bytes: 16 << 20,
+            low_bytes: 64 << 20,
+            normal_bytes: 32 << 20,
+            low: Overflow::Block,
+            normal: Overflow::Block,
+            high: Overflow::Block,
+            emergency_bytes: 16 << 20,
+        }
+    }
+}
+
 impl Space {
     /// What becomes of events of this class that the disk has no room for.
     pub fn overflow(&self, class: Class) -> Overflow {
@@ -249,15 +263,7 @@ impl Config {
                 rotate_bytes: 256 << 20,
                 rotate_seconds: 86_400,
             },
-            space: Space {
-                reserve_bytes: 16 << 20,
-                low_bytes: 64 << 20,
-                normal_bytes: 32 << 20,
-                low: Overflow::Block,
-                normal: Overflow::Block,
-                high: Overflow::Block,
-                emergency_bytes: 16 << 20,
-            },
+            space: Space::default(),
             index: Index { batch_rows: 5_000, queue_bytes: 32 << 20, cache_bytes: 64 << 20 },
             maintenance: Maintenance {
                 interval_seconds: 3_600,

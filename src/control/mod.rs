@@ -115,6 +115,9 @@ pub struct Status {
     pub socket: String,
     /// What keeps the index from following the ledger, if something does.
     pub index_error: Option<String>,
+    /// What is wrong, the worst first.
+    #[serde(default)]
+    pub problems: Vec<crate::metrics::Problem>,
     /// The anchors, in the order of the configuration.
     pub anchors: Vec<crate::metrics::AnchorStatus>,
     /// Maintenance.

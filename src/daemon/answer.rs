@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use super::problems::gather;
 use super::reload::Requests;
-use super::status_line::StatusLine;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
 use crate::control::{Answer, Reply, Request, Status};
 use crate::engine::{Engine, IndexHandle, WriterHandle};
 use crate::maintain::holds::{Holds, HoldsError};
 use crate::maintain::{MaintainHandle, Progress};
+use crate::metrics::Metrics;
 use crate::publish::Publisher;
 use crate::retention::Hold;
 
@@ -19,29 +20,34 @@ pub fn answer(
     engine: &Engine,
     publisher: &Arc<Publisher>,
     maintenance: MaintainHandle,
-    line: &StatusLine,
+    metrics: Arc<Metrics>,
     holds: Arc<Holds>,
     requests: Arc<Requests>,
 ) -> Arc<Answer> {
     let (socket, log_id, index) =
         (config.socket.display().to_string(), engine.log_id().to_owned(), engine.index());
     let started = rfc3339(Clock::System.now().wall_ns);
-    let (metrics, room) = (line.metrics().clone(), line.room().clone());
+    let room = engine.room();
     let (publisher, writer) = (publisher.clone(), engine.writer());
     Arc::new(move |request, uid| match request {
-        Request::Status => Reply::Status(Box::new(Status {
-            version: env!("CARGO_PKG_VERSION").into(),
-            pid: std::process::id(),
-            started: started.clone(),
-            log_id: log_id.clone(),
-            socket: socket.clone(),
-            index_error: index.error(),
-            anchors: publisher.status(),
-            maintenance: Some(maintenance.status()),
-            space: room.state(),
-            metrics: metrics.snapshot(),
-            accounts: metrics.accounts.snapshot(),
-        })),
+        Request::Status => {
+            index.look();
+            let (anchors, maintenance) = (publisher.status(), maintenance.status());
+            Reply::Status(Box::new(Status {
+                version: env!("CARGO_PKG_VERSION").into(),
+                pid: std::process::id(),
+                started: started.clone(),
+                log_id: log_id.clone(),
+                socket: socket.clone(),
+                index_error: index.error(),
+                problems: gather(&metrics, &anchors, &maintenance),
+                anchors,
+                maintenance: Some(maintenance),
+                space: room.state(),
+                metrics: metrics.snapshot(),
+                accounts: metrics.accounts.snapshot(),
+            }))
+        }
         _ if !may_change(uid) => {
             Reply::Refused("only root and the daemon's own user may ask for that".into())
         }

@@ -9,6 +9,7 @@ mod journal;
 mod notify;
 mod options;
 mod parts;
+mod problems;
 mod reload;
 mod running;
 mod sandbox;

@@ -10,7 +10,7 @@ use super::watchdog::Watchdog;
 use super::{DaemonError, paths, system};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, IndexSetup, SpaceSetup, Started};
+use crate::engine::{Engine, EngineSetup, IndexSetup, Room, SpaceSetup, Started};
 use crate::event::FieldMap;
 use crate::fs::Real;
 use crate::ingest::{Limits, Peer};
@@ -68,7 +68,7 @@ pub fn engine(
             on_read: Arc::new(move |bytes| reading.recovered(bytes)),
         },
         limits: config.ledger.clone(),
-        space: SpaceSetup::of(config, line.room().clone()),
+        space: SpaceSetup::of(config, Arc::new(Room::new(line.metrics().clone()))),
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),
@@ -77,7 +77,9 @@ pub fn engine(
         on_seal: Box::new(move |sealed| anchors.offer(sealed)),
         on_end: Box::new(move || wake.writer_ended()),
         on_turn: Box::new(move |now| watchdog.turn(now)),
-        on_index: Box::new(move |error| indexing.index(error)),
+        on_index: Box::new(move || {
+            indexing.refresh(&[]);
+        }),
     };
     Ok(Engine::start(setup, started)?)
 }
@@ -119,5 +121,6 @@ pub fn ingest_limits(config: &Config, fields: Arc<FieldMap>) -> Limits {
         reject_burst: config.ingest.reject_records_burst,
         max_connections: config.ingest.max_connections,
         quota: config.quota.clone(),
+        space: config.space.clone(),
     }
 }

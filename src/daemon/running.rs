@@ -21,7 +21,7 @@ use super::{DaemonError, announce, not_decommissioned, paths, system};
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::control;
-use crate::engine::{Engine, Lock, Room};
+use crate::engine::{Engine, Lock};
 use crate::fs::Real;
 use crate::fs::space::Reserve;
 use crate::ingest::{self, Socket};
@@ -54,7 +54,6 @@ pub struct Running<'a> {
     engine: Engine,
     publisher: Arc<Publisher>,
     disk: Arc<Real>,
-    room: Arc<Room>,
     stop_ingest: oneshot::Sender<ingest::Stop>,
     ingest: JoinHandle<()>,
     runtime: Runtime,
@@ -99,8 +98,7 @@ impl<'a> Running<'a> {
         drop(entered);
 
         let metrics = Arc::new(Metrics::default());
-        let room = Arc::new(Room::default());
-        let line = Arc::new(StatusLine::new(Manager::from_env(), metrics.clone(), room.clone()));
+        let line = StatusLine::new(Manager::from_env(), metrics.clone());
         let publisher = publisher(&config, &disk, &log, &metrics)?;
         let requests = Arc::new(Requests::new(wake.clone()));
         let kept = last_run.memory.clone();
@@ -127,6 +125,8 @@ impl<'a> Running<'a> {
         let (limits, in_force) = watch::channel(Arc::new(ingest_limits(&config, fields)));
         let context = ingest::Context {
             submitter: engine.submitter(),
+            room: engine.room(),
+            spool: config.run_dir.join("emergency.jsonl"),
             metrics: metrics.clone(),
             log_id: engine.log_id().to_owned(),
             store: last_run.store.clone(),
@@ -147,18 +147,11 @@ impl<'a> Running<'a> {
             &engine,
             &publisher,
             maintainer.handle(),
-            &line,
+            metrics,
             holds,
             requests.clone(),
         );
         runtime.spawn(async move { control::serve(control_socket.listener(), answer).await });
-
-        let (mut news, told) = (room.subscribe(), line.clone());
-        runtime.spawn(async move {
-            while news.changed().await.is_ok() {
-                told.refresh(&[]);
-            }
-        });
 
         tracing::info!(socket = ?config.socket, log_id = engine.log_id(), "ready");
         line.ready();
@@ -183,7 +176,6 @@ impl<'a> Running<'a> {
             engine,
             publisher,
             disk,
-            room,
             stop_ingest,
             ingest,
             runtime,
@@ -246,7 +238,7 @@ impl<'a> Running<'a> {
             tracing::warn!("some clients were still sending when the time to stop was half over");
         }
         // A disk that takes nothing now is not waited for any more.
-        self.room.give_up();
+        self.engine.room().give_up();
         // What it has done is in the log before the log is closed.
         line.ending("ending what maintenance does");
         self.maintainer.stop();

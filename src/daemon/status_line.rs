@@ -9,8 +9,7 @@ use sd_notify::NotifyState;
 
 use super::notify::Manager;
 use crate::clock::rfc3339;
-use crate::engine::Room;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Severity};
 use crate::words::count;
 
 /// The longest sentence, in characters. An error may say anything.
@@ -37,16 +36,11 @@ enum Phase {
 pub struct StatusLine {
     manager: Manager,
     metrics: Arc<Metrics>,
-    room: Arc<Room>,
     state: Mutex<State>,
 }
 
 struct State {
     phase: Phase,
-    /// Why the index stands still.
-    index: Option<String>,
-    /// Bytes that are free, if these are too few.
-    space: Option<u64>,
     /// Events stored when that was last looked at.
     stored: u64,
     /// When the last of them was, nanoseconds since 1970.
@@ -56,27 +50,23 @@ struct State {
 }
 
 impl StatusLine {
-    /// A daemon that starts.
-    pub fn new(manager: Manager, metrics: Arc<Metrics>, room: Arc<Room>) -> Self {
-        let state = State {
-            phase: Phase::Starting,
-            index: None,
-            space: None,
-            stored: 0,
-            stored_at: None,
-            said: None,
+    /// A daemon that starts. What is wrong is shown as soon as somebody says it.
+    pub fn new(manager: Manager, metrics: Arc<Metrics>) -> Arc<Self> {
+        let state = State { phase: Phase::Starting, stored: 0, stored_at: None, said: None };
+        let line = Arc::new(Self { manager, metrics, state: Mutex::new(state) });
+        let weak = Arc::downgrade(&line);
+        let refresh = move || {
+            if let Some(line) = weak.upgrade() {
+                line.refresh(&[]);
+            }
         };
-        Self { manager, metrics, room, state: Mutex::new(state) }
+        line.metrics.problems.on_change(Box::new(refresh));
+        line
     }
 
     /// The counters that it shows.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
-    }
-
-    /// How full the disk is, which it shows too.
-    pub fn room(&self) -> &Arc<Room> {
-        &self.room
     }
 
     /// Whether anybody reads it.
@@ -140,21 +130,13 @@ impl StatusLine {
         self.enter(Phase::Stopping(what), &[]);
     }
 
-    /// The index follows the ledger, or stands still for this reason.
-    pub fn index(&self, error: Option<&str>) {
-        let mut state = self.lock();
-        state.index = error.map(str::to_owned);
-        self.mention(&state, &[]);
-    }
-
     /// So few bytes are free on the log's file system, or enough.
     pub fn space(&self, too_few: Option<u64>) {
-        let mut state = self.lock();
-        let news = state.space.is_some() != too_few.is_some();
-        state.space = too_few;
-        if news {
-            self.mention(&state, &[]);
-        }
+        let sentence = too_few.map(|free| {
+            let free = BinaryBytes(free);
+            format!("the disk is nearly full, {free} are free; free some space on it")
+        });
+        self.metrics.problems.set("space", Severity::Warning, sentence);
     }
 
     /// Notes what was stored by now; whoever calls it has just seen a commit, or none.
@@ -197,12 +179,9 @@ impl StatusLine {
             Phase::Reloading => format!("reloading; {}", self.figures(state)),
             Phase::Serving => self.figures(state),
         };
-        let index = state.index.as_ref().map(|why| format!("the index stands still: {why}"));
-        let space = state
-            .space
-            .map(|free| format!("the disk is nearly full, {} are free", BinaryBytes(free)));
-        let all = [self.room.state().problem(), space, index, Some(doing)].into_iter().flatten();
-        one_line(&all.collect::<Vec<_>>().join("; "))
+        let problems = self.metrics.problems.list();
+        let wrong = problems.iter().map(ToString::to_string);
+        one_line(&wrong.chain([doing]).collect::<Vec<_>>().join("; "))
     }
 
     fn figures(&self, state: &State) -> String {
@@ -247,7 +226,7 @@ mod tests {
     #[test]
     fn it_says_how_much_was_done_and_what_is_wrong_first() {
         let (manager, heard, _dir) = pair();
-        let line = StatusLine::new(manager, Arc::default(), Arc::default());
+        let line = StatusLine::new(manager, Arc::default());
         line.ready();
         line.metrics.events_stored.add(12_345);
         line.metrics.connections.add(20);
@@ -258,19 +237,22 @@ mod tests {
         assert!(line.refresh(&[NotifyState::Watchdog]));
         line.space(Some(300 << 20));
         line.space(Some(299 << 20));
-        line.index(Some("a\nREADY=1"));
+        line.metrics.problems.say("index", Severity::Warning, "the index stands still: a\nREADY=1");
         line.space(None);
-        line.index(None);
+        line.metrics.problems.clear("index");
         let figures = "12,345 events stored since the start, the last at 2026-11-21 01:23:45 UTC; \
                        20 connections; the index is 3 lines behind\n";
+        let full = |free| {
+            format!("the disk is nearly full, {free}.00 MiB are free; free some space on it")
+        };
+        let index = "the index stands still: a READY=1";
         let want = [
             "READY=1\nSTATUS=0 events stored since the start; 0 connections; the index is up to date\n",
             &format!("WATCHDOG=1\nSTATUS={figures}"),
-            &format!("STATUS=the disk is nearly full, 300.00 MiB are free; {figures}"),
-            &format!(
-                "STATUS=the disk is nearly full, 299.00 MiB are free; the index stands still: a READY=1; {figures}"
-            ),
-            &format!("STATUS=the index stands still: a READY=1; {figures}"),
+            &format!("STATUS={}; {figures}", full(300)),
+            &format!("STATUS={}; {figures}", full(299)),
+            &format!("STATUS={}; {index}; {figures}", full(299)),
+            &format!("STATUS={index}; {figures}"),
             &format!("STATUS={figures}"),
         ];
         assert_eq!(messages(&heard), want);
@@ -279,7 +261,7 @@ mod tests {
     #[test]
     fn a_reload_and_a_stop_come_with_what_the_service_manager_needs() {
         let (manager, heard, _dir) = pair();
-        let line = StatusLine::new(manager, Arc::default(), Arc::default());
+        let line = StatusLine::new(manager, Arc::default());
         line.reloading();
         line.stopping(Duration::from_secs(30), "draining");
         line.ending("sealing the log");
@@ -295,7 +277,7 @@ mod tests {
     #[test]
     fn a_start_that_reads_much_says_so_and_asks_for_time_but_not_at_each_step() {
         let (manager, heard, _dir) = pair();
-        let line = StatusLine::new(manager, Arc::default(), Arc::default());
+        let line = StatusLine::new(manager, Arc::default());
         (0..1000).for_each(|_| line.recovered(1 << 16));
         let said = messages(&heard);
         assert!((1..60).contains(&said.len()), "{said:?}");
@@ -306,7 +288,8 @@ mod tests {
     #[test]
     fn an_error_of_any_length_leaves_it_short() {
         let (manager, heard, _dir) = pair();
-        StatusLine::new(manager, Arc::default(), Arc::default()).index(Some(&"ü".repeat(100_000)));
+        let line = StatusLine::new(manager, Arc::default());
+        line.metrics.problems.say("index", Severity::Warning, "ü".repeat(100_000));
         assert_eq!(messages(&heard)[0].chars().count(), "STATUS=\n".len() + LONGEST);
     }
 }

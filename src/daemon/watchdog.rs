@@ -72,8 +72,8 @@ mod tests {
     }
 
     fn watchdog(manager: Manager, limit: Option<u64>) -> Watchdog {
-        let line = StatusLine::new(manager, Arc::default(), Arc::default());
-        Watchdog::new(Arc::new(line), limit.map(Duration::from_secs))
+        let line = StatusLine::new(manager, Arc::default());
+        Watchdog::new(line, limit.map(Duration::from_secs))
     }
 
     fn pings(messages: &[String]) -> usize {

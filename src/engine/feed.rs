@@ -13,6 +13,7 @@ use state::{State, Step};
 pub(super) struct Feed {
     state: Mutex<State>,
     wake: Condvar,
+    looked: Condvar,
     capacity: usize,
 }
 
@@ -30,6 +31,8 @@ pub(super) enum Work {
     Reset,
     /// Delete some rows whose time is over.
     Prune,
+    /// Look whether all is well with the database.
+    Look,
     /// Nothing: the time to rest has come.
     Rest,
     /// Everything is done, or the time for it is over.
@@ -40,7 +43,7 @@ impl Feed {
     /// A feed for a ledger of which `head` leaves are durable already.
     pub fn new(capacity: usize, head: u64) -> Self {
         let state = State { head, segments_changed: true, ..State::default() };
-        Self { state: Mutex::new(state), wake: Condvar::new(), capacity }
+        Self { state: Mutex::new(state), wake: Condvar::new(), looked: Condvar::new(), capacity }
     }
 
     /// Says that the leaves before `lines.next` are durable, and offers them; `first` is the first one.
@@ -86,6 +89,19 @@ impl Feed {
         std::mem::take(&mut self.lock().reset)
     }
 
+    /// Lets the index look whether all is well with the database, and waits for that; not for long, and not for an index
+    /// that stands still.
+    pub fn look(&self, patience: Duration) {
+        let mut state = self.lock();
+        if state.error.is_some() || state.close_by.is_some() {
+            return;
+        }
+        state.look = true;
+        self.wake.notify_one();
+        let waits = |state: &mut State| state.look;
+        drop(self.looked.wait_timeout_while(state, patience, waits));
+    }
+
     /// Lets the index finish what is durable, for at most `deadline`.
     pub fn close(&self, deadline: Duration) {
         self.change(|state| state.close_by = Some(Instant::now() + deadline));
@@ -95,15 +111,17 @@ impl Feed {
         self.lock().error.clone()
     }
 
-    /// Remembers what is wrong; says whether it is news. No rows are deleted then until somebody asks again.
-    pub fn set_error(&self, error: Option<String>) -> bool {
+    /// Remembers what is wrong. No rows are deleted then until somebody asks again.
+    pub fn set_error(&self, error: Option<String>) {
         let mut state = self.lock();
         if error.is_some() {
             state.step = None;
         }
-        let news = state.error != error;
         state.error = error;
-        news
+        if std::mem::take(&mut state.looking) || state.error.is_some() {
+            state.look = false;
+            self.looked.notify_all();
+        }
     }
 
     /// Waits for work for an index whose next leaf is `next`, until the time to rest at most.
@@ -186,6 +204,7 @@ mod tests {
             Work::Fields(_) => "fields".into(),
             Work::Reset => "reset".into(),
             Work::Prune => "prune".into(),
+            Work::Look => "look".into(),
             Work::Rest => "rest".into(),
             Work::Close => "close".into(),
         }

@@ -12,6 +12,9 @@ use crate::index::{PruneRows, RowsPruned};
 /// Why a job has no end.
 const ENDED: &str = "the index has ended, because the daemon is stopping or had to give it up";
 
+/// How long somebody who asks how the index is waits for a look at it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// How often whoever waits is asked whether to go on.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -26,6 +29,12 @@ impl IndexHandle {
     /// Drops the index and builds it again from the ledger.
     pub fn reindex(&self) {
         self.feed.request_reset();
+    }
+
+    /// Looks whether all is well with the database, which the index does by itself only while lines come in. What is
+    /// found is told by [`IndexHandle::error`] and the list of problems.
+    pub fn look(&self) {
+        self.feed.look(PATIENCE);
     }
 
     /// What keeps the index from following the ledger, if something does.

@@ -103,7 +103,8 @@ pub struct EngineSetup {
     pub on_end: Box<dyn FnOnce() + Send>,
     /// Called each time the writer's loop has come round: it must not block.
     pub on_turn: OnTurn,
-    /// Called from the index thread when it stands still, with the reason, and when it goes on.
+    /// Called from the index thread when it stands still or goes on, which is in the list of problems, and when it has
+    /// come to the ledger's end after the start.
     pub on_index: OnIndex,
 }
 
@@ -125,14 +126,15 @@ pub type OnSeal = Box<dyn Fn(Sealed) + Send>;
 /// at which the loop has to come round again even if there is nothing to do; none if it need not.
 pub type OnTurn = Box<dyn FnMut(Now) -> Option<u64> + Send>;
 
-/// Called with why the index stands still, or with none.
-pub type OnIndex = Box<dyn Fn(Option<&str>) + Send>;
+/// Called when there is something new to tell of the index.
+pub type OnIndex = Box<dyn Fn() + Send>;
 
 /// The running engine: a thread that writes, a thread that indexes.
 pub struct Engine {
     commands: WriterHandle,
     submitter: Submitter,
     index: IndexHandle,
+    room: Arc<Room>,
     log_id: String,
     writer: JoinHandle<Result<(), WriterError>>,
     indexer: JoinHandle<()>,
@@ -164,6 +166,7 @@ impl Engine {
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
         let (commands, queue) = queue::queue(setup.queue_bytes);
         let submitter = Submitter::new(commands.clone(), setup.metrics.clone());
+        let room = setup.space.room.clone();
         let mut writer = Writer::new(
             opened.ledger,
             own_peer,
@@ -181,6 +184,8 @@ impl Engine {
         // Every start seals.
         writer.offer_checkpoint()?;
         writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
+        // Before anybody writes: the reserve is there, and who may write is known.
+        writer.look_at_space()?;
 
         let (ended, end) = sync_channel(1);
         let on_end = setup.on_end;
@@ -197,7 +202,8 @@ impl Engine {
         let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics, on_index);
         let indexer = spawn("index", follow)?;
         let commands = WriterHandle(commands);
-        let engine = Self { commands, submitter, index: handle, log_id, writer, indexer, end };
+        let engine =
+            Self { commands, submitter, index: handle, room, log_id, writer, indexer, end };
         Ok((engine, Started { created: opened.created, unsettled }))
     }
 
@@ -209,6 +215,11 @@ impl Engine {
     /// A way to hand in events.
     pub fn submitter(&self) -> Submitter {
         self.submitter.clone()
+    }
+
+    /// Whether there is room for events.
+    pub fn room(&self) -> Arc<Room> {
+        self.room.clone()
     }
 
     /// A handle for whoever answers questions about the index.

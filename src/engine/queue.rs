@@ -78,7 +78,7 @@ pub(crate) struct Receiver(Arc<Shared>);
 /// Why something was not sent. It is given back.
 pub(super) enum NotSent {
     /// The user has its share of the queue.
-    Full(Queued),
+    Full(Box<Queued>),
     /// The writer has ended.
     Closed,
 }
@@ -152,7 +152,7 @@ impl Sender {
         let left = state.capacity.saturating_sub(state.used);
         let used_by = state.used_by.get(&key.0).copied().unwrap_or_default();
         if !first && used_by + bytes > left {
-            return Err(NotSent::Full(queued));
+            return Err(NotSent::Full(Box::new(queued)));
         }
         queued.admitted();
         state.used += bytes;

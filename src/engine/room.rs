@@ -1,6 +1,6 @@
 //! Whether there is room for events: what the writer has found, told to whoever takes events in, and to people.
 
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use indicatif::BinaryBytes;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::event::Class;
+use crate::metrics::{Metrics, Severity};
 
 /// How far the disk is on its way to being full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -64,7 +65,7 @@ impl RoomState {
         };
         let free = BinaryBytes(self.free_bytes.unwrap_or(0));
         match (&self.error, not_stored) {
-            (Some(error), _) => Some(format!("no event is stored: {error}")),
+            (Some(error), _) => Some(format!("no event is stored: {error}; mend the disk")),
             (None, Some(what)) => {
                 Some(format!("the disk is full, {free} are free for events: {what}; make room"))
             }
@@ -75,6 +76,8 @@ impl RoomState {
 
 /// What the writer and everybody else share.
 pub struct Room {
+    /// Where it is said what is wrong.
+    metrics: Arc<Metrics>,
     state: watch::Sender<RoomState>,
     given_up: Mutex<bool>,
     wake: Condvar,
@@ -82,12 +85,17 @@ pub struct Room {
 
 impl Default for Room {
     fn default() -> Self {
-        let state = watch::Sender::new(RoomState::default());
-        Self { state, given_up: Mutex::new(false), wake: Condvar::new() }
+        Self::new(Arc::default())
     }
 }
 
 impl Room {
+    /// One that lists what is wrong among the daemon's problems.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        let state = watch::Sender::new(RoomState::default());
+        Self { metrics, state, given_up: Mutex::new(false), wake: Condvar::new() }
+    }
+
     /// One whose writer ends at the first error of the disk.
     pub fn without_patience() -> Self {
         Self { given_up: Mutex::new(true), ..Self::default() }
@@ -121,6 +129,8 @@ impl Room {
             change(state);
             *state != before
         });
+        let problem = self.state.borrow().problem();
+        self.metrics.problems.set("disk", Severity::Critical, problem);
     }
 
     /// Waits so long, or until [`Room::give_up`]: then false.

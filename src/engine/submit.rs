@@ -157,6 +157,12 @@ impl Submitter {
         Self { queue, flows: Arc::default(), metrics }
     }
 
+    /// Has one of the daemon's own records written, also while no event is stored.
+    pub fn record(&self, record: Record) {
+        let _ended_writer_is_noticed_elsewhere =
+            self.queue.send(super::Command::Record(record, None));
+    }
+
     /// A way for one connection of this user.
     pub fn flow(&self, uid: u32) -> Flow {
         let key = (uid, self.flows.fetch_add(1, Ordering::Relaxed));
@@ -179,7 +185,7 @@ impl Flow {
             match line.queue.offer(line.key, queued, first) {
                 Ok(()) => return Ok(()),
                 Err(NotSent::Closed) => return Err(Stopped),
-                Err(NotSent::Full(back)) => queued = back,
+                Err(NotSent::Full(back)) => queued = *back,
             }
             // One of its own is not committed yet, or has just been, which is not forgotten.
             line.given_back.notified().await;
@@ -208,9 +214,12 @@ pub(crate) struct TestQueue(super::queue::Receiver);
 impl TestQueue {
     /// The next submission with its share of the budget; none once every submitter is gone.
     pub(crate) fn recv(&self) -> Option<(Submission, impl Drop + Send + use<>)> {
-        match self.0.recv_timeout(std::time::Duration::MAX).ok()? {
-            super::Command::Append(Queued { submission, budget }) => Some((submission, budget)),
-            _ => None,
+        loop {
+            if let super::Command::Append(queued) =
+                self.0.recv_timeout(std::time::Duration::MAX).ok()?
+            {
+                return Some((queued.submission, queued.budget));
+            }
         }
     }
 }

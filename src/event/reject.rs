@@ -19,6 +19,8 @@ pub enum RejectCode {
     ReservedType,
     /// The connection was closed in the middle of the line.
     Truncated,
+    /// Nothing is wrong with it, but the disk has no room for events of its priority.
+    DiskFull,
 }
 
 impl RejectCode {
@@ -33,6 +35,7 @@ impl RejectCode {
             RejectCode::MissingField => "missing_field",
             RejectCode::ReservedType => "reserved_type",
             RejectCode::Truncated => "truncated",
+            RejectCode::DiskFull => "disk_full",
         }
     }
 }

@@ -85,13 +85,24 @@ pub enum IndexError {
         /// The database.
         path: PathBuf,
     },
-    /// Somebody deleted or replaced the file while it was open.
+    /// Somebody deleted or replaced the file or one of its companions while it was open. What is there now, or an empty
+    /// index, takes its place.
     #[error(
-        "the index {path:?} was deleted or replaced while it was in use; rebuild it with `auditlog reindex`"
+        "{path:?} of the index was deleted or replaced while it was in use; the index is opened again, or built anew from the log"
     )]
     Gone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something else stands in its place.
+    #[error(
+        "{path:?} is {what} and not the file of the index; run `auditlog reindex` to move it aside and build the index"
+    )]
+    NotAFile {
         /// The database.
         path: PathBuf,
+        /// `a directory`.
+        what: &'static str,
     },
     /// The caller may not read or write it.
     #[error(
@@ -146,7 +157,7 @@ impl IndexError {
                 | Self::NotOurs { .. }
                 | Self::OtherLog { .. }
                 | Self::Changed { .. }
-                | Self::Gone { .. }
+                | Self::NotAFile { .. }
                 | Self::Value { .. }
         )
     }

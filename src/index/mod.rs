@@ -7,6 +7,7 @@
 
 mod check;
 mod error;
+mod files;
 mod filter;
 mod insert;
 mod prune;

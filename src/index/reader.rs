@@ -1,5 +1,6 @@
 //! The reading side: what `auditlog` asks, on a connection that cannot write.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 
 use super::row::{PAGE_ROWS, page, sql_int};
-use super::{Filter, IndexError, Line, Order, Row, Rows, schema};
+use super::{Filter, IndexError, Line, Order, Row, Rows, files, schema};
 
 /// A reader waits this long for the moments in which the daemon starts or stops.
 const BUSY: Duration = Duration::from_secs(2);
@@ -21,9 +22,17 @@ pub struct Reader {
 impl Reader {
     /// Opens the index for reading, whether a daemon writes to it or not.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        match path.try_exists() {
-            Ok(true) => {}
-            Ok(false) => return Err(IndexError::Missing { path: path.into() }),
+        match path.metadata() {
+            // Opening a FIFO would wait for somebody at its other end.
+            Ok(meta) => {
+                files::check_type(path, &meta)?;
+                if meta.len() == 0 {
+                    return Err(IndexError::Missing { path: path.into() });
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Err(IndexError::Missing { path: path.into() });
+            }
             Err(e) => {
                 return Err(IndexError::Denied { path: path.into(), detail: e.to_string() });
             }

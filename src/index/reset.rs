@@ -44,6 +44,10 @@ enum Content {
 /// Looks at the file itself, because SQLite may be unable to open it. An index has its application id in
 /// the header from its first transaction on, which is not written ahead.
 fn content(path: &Path) -> Result<Content, IndexError> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if !meta.is_file() => return Ok(Content::Foreign),
+        _ => {}
+    }
     let mut header = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
     match read {
@@ -53,7 +57,7 @@ fn content(path: &Path) -> Result<Content, IndexError> {
         Ok(_) => {}
     }
     let ours = schema::APPLICATION_ID.to_be_bytes();
-    let magic = header.starts_with(b"SQLite format 3\0");
+    let magic = header.starts_with(schema::MAGIC);
     Ok(if magic && header.get(68..72) == Some(&ours) { Content::Index } else { Content::Foreign })
 }
 

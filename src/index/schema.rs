@@ -9,6 +9,8 @@ use super::IndexError;
 
 /// `PRAGMA application_id`: "AuLg".
 pub(super) const APPLICATION_ID: i32 = 0x4175_4c67;
+/// What every database of SQLite begins with.
+pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 /// `PRAGMA user_version` of the schema that this program makes and reads.
 pub(super) const VERSION: i32 = 1;
 /// A block is `1 << BLOCK_SHIFT` sequence numbers; `tables.sql` and the queries depend on it.
@@ -113,11 +115,13 @@ pub(super) fn check_version(db: &Connection, path: &Path) -> Result<(), IndexErr
 /// tables, views and plain indexes are somebody's own; an additional unique index could make insertion
 /// fail, so it counts as a change. Triggers are switched off on the writing connection.
 pub(super) fn check_contents(db: &Connection, path: &Path, log_id: &str) -> Result<(), IndexError> {
-    let found = self::log_id(db).map_err(|e| IndexError::sqlite(path, e))?.unwrap_or_default();
+    let changed = |detail| Err(IndexError::Changed { path: path.into(), detail });
+    let Some(found) = self::log_id(db).map_err(|e| IndexError::sqlite(path, e))? else {
+        return changed("\"meta\" is empty".into());
+    };
     if found != log_id {
         return Err(IndexError::OtherLog { path: path.into(), found, expected: log_id.to_owned() });
     }
-    let changed = |detail| Err(IndexError::Changed { path: path.into(), detail });
     let found = objects(db).map_err(|e| IndexError::sqlite(path, e))?;
     let expected = statements(TABLES, log_id);
     for (name, sql) in &expected {

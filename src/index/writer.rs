@@ -1,13 +1,14 @@
 //! The one connection that writes: how it is opened, kept small and closed.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::files::Files;
 use super::{Batch, IndexError, reset, schema};
 use crate::fs::give_to_owner_of_directory;
 
@@ -42,7 +43,7 @@ impl Default for Options {
 }
 
 /// A page in the write-ahead log: SQLite's usual size, and a header.
-const WAL_PAGE_BYTES: u64 = 4096 + 24;
+pub(super) const WAL_PAGE_BYTES: u64 = 4096 + 24;
 
 /// The write-ahead log at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,18 +63,16 @@ impl WalState {
     }
 }
 
-/// Device and inode of a file that is there.
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
-}
-
 /// The writing connection. There is one for an index at a time.
 pub struct Writer {
     db: Connection,
     path: PathBuf,
+    log_id: String,
     options: Options,
-    /// Device and inode of the file that is open.
-    file: Option<(u64, u64)>,
+    /// What `PRAGMA data_version` said: it changes when another connection commits.
+    data_version: i64,
+    /// After the connection, see there.
+    files: Files,
 }
 
 impl Writer {
@@ -81,7 +80,7 @@ impl Writer {
     /// what to do; nothing is changed in a database that is refused.
     pub fn open(path: &Path, log_id: &str, options: &Options) -> Result<Self, IndexError> {
         create_file(path, options)?;
-        let writer = Self::connect(path, options)?;
+        let mut writer = Self::connect(path, log_id, options)?;
         let at = |e| IndexError::sqlite(path, e);
         if schema::is_empty(&writer.db).map_err(at)? {
             schema::create(&writer.db, log_id).map_err(at)?;
@@ -90,6 +89,7 @@ impl Writer {
         schema::check_contents(&writer.db, path, log_id)?;
         writer.journal_mode("WAL")?;
         schema::refresh_views(&writer.db, log_id).map_err(at)?;
+        writer.data_version = writer.read_data_version()?;
         Ok(writer)
     }
 
@@ -116,12 +116,56 @@ impl Writer {
         })
     }
 
+    /// Looks whether somebody did something to the files or in the database. Says whether another program wrote to it
+    /// since the last look and left the schema as it was; what was written is not judged.
+    pub fn look(&mut self) -> Result<bool, IndexError> {
+        self.files.check()?;
+        self.files.check_headers(self.wal()?)?;
+        let now = self.read_data_version()?;
+        let written = std::mem::replace(&mut self.data_version, now) != now;
+        if written {
+            schema::check_version(&self.db, &self.path)?;
+            schema::check_contents(&self.db, &self.path, &self.log_id)?;
+        }
+        Ok(written)
+    }
+
+    /// Lets go of an index of which a file is gone ([`IndexError::Gone`]), so that it can be opened again. If only a
+    /// companion is, the database gets what was in it first, and the index is given back with the reason if a reader is
+    /// in the way of that; if the database is gone, its companions go too.
+    pub fn let_go(self) -> Result<(), (Self, IndexError)> {
+        if !self.files.has_database() {
+            let Self { db, files, .. } = self;
+            drop(db);
+            files.remove_companions();
+            return Ok(());
+        }
+        let held = match self.checkpoint() {
+            Ok(state) if state.checkpointed < state.pages => {
+                IndexError::HeldByReader { path: self.path.clone(), bytes: state.held_bytes() }
+            }
+            Ok(_) => {
+                // Whatever is left of it is in the way of nobody.
+                let _ = self.close();
+                return Ok(());
+            }
+            Err(error @ IndexError::Busy { .. }) => error,
+            Err(_) => return Ok(()),
+        };
+        Err((self, held))
+    }
+
+    fn read_data_version(&self) -> Result<i64, IndexError> {
+        let read = self.db.query_row("PRAGMA data_version", [], |row| row.get(0));
+        read.map_err(|e| self.error(e))
+    }
+
     /// Starts a transaction. Fails with a temporary error if somebody else writes, or if a reader has made
-    /// the write-ahead log grow to its limit; and with [`IndexError::Gone`] if the file is no longer the one
-    /// at its path, for nobody would ever read what is written to it.
+    /// the write-ahead log grow to its limit; and with [`IndexError::Gone`] if its files are no longer those
+    /// at their paths.
     pub fn begin(&mut self) -> Result<Batch<'_>, IndexError> {
-        self.check_file()?;
-        if self.wal_bytes() > self.options.max_wal_bytes {
+        self.files.check()?;
+        if self.files.wal_bytes() > self.options.max_wal_bytes {
             self.restart_wal()?;
         }
         Batch::begin(&mut self.db, &self.path)
@@ -130,7 +174,7 @@ impl Writer {
     /// Starts a transaction that deletes. It leaves most of the room in the write-ahead log to rows on their
     /// way in: with a long reader it fails at a quarter of the limit, and never waits for that reader.
     pub(super) fn begin_pruning(&mut self) -> Result<Transaction<'_>, IndexError> {
-        self.check_file()?;
+        self.files.check()?;
         let most = self.options.max_wal_bytes / 4;
         if self.wal()?.held_bytes() > most {
             let bytes = self.checkpoint()?.held_bytes();
@@ -172,12 +216,13 @@ impl Writer {
             Err(IndexError::Busy { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
-        let Self { db, path, .. } = self;
+        let Self { db, path, files: _open_until_the_connection_is_closed, .. } = self;
         db.close().map_err(|(_, e)| IndexError::sqlite(&path, e))
     }
 
     /// A connection with everything set that has to be set on each.
-    fn connect(path: &Path, options: &Options) -> Result<Self, IndexError> {
+    fn connect(path: &Path, log_id: &str, options: &Options) -> Result<Self, IndexError> {
+        let files = Files::open(path)?;
         let open = || {
             let db = Connection::open(path)?;
             db.busy_timeout(options.busy_timeout)?;
@@ -195,7 +240,8 @@ impl Writer {
             Ok(db)
         };
         let db = open().map_err(|e| IndexError::sqlite(path, e))?;
-        Ok(Self { db, path: path.into(), options: options.clone(), file: identity(path) })
+        let (path, log_id, options) = (path.into(), log_id.into(), options.clone());
+        Ok(Self { db, path, log_id, options, data_version: 0, files })
     }
 
     fn journal_mode(&self, mode: &str) -> Result<(), IndexError> {
@@ -205,13 +251,6 @@ impl Writer {
         match set.map_err(|e| self.error(e))? {
             now if now.eq_ignore_ascii_case(mode) => Ok(()),
             _ => Err(IndexError::Busy { path: self.path.clone() }),
-        }
-    }
-
-    fn check_file(&self) -> Result<(), IndexError> {
-        match identity(&self.path) == self.file {
-            true => Ok(()),
-            false => Err(IndexError::Gone { path: self.path.clone() }),
         }
     }
 
@@ -233,12 +272,8 @@ impl Writer {
         };
         let (busy, pages, checkpointed) = run().map_err(|e| self.error(e))?;
         let count = |n| u64::try_from(n).unwrap_or_default();
-        let bytes = self.wal_bytes();
+        let bytes = self.files.wal_bytes();
         Ok((busy, WalState { pages: count(pages), checkpointed: count(checkpointed), bytes }))
-    }
-
-    fn wal_bytes(&self) -> u64 {
-        std::fs::metadata(reset::companion(&self.path, "-wal")).map_or(0, |file| file.len())
     }
 
     pub(super) fn error(&self, error: rusqlite::Error) -> IndexError {

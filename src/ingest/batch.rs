@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::Limits;
 use super::check::{self, Checked};
 use super::framing::Line;
+use super::overflow::{Overflow, Verdict};
+use super::peer::Peer;
 use super::rejects::{self, Rejects};
 use super::replies;
 use crate::engine::Item;
-use crate::event::{FieldMap, Reject};
+use crate::event::{Class, FieldMap, Reject, RejectCode};
 
 /// Refused lines in one batch: bounds its replies and records, and how long it takes to make.
 const MAX_REFUSED: u64 = 256;
@@ -20,7 +22,9 @@ pub struct Desk<'a> {
     /// Allowances for records.
     pub rejects: &'a Arc<Rejects>,
     /// Whose lines they are.
-    pub uid: u32,
+    pub peer: &'a Peer,
+    /// What becomes of events that there is no room for.
+    pub overflow: &'a Overflow,
 }
 
 /// [`check::check`] or [`check::check_unterminated`].
@@ -48,6 +52,8 @@ pub struct Batch {
     pub rejects: Vec<u8>,
     /// How many were refused.
     pub refused: u64,
+    /// There is no room for events of this class, and of it is the least important one that has to wait for room.
+    pub waits: Option<Class>,
     /// The client greeted and wants replies.
     pub greeted: bool,
     /// The last accepted line: the commit's receipt speaks of it.
@@ -89,7 +95,7 @@ impl Lines {
             Ok(None) => {}
             Ok(Some(checked)) => {
                 self.count += 1;
-                batch.accept(&checked, self.count);
+                self.accept(&checked, desk, batch);
             }
             Err(reject) => {
                 self.count += 1;
@@ -99,12 +105,34 @@ impl Lines {
         batch.refused < MAX_REFUSED
     }
 
+    fn accept(&self, checked: &Checked<'_>, desk: &Desk<'_>, batch: &mut Batch) {
+        let Desk { peer, limits, overflow, .. } = desk;
+        let verdict = match overflow.is_idle() {
+            true => Verdict::Store,
+            false => overflow.judge(checked, peer, self.acks, limits),
+        };
+        match verdict {
+            Verdict::Store => batch.accept(checked, self.count),
+            Verdict::Wait(class) => {
+                batch.waits = Some(batch.waits.map_or(class, |other| other.min(class)));
+                batch.accept(checked, self.count);
+            }
+            Verdict::Refuse => {
+                batch.refused += 1;
+                if self.acks {
+                    replies::push_reject(&mut batch.rejects, self.count, &disk_full());
+                }
+            }
+            Verdict::Taken => {}
+        }
+    }
+
     fn refuse(&self, line: &Line<'_>, reject: &Reject, desk: &Desk<'_>, batch: &mut Batch) {
         batch.refused += 1;
         if self.acks {
             replies::push_reject(&mut batch.rejects, self.count, reject);
         }
-        if desk.rejects.allow(desk.uid, line.len(), desk.limits) {
+        if desk.rejects.allow(desk.peer.uid, line.len(), desk.limits) {
             batch.push_event(0, &rejects::record(line, self.count, reject), false, self.count);
         }
     }
@@ -137,6 +165,11 @@ impl Batch {
     }
 }
 
+fn disk_full() -> Reject {
+    let message = "the disk has no room for events of this priority; send it again later";
+    Reject { code: RejectCode::DiskFull, message: message.into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,9 +185,13 @@ mod tests {
             reject_burst: 1000,
             max_connections: 1,
             quota: config::Quota::NONE,
+            space: Default::default(),
         };
-        let rejects = Rejects::new(&test_pair(1000).0);
-        let desk = Desk { limits: &limits, rejects: &rejects, uid: 1 };
+        let submitter = test_pair(1000).0;
+        let (rejects, peer) = (Rejects::new(&submitter), Peer::of_uid(1));
+        let room = Default::default();
+        let overflow = &Overflow::new(room, submitter, "/no/such/spool".as_ref(), Arc::default());
+        let desk = Desk { limits: &limits, rejects: &rejects, peer: &peer, overflow };
         let full = |text: &&str| !lines.take(&Line::Text(text), 0, check::check, &desk, batch);
         texts.iter().position(full).map_or(texts.len(), |at| at + 1)
     }

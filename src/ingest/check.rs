@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::framing::Line;
-use crate::event::{self, FieldMap, Reject, RejectCode};
+use crate::event::{self, Class, FieldMap, Reject, RejectCode};
 use crate::json;
 
 /// The longest event as it is stored, bytes: with seq, times, id, peer and mac around it a ledger line
@@ -20,6 +20,8 @@ pub struct Checked<'a> {
     pub event: Cow<'a, str>,
     /// The client's own id.
     pub id: Option<Cow<'a, str>>,
+    /// How much it matters when not all events can be stored.
+    pub class: Class,
 }
 
 /// Whether there is nothing in the line.
@@ -51,7 +53,8 @@ pub fn check<'a>(
         );
         return Err(Reject { code: RejectCode::TooLong, message });
     }
-    Ok(Some(Checked { event, id: parsed.event_id }))
+    let class = Class::of(parsed.priority);
+    Ok(Some(Checked { event, id: parsed.event_id, class }))
 }
 
 /// Checks what stood after the last LF when the connection was closed: a complete object is a line
@@ -70,7 +73,10 @@ pub fn check_unterminated<'a>(
             code: RejectCode::Truncated,
             message: format!("the connection was closed in mid-line: {}", reject.message),
         },
-        RejectCode::DuplicateKey | RejectCode::MissingField | RejectCode::ReservedType => reject,
+        RejectCode::DuplicateKey
+        | RejectCode::MissingField
+        | RejectCode::ReservedType
+        | RejectCode::DiskFull => reject,
     })
 }
 

@@ -187,9 +187,15 @@ impl Reader<'_> {
             // What was not spent is for the user's other connections.
             drop(grant);
             match read {
-                Read::Batch(batch) => self.hand_over(batch).await?,
+                Read::Batch(batch) => {
+                    if !self.wait_for_room(&batch, &mut stop).await {
+                        self.wait_for_commits().await;
+                        return Ok(());
+                    }
+                    self.hand_over(batch).await?;
+                }
                 Read::Nothing => self.wait(&mut stop, draining, WITHIN_QUOTA).await,
-                Read::End => return self.finish().await,
+                Read::End => return self.finish(&mut stop).await,
             }
         }
         Ok(())
@@ -276,7 +282,8 @@ impl Reader<'_> {
 
     fn take(&mut self, bytes: &[u8], grant: &mut Grant) -> Batch {
         let limits = self.shared.limits();
-        let desk = Desk { limits: &limits, rejects: &self.shared.rejects, uid: self.peer.uid };
+        let Shared { rejects, overflow, .. } = self.shared;
+        let desk = Desk { limits: &limits, rejects, peer: &self.peer, overflow };
         let before = self.lines.count;
         let mut batch = Batch::of(self.position, bytes.len(), before);
         let taken = self.framer.feed(bytes, limits.max_line(), |line, end| {
@@ -291,13 +298,32 @@ impl Reader<'_> {
     }
 
     /// The client sends no more: what it left without LF is its last line.
-    async fn finish(&mut self) -> Result<(), Stopped> {
+    async fn finish(&mut self, stop: &mut watch::Receiver<Stop>) -> Result<(), Stopped> {
         let limits = self.shared.limits();
-        let desk = Desk { limits: &limits, rejects: &self.shared.rejects, uid: self.peer.uid };
+        let Shared { rejects, overflow, .. } = self.shared;
+        let desk = Desk { limits: &limits, rejects, peer: &self.peer, overflow };
         let mut batch = Batch::of(self.position, 0, self.lines.count);
         let last: Check = check::check_unterminated;
         self.framer.finish(|line| self.lines.take(&line, 0, last, &desk, &mut batch));
-        self.hand_over(batch).await
+        match self.wait_for_room(&batch, stop).await {
+            true => self.hand_over(batch).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until the disk has room for the batch's events. A drain does not wait: what there is room for after all, the
+    /// writer knows. False if the next run is to read them again.
+    async fn wait_for_room(&mut self, batch: &Batch, stop: &mut watch::Receiver<Stop>) -> bool {
+        let Some(class) = batch.waits else { return true };
+        let mut room = self.shared.overflow.subscribe();
+        let stopped = async { drop(stop.wait_for(|stop| *stop != Stop::No).await) };
+        tokio::select! {
+            // The room is never gone: the daemon holds it.
+            _ = room.wait_for(|room| !room.level.stops(class)) => return true,
+            () = self.replies.until_ended() => return false,
+            () = stopped => {}
+        }
+        self.tape.is_none() || *stop.borrow() == Stop::Drain
     }
 
     /// Waits while the writer's queue is full: meanwhile nothing is read.

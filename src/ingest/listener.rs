@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::connection::Connection;
+use super::overflow::Overflow;
 use super::peer::Peer;
 use super::quota::{Quotas, Seat};
 use super::rejects::Rejects;
@@ -34,12 +35,13 @@ pub async fn serve(
     shutdown: impl Future<Output = Stop>,
 ) {
     let rejects = Rejects::new(&context.submitter);
-    let metrics = context.metrics.clone();
+    let (room, metrics) = (context.room.clone(), context.metrics.clone());
+    let overflow = Overflow::new(room, context.submitter.clone(), &context.spool, metrics.clone());
     let quotas = Quotas::new(context.limits.clone(), &context.submitter, metrics);
     let (stop, stopping) = watch::channel(Stop::No);
     let mut room = Room {
         limits: context.limits.clone(),
-        shared: Arc::new(Shared { context, rejects, quotas }),
+        shared: Arc::new(Shared { context, rejects, quotas, overflow }),
         stopping,
         connections: JoinSet::new(),
         short: false,
@@ -49,6 +51,8 @@ pub async fn serve(
     for left in last_run.connections {
         room.resume(left);
     }
+    let shared = room.shared.clone();
+    let take_in = tokio::spawn(async move { shared.overflow.take_in().await });
     let how = tokio::select! {
         biased;
         how = shutdown => how,
@@ -64,11 +68,15 @@ pub async fn serve(
     while room.connections.join_next().await.is_some() {
         room.shared.context.metrics.connections.sub(1);
     }
+    // What still waits is for the next run.
+    take_in.abort();
+    let _it_never_ends_by_itself = take_in.await;
     room.shared.rejects.close().await;
     room.shared.quotas.close();
     // It only fails if it panicked; what it left to report is written here.
     let _ = reporting.await;
     room.shared.quotas.write().await;
+    room.shared.overflow.close().await;
     if let Some(store) = &room.shared.context.store {
         block_in_place(|| store.flush());
     }

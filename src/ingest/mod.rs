@@ -6,7 +6,8 @@
 //! - `outbox` holds what a client is told after the commit, `replies` shares it with the writer, `answers`
 //!   writes it;
 //! - `rejects` bounds the records of refused lines;
-//! - `quota` says how much of a user's is read and how many connections it has, `turned_away` closes one too many.
+//! - `quota` says how much of a user's is read and how many connections it has, `turned_away` closes one too many;
+//! - `overflow` says what becomes of events that the disk has no room for.
 //!
 //! Nothing is dropped on the way: while the writer's queue is full a connection is not read, and the
 //! kernel's socket buffer makes the client wait.
@@ -18,6 +19,7 @@ mod connection;
 mod framing;
 mod listener;
 mod outbox;
+mod overflow;
 mod peer;
 mod quota;
 mod rejects;
@@ -29,6 +31,7 @@ mod turned_away;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -38,7 +41,7 @@ pub use peer::Peer;
 pub use socket::{MAX_PATH, Socket, SocketError};
 
 use crate::config;
-use crate::engine::Submitter;
+use crate::engine::{Room, Submitter};
 use crate::event::FieldMap;
 use crate::kept::store::Store;
 use crate::metrics::Metrics;
@@ -47,6 +50,10 @@ use crate::metrics::Metrics;
 pub struct Context {
     /// The way to the writer.
     pub submitter: Submitter,
+    /// Whether there is room for events.
+    pub room: Arc<Room>,
+    /// The file in which events wait that the log has no room for, if they are to.
+    pub spool: PathBuf,
     /// Where connections and refused lines are counted.
     pub metrics: Arc<Metrics>,
     /// The log's id, 32 hex digits: what a greeting is answered with.
@@ -84,6 +91,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// What each user may send.
     pub quota: config::Quota,
+    /// What becomes of events that there is no room for.
+    pub space: config::Space,
 }
 
 impl Limits {
@@ -97,6 +106,7 @@ struct Shared {
     context: Context,
     rejects: Arc<rejects::Rejects>,
     quotas: quota::Quotas,
+    overflow: overflow::Overflow,
 }
 
 impl Shared {

@@ -182,6 +182,7 @@ mod tests {
             reject_burst: burst,
             max_connections: 10,
             quota: config::Quota::NONE,
+            space: Default::default(),
         }
     }
 

@@ -88,6 +88,7 @@ fn limits() -> Limits {
         reject_burst: 3,
         max_connections: 100,
         quota: config::Quota::NONE,
+        space: Default::default(),
     }
 }
 
@@ -101,8 +102,15 @@ impl Room {
         let at_writer = writer.clone();
         std::thread::spawn(move || at_writer.run(queue, stored_tx));
         let log_id = "0123456789abcdef0123456789abcdef".into();
-        let context =
-            Context { submitter, metrics: metrics.clone(), log_id, store: None, limits: follow };
+        let context = Context {
+            submitter,
+            room: Arc::default(),
+            spool: dir.path().join("spool"),
+            metrics: metrics.clone(),
+            log_id,
+            store: None,
+            limits: follow,
+        };
         let (stop, stopped) = oneshot::channel();
         let (bound, ready) = channel();
         let path = dir.path().join("s");
@@ -358,6 +366,8 @@ async fn clients_who_had_connected_before_the_stop_are_heard() {
     let metrics = Arc::new(Metrics::default());
     let context = Context {
         submitter,
+        room: Arc::default(),
+        spool: "/no/such/spool".into(),
         metrics: metrics.clone(),
         log_id: String::new(),
         store: None,

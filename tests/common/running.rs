@@ -1,6 +1,7 @@
 //! The daemon's engine within this process, with the test's own clock and disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,6 +23,8 @@ use super::lab::{self, PEER};
 pub struct Running {
     pub engine: Engine,
     pub metrics: Arc<Metrics>,
+    /// Bytes that the index leaves free.
+    pub reserve: Arc<AtomicU64>,
     clock: Arc<Mutex<Now>>,
     seals: PathBuf,
 }
@@ -76,23 +79,25 @@ impl Running {
         let metrics = Arc::new(Metrics::default());
         let mut space = SpaceSetup::of(&config, Room::without_patience().into());
         space.limits.reserve_bytes = 0;
+        let index = IndexSetup::new(&config, fields, None);
+        let reserve = index.reserve.clone();
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
             space,
             queue_bytes: config.ingest.queue_bytes,
             kept: None,
-            index: IndexSetup::new(&config, fields, None),
+            index,
             clock: Clock::Manual(clock.clone()),
             metrics: metrics.clone(),
             on_seal: Box::new(|_| {}),
             on_end: Box::new(|| {}),
             on_turn,
-            on_index: Box::new(|_| {}),
+            on_index: Box::new(|| {}),
         };
         let started = lab::started(boot_id, now);
         let (engine, _) = Engine::start(setup, started)?;
-        Ok(Self { engine, clock, metrics, seals })
+        Ok(Self { engine, metrics, reserve, clock, seals })
     }
 
     /// Moves the clocks: the wall clock by `wall`, the boot clock by `boot` seconds.

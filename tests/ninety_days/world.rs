@@ -135,7 +135,7 @@ impl World {
             on_seal: Box::new(|_| {}),
             on_end: Box::new(|| {}),
             on_turn: Box::new(|_| None),
-            on_index: Box::new(|_| {}),
+            on_index: Box::new(|| {}),
         };
         let record = started(boot_id.clone(), self.now());
         let Ok((engine, _)) = Engine::start(engine_setup, record) else {

@@ -62,7 +62,7 @@ pub(super) fn decommission(
         on_seal: Box::new(|_| {}),
         on_end: Box::new(|| {}),
         on_turn: Box::new(|_| None),
-        on_index: Box::new(|_| {}),
+        on_index: Box::new(|| {}),
     };
     let (engine, _) = Engine::start(setup, started)?;
     let log_id = engine.log_id().to_owned();

@@ -1,6 +1,7 @@
 //! `auditlog status`: how the daemon is, and what is on disk.
 
 mod anchors;
+mod check;
 mod daemon;
 mod files;
 mod maintenance;
@@ -30,11 +31,21 @@ Examples:
   auditlog status --format json | jq .daemon.metrics.index_head
   auditlog status --format json | jq '.daemon.anchors[] | select(.error)'
   auditlog status --format json | jq '.daemon.accounts | map_values(.slowed_ms)'
+  auditlog status --format json | jq -r '.daemon.problems[].what'
+  auditlog status --check                                  # Nagios, Icinga: a plugin as it is
+  auditlog status --check || test $? -eq 1                 # a probe of Kubernetes: warnings are no reason
 
 Exit codes:
   0  the daemon answered
   2  the command line or the configuration is wrong
-  3  it did not: what is on disk is shown";
+  3  it did not: what is on disk is shown
+
+Exit codes with --check, which prints one line:
+  0  nothing is wrong
+  1  a warning: something wants attention, events are stored
+  2  critical: events are not stored, or will not be soon, or no daemon answers;
+     also if the command line or the configuration is wrong
+  3  unknown: this user may not ask the daemon";
 
 /// Ask the daemon how it is, and look at what is on disk
 #[derive(Args, Debug)]
@@ -43,6 +54,9 @@ pub(super) struct Status {
     /// In which form
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Form,
+    /// Only whether something is wrong: one line, and an exit code for monitoring
+    #[arg(long, conflicts_with = "format")]
+    check: bool,
 }
 
 /// Everything that is shown.
@@ -68,6 +82,9 @@ struct Report {
 impl Status {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
         let config = context.config()?;
+        if self.check {
+            return check::run(config, out);
+        }
         let report = Report::gather(config);
         match self.format {
             Form::Json => out.json(&report)?,
@@ -120,6 +137,9 @@ impl Report {
             let name = look.paint(anstyle::Style::new().bold(), format_args!("{name:<10}"));
             lines.push(format!("{name}  {}", visible(&value)));
         };
+        for problem in self.daemon.iter().flat_map(|daemon| &daemon.problems) {
+            line(check::word(problem.severity), check::sentence(problem, look));
+        }
         match &self.daemon {
             Some(daemon) => {
                 daemon::lines(daemon, look, now, &mut line);
@@ -156,11 +176,13 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Snapshot;
+    use crate::metrics::{Problem, Severity, Snapshot};
 
     fn report() -> Report {
         let metrics =
             Snapshot { ledger_head: 2_912, index_head: 2_900, epoch: 3, ..Snapshot::default() };
+        let mut problem = Problem::new("index", Severity::Warning, "it is locked; unlock it");
+        problem.since = "2026-11-21T02:00:00.000000000Z".into();
         let daemon = control::Status {
             version: "1.2.3".into(),
             pid: 7,
@@ -168,6 +190,7 @@ mod tests {
             log_id: "0f".into(),
             socket: "/run/auditd.sock".into(),
             index_error: Some("locked\u{1b}".into()),
+            problems: vec![problem],
             anchors: Vec::new(),
             maintenance: None,
             space: Default::default(),
@@ -197,6 +220,7 @@ mod tests {
         let now = "2026-11-21T03:00:00Z".parse().expect("a time");
         let text = report().text(&Look::plain(), now);
         for line in [
+            "warning     it is locked, since 2026-11-21T02:00:00.000000000Z; unlock it",
             "daemon      auditlogd 1.2.3, pid 7, up since 2026-11-21T01:00:00.000000000Z (2 hours)",
             "ledger      2,912 lines, epoch 3",
             "index       12 lines behind: locked\\u001b",

@@ -21,6 +21,9 @@ pub(super) struct State {
     /// When rows are deleted next.
     pub step: Option<Step>,
     pub close_by: Option<Instant>,
+    /// Somebody waits for a look at the database; whether it is under way.
+    pub look: bool,
+    pub looking: bool,
     pub error: Option<String>,
 }
 
@@ -57,6 +60,10 @@ impl State {
         }
         if std::mem::take(&mut self.segments_changed) {
             return Some(Work::Segments);
+        }
+        if self.look && !self.looking {
+            self.looking = true;
+            return Some(Work::Look);
         }
         let now = Instant::now();
         if self.take_step(|step| step.overdue <= now) {

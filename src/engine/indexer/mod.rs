@@ -4,10 +4,12 @@
 mod prune;
 mod rest;
 mod setup;
+mod standstill;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::OnIndex;
 use super::feed::{Feed, Work};
@@ -22,11 +24,9 @@ pub(super) use prune::Job;
 use prune::Jobs;
 use rest::Rest;
 pub use setup::{FollowError, IndexSetup};
+use standstill::Standstill;
+use watch::Watch;
 
-/// How long a database that somebody has locked is left alone.
-const BUSY_PAUSE: Duration = Duration::from_millis(100);
-/// How long one that cannot be used is.
-const BROKEN_PAUSE: Duration = Duration::from_secs(60);
 /// Bytes of segments read at a time when catching up.
 const READ_BYTES: usize = 4 << 20;
 
@@ -43,21 +43,19 @@ pub(super) fn run(
     loop {
         let error = match follower.work(feed) {
             Ok(()) => break,
-            Err(e) => e,
+            Err(e) => follower.let_go(e),
         };
-        let busy = error.is_temporary();
-        if feed.set_error(Some(error.to_string())) {
-            match busy {
+        if follower.standstill.is_news(&error, Instant::now()) {
+            match error.is_temporary() {
                 true => tracing::warn!("the index waits: {error}; the ledger goes on"),
                 false => tracing::error!("the index stands still: {error}; the ledger goes on"),
             }
         }
-        follower.tell(Some(error.to_string()));
+        // Whoever waits for a look is told after everybody else.
+        follower.tell(Some(&error));
+        feed.set_error(Some(error.to_string()));
         follower.jobs.fail(&error.to_string());
-        if !busy {
-            follower.database = None;
-        }
-        if !feed.pause(if busy { BUSY_PAUSE } else { BROKEN_PAUSE }) {
+        if !feed.pause(follower.standstill.pause(&error)) {
             break;
         }
     }
@@ -72,7 +70,7 @@ pub fn reindex_offline(
 ) -> Result<u64, FollowError> {
     let metrics = Metrics::default();
     let (_, no_jobs) = channel();
-    let nobody = Box::new(|_: Option<&str>| {});
+    let nobody = Box::new(|| {});
     let mut follower = Follower::new(setup, log_id, no_jobs, &metrics, nobody);
     follower.start_over()?;
     follower.list_segments()?;
@@ -123,15 +121,19 @@ struct Follower<'a> {
     fields: Arc<FieldMap>,
     /// Whether the database knows that what follows is read with `fields`.
     fields_noted: bool,
+    /// Whether the database knows the segments that there are.
+    segments_listed: bool,
     reader: Reader,
     database: Option<Writer>,
     /// The first leaf that is not in the database.
     next: u64,
     jobs: Jobs,
     rest: Rest,
+    watch: Watch,
+    standstill: Standstill,
+    /// Whether it is to be built anew. Kept until that has begun: the database may be locked just then.
+    start_over: bool,
     on_index: OnIndex,
-    /// What was told last: why the index stands still, if it does.
-    told: Option<String>,
     /// Whether it was as far as the ledger, and that was told.
     caught_up: bool,
 }
@@ -150,28 +152,40 @@ impl<'a> Follower<'a> {
             metrics,
             fields: setup.fields.clone(),
             fields_noted: false,
+            segments_listed: false,
             reader: Reader::new(&setup.log_dir, log_id),
             database: None,
             next: 0,
             jobs: Jobs::new(jobs),
             rest: Rest::default(),
+            watch: Watch::default(),
+            standstill: Standstill::default(),
+            start_over: false,
             on_index,
-            told: None,
             caught_up: false,
         }
     }
 
     fn work(&mut self, feed: &Feed) -> Result<(), FollowError> {
-        if feed.take_reset() {
+        self.start_over |= feed.take_reset();
+        if self.start_over {
             self.start_over()?;
         }
         self.database()?;
+        self.look()?;
+        if !self.segments_listed {
+            self.list_segments()?;
+        }
+        if self.next >= self.metrics.ledger_head.get() {
+            self.goes_on(feed);
+        }
         loop {
             match feed.wait(self.next, self.rest.due()) {
                 Work::Fresh(lines) => self.insert(lines, feed)?,
                 Work::Read(to) => self.read(to)?,
                 Work::Segments => {
-                    self.list_segments().inspect_err(|_| feed.segments_changed())?;
+                    self.segments_listed = false;
+                    self.list_segments()?;
                 }
                 Work::Fields(fields) => {
                     self.fields = fields;
@@ -179,22 +193,30 @@ impl<'a> Follower<'a> {
                 }
                 Work::Reset => self.start_over()?,
                 Work::Prune => self.prune(feed)?,
+                Work::Look => self.look()?,
                 Work::Rest => self.give_memory_back()?,
                 Work::Close => return Ok(()),
             }
-            feed.set_error(None);
-            self.tell(None);
+            self.goes_on(feed);
         }
+    }
+
+    fn goes_on(&mut self, feed: &Feed) {
+        if self.standstill.is_over() {
+            tracing::info!("the index goes on");
+        }
+        self.tell(None);
+        feed.set_error(None);
     }
 
     /// Says that the index stands still, or that it does not, when that is news, and when it has come to the
     /// ledger's end after the start: what was shown until then is how far it was before.
-    fn tell(&mut self, error: Option<String>) {
+    fn tell(&mut self, error: Option<&FollowError>) {
         let comes_up = !self.caught_up && self.next >= self.metrics.ledger_head.get();
         self.caught_up |= comes_up;
-        if self.told != error || comes_up {
-            (self.on_index)(error.as_deref());
-            self.told = error;
+        let news = self.note_standstill(error);
+        if news || comes_up {
+            (self.on_index)();
         }
     }
 
@@ -206,6 +228,7 @@ impl<'a> Follower<'a> {
                 let path = &self.setup.database;
                 let writer = Writer::open(path, self.log_id, &self.setup.options)?;
                 self.fields_noted = false;
+                self.segments_listed = false;
                 self.set_next(writer.indexed()?);
                 writer
             }
@@ -214,6 +237,7 @@ impl<'a> Follower<'a> {
     }
 
     fn start_over(&mut self) -> Result<(), FollowError> {
+        self.start_over = true;
         self.jobs.fail("the index is being built anew");
         self.database = None;
         let path = &self.setup.database;
@@ -222,6 +246,8 @@ impl<'a> Follower<'a> {
             tracing::warn!("what was at {path:?} is now {aside:?}");
         }
         self.database = Some(writer);
+        self.start_over = false;
+        self.found_sound();
         self.fields_noted = false;
         self.metrics.index_rebuilds.add(1);
         self.set_next(0);
@@ -254,7 +280,8 @@ impl<'a> Follower<'a> {
         first: Lines,
         more: impl Fn(usize, u64) -> Option<Lines>,
     ) -> Result<(), FollowError> {
-        self.database()?;
+        self.setup.has_room()?;
+        self.look_now_and_then()?;
         let (fields, log_id, from) = (self.fields.clone(), self.log_id, self.next);
         let noted = self.fields_noted;
         let mut batch = self.database()?.begin()?;
@@ -294,7 +321,7 @@ impl<'a> Follower<'a> {
                 held = database.wal()?.held_bytes();
             }
         }
-        self.metrics.wal_held_bytes.set(held);
+        self.note_held(held);
         Ok(())
     }
 
@@ -315,7 +342,9 @@ impl<'a> Follower<'a> {
         for found in &found {
             batch.segment(&rows::segment(found))?;
         }
-        Ok(batch.commit(next)?)
+        batch.commit(next)?;
+        self.segments_listed = true;
+        Ok(())
     }
 
     fn segments(&self, source: std::io::Error) -> FollowError {

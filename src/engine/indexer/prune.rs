@@ -89,7 +89,7 @@ impl Follower<'_> {
     fn step(&mut self, job: &mut Pruning) -> Result<bool, FollowError> {
         let step = job.step(self.database()?);
         if let Err(IndexError::HeldByReader { bytes, .. }) = &step {
-            self.metrics.wal_held_bytes.set(*bytes);
+            self.note_held(*bytes);
         }
         let done = step?;
         self.rest.pruned(Instant::now());

@@ -1,7 +1,10 @@
 //! What the index thread needs, and why it may not follow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::sys::statvfs::statvfs;
 
 use crate::config::Config;
 use crate::event::FieldMap;
@@ -21,6 +24,18 @@ pub enum FollowError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// What the disk has left belongs to the ledger.
+    #[error(
+        "only {free} bytes are free for the index {path:?}, and {reserve} are left to the log; free some space"
+    )]
+    NoRoom {
+        /// The database.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that the index leaves free.
+        reserve: u64,
+    },
     /// The segment that is being written has lost its name.
     #[error("no segment holds seq {from} to {to} now; was the active file moved away or deleted?")]
     NotThere {
@@ -36,7 +51,7 @@ impl FollowError {
     pub(super) fn is_temporary(&self) -> bool {
         match self {
             FollowError::Index(e) => e.is_temporary(),
-            FollowError::NotThere { .. } => true,
+            FollowError::NotThere { .. } | FollowError::NoRoom { .. } => true,
             FollowError::Segments { .. } => false,
         }
     }
@@ -56,19 +71,48 @@ pub struct IndexSetup {
     pub queue_bytes: usize,
     /// Where the known members of events are.
     pub fields: Arc<FieldMap>,
+    /// Bytes that the database leaves free on its file system: below that nothing is inserted until there are more
+    /// again. May be changed at any time.
+    pub reserve: Arc<AtomicU64>,
 }
 
+/// What is left to the ledger when nobody says something else, bytes: some minutes of many events, and the keys.
+const RESERVE: u64 = 64 << 20;
+
 impl IndexSetup {
+    /// Whether the database may grow. Deleting rows is always allowed.
+    pub(super) fn has_room(&self) -> Result<(), FollowError> {
+        let reserve = self.reserve.load(Ordering::Relaxed);
+        match space(&self.database) {
+            Some((free, _)) if free < reserve => {
+                Err(FollowError::NoRoom { path: self.database.clone(), free, reserve })
+            }
+            // A directory that is not there is found by whoever opens the database.
+            _ => Ok(()),
+        }
+    }
+
     /// The index of a configuration, readable for `group`.
     pub fn new(config: &Config, fields: Arc<FieldMap>, group: Option<u32>) -> Self {
+        let database = config.database();
+        // A small disk is not all reserve.
+        let reserve = space(&database).map_or(RESERVE, |(_, all)| RESERVE.min(all / 16));
         let cache_bytes = config.index.cache_bytes as u64;
         Self {
-            database: config.database(),
+            database,
             log_dir: config.log_dir.clone(),
             options: Options { cache_bytes, group, ..Options::default() },
             batch_rows: config.index.batch_rows,
             queue_bytes: config.index.queue_bytes,
             fields,
+            reserve: Arc::new(reserve.into()),
         }
     }
+}
+
+/// Bytes that are free on the file system of the database, and how many it has.
+fn space(database: &Path) -> Option<(u64, u64)> {
+    let stat = statvfs(database.parent()?).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.fragment_size());
+    Some((bytes(stat.blocks_available()), bytes(stat.blocks())))
 }

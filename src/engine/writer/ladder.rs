@@ -193,7 +193,7 @@ impl Ladder {
         }
         let config::Space { low_bytes, normal_bytes, .. } = self.setup.limits;
         let rungs = [
-            (Level::Full, OWN),
+            (Level::Full, OWN.min(total / 40)),
             (Level::NormalStops, normal_bytes.min(total / 10)),
             (Level::LowStops, low_bytes.min(total / 5)),
             (Level::Warning, self.setup.warn_bytes.min(total / 4)),

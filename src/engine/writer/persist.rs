@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Looks how full the disk is, says what has changed, and stores what was held back if there is room again.
-    pub(super) fn look_at_space(&mut self) -> Result<(), LedgerError> {
+    pub fn look_at_space(&mut self) -> Result<(), LedgerError> {
         let mut said = std::mem::take(&mut self.unsaid);
         said.extend(self.ladder.look(self.watch.now()));
         if !said.is_empty() {

@@ -1,0 +1,111 @@
+//! Events that are refused because the disk is full: counted, and written as gap records.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::clock::{Clock, rfc3339};
+use crate::engine::Submitter;
+use crate::record::Record;
+
+/// How soon the first are recorded.
+const FIRST: Duration = Duration::from_secs(1);
+/// Between two records of a user.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Users that are told apart; more are counted as nobody's in particular.
+const MAX_USERS: usize = 1024;
+
+/// Every user's refused events since the last records.
+pub struct Missing {
+    submitter: Submitter,
+    users: Mutex<Users>,
+    stop: Notify,
+}
+
+#[derive(Default)]
+struct Users {
+    tallies: BTreeMap<Option<u32>, Tally>,
+    /// The task that writes records, while there is something to write.
+    timer: Option<JoinHandle<()>>,
+}
+
+struct Tally {
+    events: u64,
+    bytes: u64,
+    since_ns: i64,
+    until_ns: i64,
+}
+
+impl Missing {
+    pub fn new(submitter: Submitter) -> Arc<Self> {
+        Arc::new(Self { submitter, users: Mutex::default(), stop: Notify::new() })
+    }
+
+    /// An event of this user, of so many bytes, is not stored.
+    pub fn note(self: &Arc<Self>, uid: u32, bytes: u64) {
+        let now = Clock::System.now().wall_ns;
+        let mut users = self.lock();
+        let known = users.tallies.len() < MAX_USERS || users.tallies.contains_key(&Some(uid));
+        let new = || Tally { events: 0, bytes: 0, since_ns: now, until_ns: now };
+        let tally = users.tallies.entry(known.then_some(uid)).or_insert_with(new);
+        (tally.events, tally.bytes) = (tally.events + 1, tally.bytes + bytes);
+        tally.until_ns = now;
+        if users.timer.is_none() {
+            users.timer = Some(tokio::spawn(self.clone().write_records()));
+        }
+    }
+
+    /// Writes what is left. Nothing is refused any more.
+    pub async fn close(&self) {
+        let timer = self.lock().timer.take();
+        if let Some(timer) = timer {
+            self.stop.notify_one();
+            // It only fails if it panicked; what it left behind is written here.
+            let _ = timer.await;
+        }
+        let left = std::mem::take(&mut self.lock().tallies);
+        self.write(left);
+    }
+
+    async fn write_records(self: Arc<Self>) {
+        let mut wait = FIRST;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => wait = INTERVAL,
+                () = self.stop.notified() => return,
+            }
+            let tallies = {
+                let mut users = self.lock();
+                if users.tallies.is_empty() {
+                    users.timer = None;
+                    return;
+                }
+                std::mem::take(&mut users.tallies)
+            };
+            self.write(tallies);
+        }
+    }
+
+    fn write(&self, tallies: BTreeMap<Option<u32>, Tally>) {
+        for (uid, Tally { events, bytes, since_ns, until_ns }) in tallies {
+            let (since, until) = (rfc3339(since_ns), rfc3339(until_ns));
+            let reason = "disk_full";
+            self.submitter.record(Record::Gap {
+                reason,
+                uid,
+                events,
+                bytes,
+                exact: true,
+                since,
+                until,
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

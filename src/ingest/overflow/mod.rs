@@ -1,0 +1,97 @@
+//! Events that the disk has no room for: their client waits, or they are refused, or they go to the standard error and
+//! into the log later, as `[space]` says for their class.
+
+mod emergency;
+mod missing;
+mod spool;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::check::Checked;
+use super::{Limits, Peer};
+use crate::config;
+use crate::engine::{Level, Room, RoomState, Submitter};
+use crate::event::Class;
+use crate::metrics::Metrics;
+use emergency::Emergency;
+use missing::Missing;
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is stored now.
+    Store,
+    /// It is stored once there is room for its class; its client waits.
+    Wait(Class),
+    /// It is not stored, and counted.
+    Refuse,
+    /// It has gone to the standard error, and comes into the log by itself.
+    Taken,
+}
+
+/// What all connections share of it.
+pub struct Overflow {
+    room: Arc<Room>,
+    metrics: Arc<Metrics>,
+    missing: Arc<Missing>,
+    emergency: Arc<Emergency>,
+}
+
+impl Overflow {
+    /// `spool` is where events wait that have gone to the standard error; what waits there from the last run comes
+    /// into the log first.
+    pub fn new(room: Arc<Room>, submitter: Submitter, spool: &Path, metrics: Arc<Metrics>) -> Self {
+        let missing = Missing::new(submitter.clone());
+        let emergency = Emergency::new(spool, submitter);
+        Self { room, metrics, missing, emergency }
+    }
+
+    /// Takes what waits into the log whenever there is room. Never returns.
+    pub async fn take_in(&self) {
+        self.emergency.take_in(self.room.subscribe()).await;
+    }
+
+    /// Whether there is room for everything; then nothing has to be asked about events.
+    pub fn is_idle(&self) -> bool {
+        self.room.level() < Level::LowStops
+    }
+
+    /// A way to wait until that changes.
+    pub fn subscribe(&self) -> watch::Receiver<RoomState> {
+        self.room.subscribe()
+    }
+
+    /// What becomes of an event of this peer. `acks` says whether the client wants to know when it is stored: then it
+    /// has to wait for that in any case.
+    pub fn judge(&self, event: &Checked<'_>, peer: &Peer, acks: bool, limits: &Limits) -> Verdict {
+        if !self.room.level().stops(event.class) {
+            return Verdict::Store;
+        }
+        match limits.space.overflow(event.class) {
+            config::Overflow::Block => Verdict::Wait(event.class),
+            config::Overflow::Refuse => {
+                self.missing.note(peer.uid, event.event.len() as u64);
+                self.metrics.accounts.of(peer.uid).missing.add(1);
+                Verdict::Refuse
+            }
+            config::Overflow::Stderr if acks => {
+                self.emergency.print(peer, event);
+                Verdict::Wait(event.class)
+            }
+            config::Overflow::Stderr => {
+                match self.emergency.take(peer, event, limits.space.emergency_bytes) {
+                    true => Verdict::Taken,
+                    false => Verdict::Wait(event.class),
+                }
+            }
+        }
+    }
+
+    /// Writes what is left to say. Nothing is refused any more.
+    pub async fn close(&self) {
+        self.missing.close().await;
+    }
+}

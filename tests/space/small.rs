@@ -1,0 +1,122 @@
+//! A daemon whose log and state are on a small file system of their own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::{Daemon, eventually};
+
+/// $0 is a name in the daemon's root, the other arguments are the daemon. $var is all that it keeps. The size is such
+/// that no rung of the ladder is cut: a fifth of it is the default of `low_bytes`.
+const SCRIPT: &str = r#"
+var=$(dirname "$0")/var; mkdir -p "$var"
+mount -t tmpfs -o size=320m tmpfs "$var"
+exec "$@"
+"#;
+
+pub struct Small {
+    pub daemon: Daemon,
+}
+
+impl Small {
+    /// None where nothing can be mounted; that is said.
+    pub fn start(config: &str) -> Option<Self> {
+        let can = Command::new("unshare").args(["--mount", "true"]).output().expect("unshare runs");
+        if !can.status.success() {
+            eprintln!("skipped: mounting needs root: {}", String::from_utf8_lossy(&can.stderr));
+            return None;
+        }
+        Some(Self::start_in(tempfile::tempdir().expect("a directory"), config))
+    }
+
+    fn start_in(root: TempDir, config: &str) -> Self {
+        let name = root.path().join("sh").display().to_string();
+        let wrapper =
+            ["unshare", "--mount", "--propagation=private", "/bin/sh", "-ec", SCRIPT, &name];
+        Self { daemon: Daemon::start_under(&wrapper, root, config) }
+    }
+
+    /// A path below `var`, as it is outside.
+    pub fn path(&self, name: &str) -> PathBuf {
+        let root = self.daemon.root().display().to_string();
+        PathBuf::from(format!("/proc/{}/root{root}/var/{name}", self.daemon.pid()))
+    }
+
+    /// Leaves so many bytes free for events, by a file of somebody else's. The daemon finds that out when it writes.
+    pub fn leave(&self, bytes: u64) {
+        let fill = self.path("somebody-elses");
+        let _there_may_be_none = fs::remove_file(&fill);
+        let disk = nix::sys::statvfs::statvfs(&self.path("")).expect("a file system");
+        let free = disk.blocks_available() * disk.fragment_size();
+        let file = fs::File::create(&fill).expect("created");
+        let take = free.saturating_sub(bytes) as i64;
+        // The daemon writes meanwhile.
+        let allocated = (0..100)
+            .any(|n| nix::fcntl::posix_fallocate(&file, 0, (take - (n << 14)).max(1)).is_ok());
+        assert!(allocated, "{take} bytes could not be taken");
+    }
+
+    /// Nobody else takes anything.
+    pub fn empty(&self) {
+        fs::remove_file(self.path("somebody-elses")).expect("removed");
+    }
+
+    /// The ladder's level, as status tells it.
+    pub fn level(&self) -> String {
+        let output = self.daemon.tool(&["status", "--format", "json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let level = status["daemon"]["space"]["level"].as_str();
+        level.unwrap_or_else(|| panic!("no level: {status}")).to_owned()
+    }
+
+    /// Writes until the daemon has found out that the ladder stands there.
+    pub fn until(&self, level: &str) {
+        let mut client = self.daemon.connect();
+        eventually(level, || {
+            client.send("{\"event_type\":\"probe\",\"priority\":\"alert\"}\n");
+            (self.level() == level).then_some(())
+        });
+    }
+
+    /// All lines of the log.
+    pub fn lines(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("log/auditlogd/audit.jsonl")).expect("a segment");
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        text[..whole].lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// How often an event of this type is in the log.
+    pub fn count(&self, event_type: &str) -> usize {
+        self.lines().iter().filter(|line| line["event"]["event_type"] == event_type).count()
+    }
+
+    /// The data of the daemon's own records of a type.
+    pub fn records(&self, event_type: &str) -> Vec<Value> {
+        let wanted = format!("auditlogd.{event_type}");
+        let lines = self.lines().into_iter();
+        lines
+            .filter(|line| line["event"]["event_type"] == wanted.as_str())
+            .map(|mut line| line["event"]["data"].take())
+            .collect()
+    }
+
+    /// Runs `auditlog` where the daemon's disk is.
+    pub fn tool(&self, args: &[&str]) -> Output {
+        let pid = self.daemon.pid().to_string();
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &pid, "--mount", env!("CARGO_BIN_EXE_auditlog"), "--root"]);
+        command.arg(self.daemon.root()).args(args).output().expect("nsenter runs")
+    }
+
+    /// Fails unless the log verifies, and nothing was recovered: the daemon never ended.
+    pub fn is_sound(&self) {
+        self.daemon.settle();
+        let verified = self.tool(&["verify"]);
+        let said = String::from_utf8_lossy(&verified.stdout);
+        assert_eq!(verified.status.code(), Some(0), "{said}");
+        assert_eq!(self.count("auditlogd.recovered"), 0);
+    }
+}
