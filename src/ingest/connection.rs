@@ -2,6 +2,8 @@
 //!
 //! Waiting for bytes takes no buffer: a read goes into the thread's own, and is taken apart there.
 
+mod begin;
+
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
@@ -18,8 +20,8 @@ use super::quota::{Grant, Meter, Seat};
 use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
 use super::{Shared, Stop, answers, check};
-use crate::engine::{Flow, Receipt, Stopped, Submission};
-use crate::kept::{Mark, Place, Resumed, Slot};
+use crate::engine::{Flow, Stopped, Submission};
+use crate::kept::Mark;
 use crate::record::Record;
 
 /// Bytes that one read takes at most.
@@ -49,48 +51,6 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// One that begins. With a slot it outlives this process.
-    pub fn new(stream: UnixStream, peer: Peer, slot: Option<Slot>) -> Self {
-        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.set_peer(&peer.json, peer.uid)) {
-            tracing::warn!(%error, "who a client is will be asked again by the next run");
-        }
-        let tape = slot.map(|slot| Tape::new(slot, Place::default()));
-        let outbox = if tape.is_some() { Outbox::kept() } else { Outbox::default() };
-        let (framer, lines) = (Framer::default(), Lines::default());
-        Self { stream, peer, framer, lines, outbox, position: 0, tape }
-    }
-
-    /// One that outlived the last run.
-    pub fn resume(
-        stream: UnixStream,
-        slot: Slot,
-        (json, uid): (String, u32),
-        resumed: Resumed,
-        log_id: &str,
-    ) -> Self {
-        let Resumed { place, held, greeted, mark, replies } = resumed;
-        let ack = mark.ack.map(|ack| (ack.line, Receipt { seq: ack.seq, mac: ack.mac }));
-        let outbox = match (place.acks, greeted) {
-            (false, _) => Outbox::kept(),
-            (true, false) if replies.is_empty() => Outbox::resume(Outbox::greeting(log_id), ack),
-            (true, _) => Outbox::resume(replies, ack),
-        };
-        Self {
-            stream,
-            peer: Peer { json: json.into(), uid },
-            framer: Framer::resume(held, place.partial.len, place.partial.over),
-            lines: Lines::resume(place.lines, place.acks),
-            outbox,
-            position: place.consumed,
-            tape: Some(Tape::new(slot, place)),
-        }
-    }
-
-    /// Whose connection it is.
-    pub fn uid(&self) -> u32 {
-        self.peer.uid
-    }
-
     /// Serves the client until it closes, the daemon stops or the writer fails. Returns when everything it
     /// sent is committed and it was told so; with a daemon that hands over, when what was taken in is. `replayed`
     /// says why some of what it reads may be stored already.

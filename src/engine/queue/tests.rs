@@ -77,7 +77,7 @@ async fn when_the_writer_has_ended_submitters_and_what_waits_are_told() {
     let way = Way::new(1000);
     let flow = way.submitter.flow(1);
     let (told, answer) = std::sync::mpsc::channel::<Result<_, CommitFailed>>();
-    let on_commit = Box::new(move |result| drop(told.send(result)));
+    let on_commit = Box::new(move |result| told.send(result).expect("the test listens"));
     let waiting = Submission { on_commit: Some(on_commit), ..submission("x".into()) };
     flow.submit(waiting).await.expect("taken");
     drop(way.receiver);
@@ -98,6 +98,6 @@ async fn batches_are_small_while_somebody_who_sends_little_is_served_beside_a_ba
     assert!(fits(&polite, 100).await);
     while way.next().is_some() {}
     assert_eq!(way.receiver.batch_bytes(most), most / SMALLER);
-    (1..WARY).for_each(|_| drop(way.receiver.batch_bytes(most)));
-    assert_eq!(way.receiver.batch_bytes(most), most);
+    let small = (1..WARY).filter(|_| way.receiver.batch_bytes(most) < most).count();
+    assert_eq!((small, way.receiver.batch_bytes(most)), (255, most));
 }
