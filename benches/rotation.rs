@@ -101,6 +101,7 @@ fn start(root: &Path) -> Result<Engine> {
         },
         limits: config.ledger.clone(),
         space,
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(&config, fields, None),

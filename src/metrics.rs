@@ -41,6 +41,10 @@ counters! {
     connections_accepted,
     /// Event lines that passed every check and are in the ledger.
     events_stored,
+    /// Events that were in the ledger already and were acknowledged again.
+    events_repeated,
+    /// Events whose `event_id` the same user had given to another text a little before. They are stored.
+    event_ids_reused,
     /// Lines that were refused, whether each got its own record or was counted in a summary.
     lines_rejected,
     /// Known members that had a wrong type and stayed NULL in the index.

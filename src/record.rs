@@ -1,14 +1,16 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
 mod done;
+mod storage;
 mod throttled;
 
 use serde::Serialize;
 
-pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
-pub use throttled::Throttled;
-
 use crate::retention::Hold;
+
+pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
+pub use storage::{StorageProblem, Weakness};
+pub use throttled::Throttled;
 
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
 /// the index knows by it which vocabulary a line speaks.
@@ -170,6 +172,11 @@ pub enum Record {
     },
     /// A user exceeded its quota. The record's peer holds the uid.
     Throttled(Throttled),
+    /// The log or its keys are in a place that takes something from what the log promises.
+    StorageWarning {
+        /// What is wrong, at least one thing.
+        problems: Vec<StorageProblem>,
+    },
     /// The wall clock moved against the boot clock.
     ClockStep {
         /// What the wall clock should have shown, RFC 3339.
@@ -306,6 +313,11 @@ impl Record {
                 ("auditlogd.gap", "alert", what)
             }
             Record::Throttled(what) => ("auditlogd.throttled", "warning", what.to_string()),
+            Record::StorageWarning { problems } => {
+                let said: Vec<_> =
+                    problems.iter().map(|p| format!("{}: {}", p.what, p.why)).collect();
+                ("auditlogd.storage_warning", "warning", said.join("; "))
+            }
             Record::ClockStep { found, expected, .. } => (
                 "auditlogd.clock_step",
                 "warning",

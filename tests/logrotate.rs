@@ -2,80 +2,22 @@
 
 mod common;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
+use common::logrotate::{as_shipped, logrotate, said, skipped};
 use common::traffic::{Traffic, assert_segments_follow_seals, assert_stored, segments};
 use common::{Daemon, eventually, verify};
-
-/// What is in the way of these tests, said once.
-fn skipped() -> bool {
-    let missing = Command::new("logrotate").arg("--version").output().is_err();
-    if missing {
-        eprintln!("skipped: logrotate is not installed");
-    }
-    missing
-}
-
-/// Has logrotate look at the log below `root` with the shipped configuration, changed as the test likes; its
-/// `systemctl` knows one unit, of the process `daemon` or not running.
-fn logrotate(
-    root: &Path,
-    daemon: Option<&Daemon>,
-    change: impl Fn(String) -> String,
-    args: &[&str],
-) -> Output {
-    let logs = root.join("var/log/auditlogd");
-    let mut config = include_str!("../logrotate.d/auditlogd")
-        .replace("/var/log/auditlogd", logs.to_str().expect("utf-8"));
-    // Whoever runs the test owns the log.
-    let owner = if nix::unistd::geteuid().is_root() { "    su root root\n" } else { "" };
-    let su = "    su auditlogd auditlog\n";
-    assert!(config.contains(su));
-    config = config.replace(su, owner);
-    let file = root.join("logrotate.conf");
-    fs::write(&file, change(config)).expect("writes");
-    let (active, reload) = match daemon {
-        Some(daemon) => (0, format!("kill -HUP {}", daemon.pid())),
-        None => (3, "echo not active, cannot reload >&2; exit 1".into()),
-    };
-    let systemctl = format!(
-        "#!/bin/sh\ncase \"$*\" in\n\
-         '--quiet is-active auditlogd.service') exit {active};;\n\
-         'reload auditlogd.service') {reload};;\n\
-         *) echo \"unknown: $*\" >&2; exit 1;;\nesac\n"
-    );
-    let bin = root.join("bin");
-    fs::create_dir_all(&bin).expect("creates");
-    let program = bin.join("systemctl");
-    fs::write(&program, systemctl).expect("writes");
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("may be run");
-    let path = std::env::var("PATH").expect("a path");
-    let mut command = Command::new("logrotate");
-    command.env("PATH", format!("{}:{path}", bin.display()));
-    command.args(args).arg("--state").arg(root.join("logrotate.state")).arg(file);
-    command.output().expect("logrotate runs")
-}
 
 /// The same, forced; it must succeed. Two rotations within a second would get the same name, which logrotate
 /// refuses, so then it is asked again.
 fn rotate(root: &Path, daemon: Option<&Daemon>, change: impl Fn(String) -> String) {
     eventually("logrotate rotates", || {
-        let output = logrotate(root, daemon, &change, &["--force"]);
+        let output = logrotate(root, daemon.map(|daemon| daemon.pid()), &change, &["--force"]);
         let said = said(&output);
         assert!(output.status.success() || said.contains("already exists"), "{said}");
         output.status.success().then_some(())
     });
-}
-
-fn as_shipped(config: String) -> String {
-    config
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Waits until so many segments have been opened.
@@ -131,7 +73,7 @@ fn by_size_under_load_it_rotates_when_the_size_is_reached() {
     let daemon = Daemon::start();
     let by_size = |config: String| config.replace("maxsize 50M", "maxsize 100k");
     let look = || {
-        let output = logrotate(daemon.root(), Some(&daemon), by_size, &[]);
+        let output = logrotate(daemon.root(), Some(daemon.pid()), by_size, &[]);
         assert!(output.status.success(), "{}", said(&output));
     };
     look();
@@ -158,7 +100,7 @@ fn several_times_in_a_second_it_loses_nothing_whether_or_not_it_finds_a_name() {
     let traffic = Traffic::start(&daemon, "t", 4);
     let mut rotated = 0;
     for _ in 0..6 {
-        let output = logrotate(daemon.root(), Some(&daemon), as_shipped, &["--force"]);
+        let output = logrotate(daemon.root(), Some(daemon.pid()), as_shipped, &["--force"]);
         let said = said(&output);
         // Also that there is no log at this moment, since the daemon has not reopened it yet.
         assert!(output.status.success() || said.contains("already exists"), "{said}");
@@ -182,7 +124,7 @@ fn together_with_rotation_by_the_daemon_it_does_no_harm() {
     let traffic = Traffic::start(&daemon, "t", 4);
     for _ in 0..5 {
         traffic.more(400);
-        let output = logrotate(daemon.root(), Some(&daemon), as_shipped, &["--force"]);
+        let output = logrotate(daemon.root(), Some(daemon.pid()), as_shipped, &["--force"]);
         let said = said(&output);
         // The daemon may have renamed the file between logrotate's look and its own renaming.
         let passing = ["already exists", "No such file"].iter().any(|text| said.contains(text));

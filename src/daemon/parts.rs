@@ -69,6 +69,7 @@ pub fn engine(
         },
         limits: config.ledger.clone(),
         space: SpaceSetup::of(config, Arc::new(Room::new(line.metrics().clone()))),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),

@@ -17,7 +17,7 @@ use super::reload::{Reload, Requests};
 use super::sandbox::Sandbox;
 use super::signals::{self, Wake, Woken};
 use super::status_line::StatusLine;
-use super::{DaemonError, announce, not_decommissioned, paths, system};
+use super::{DaemonError, announce, not_decommissioned, paths, place, system};
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::control;
@@ -73,6 +73,7 @@ impl<'a> Running<'a> {
         let disk = Arc::new(prepare_directories(&config)?);
         let lock = Lock::take(&config.state_dir, &config.log_dir)?;
         not_decommissioned(&config)?;
+        let storage = place::look(&config);
         // Before any other thread: what is started from here on is restricted as well.
         let binds = !passed.iter().any(|(name, _)| name == EVENTS);
         let sandbox = Sandbox::enter(&config, binds)?;
@@ -110,6 +111,7 @@ impl<'a> Running<'a> {
         if about.created {
             announce::announce(&paths(&config));
         }
+        place::tell(storage, &metrics, &engine);
         if let Some(reason) = &about.unsettled {
             last_run.doubt(reason);
         }

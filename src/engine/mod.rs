@@ -11,6 +11,7 @@ mod indexer;
 mod intent;
 mod lock;
 mod queue;
+mod repeats;
 mod room;
 mod rows;
 mod submit;
@@ -46,6 +47,7 @@ use crate::metrics::Metrics;
 use crate::record::Record;
 use feed::Feed;
 use handle::Done;
+use repeats::Repeats;
 use watch::Watch;
 use writer::{Output, Writer};
 
@@ -71,6 +73,8 @@ pub(crate) enum Command {
 pub struct Configured {
     /// Batches, epochs and segments.
     pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
     /// What happens when the disk fills up.
     pub space: config::Space,
     /// `[maintenance] min_free_bytes`
@@ -85,6 +89,8 @@ pub struct EngineSetup {
     pub ledger: Setup,
     /// Batches and epochs.
     pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
     /// What happens when the disk fills up.
     pub space: SpaceSetup,
     /// Bytes of events that may wait for the writer.
@@ -156,13 +162,17 @@ impl Engine {
     pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
         let own_peer = setup.ledger.own_peer.clone();
         let now = setup.clock.now();
-        let log_dir = setup.ledger.paths.log_dir.clone();
+        let paths = setup.ledger.paths.clone();
         let opened = open(setup.ledger, now)?;
         // Before this run's first line: it must not be taken for one of the last run's.
         let kept = setup.kept.as_ref();
         let unsettled =
-            kept.and_then(|kept| intent::settle(kept, &log_dir, opened.ledger.log_id()));
+            kept.and_then(|kept| intent::settle(kept, &paths.log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
+        let mut repeats = Repeats::new(setup.repeats, opened.ledger.next_seq());
+        if let Err(error) = repeats::recall(&mut repeats, &paths, &log_id, now) {
+            tracing::warn!(%error, "not all of the newest events could be read: what clients send again may be stored twice");
+        }
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
         let (commands, queue) = queue::queue(setup.queue_bytes);
         let submitter = Submitter::new(commands.clone(), setup.metrics.clone());
@@ -173,7 +183,7 @@ impl Engine {
             Watch::new(setup.clock, now),
             (setup.limits, setup.space),
             queue,
-            setup.kept.map(Promise::new),
+            (setup.kept.map(Promise::new), repeats),
             Output {
                 feed: feed.clone(),
                 metrics: setup.metrics.clone(),

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use data_encoding::HEXLOWER;
 use tokio::sync::Notify;
 
 use super::queue::{Key, NotSent, Sender};
 use crate::kept::Origin;
+use crate::ledger::line::Line;
 use crate::metrics::Metrics;
 use crate::record::Record;
 
@@ -19,7 +21,7 @@ pub struct Submission {
     pub uid: u32,
     /// For each item its id and its event, one after the other.
     pub text: Vec<u8>,
-    /// Where in `text` each item lies.
+    /// Where in `text` each item lies; once they are stored, only the stored ones, without the repeats.
     pub items: Vec<Item>,
     /// The connection that they come from, if it outlives this process.
     pub origin: Option<Origin>,
@@ -90,6 +92,15 @@ impl Item {
     }
 }
 
+impl Receipt {
+    /// The receipt of a line of the ledger.
+    pub fn of(line: &Line<'_>) -> Self {
+        let mut mac = [0; 64];
+        HEXLOWER.encode_mut(&line.mac, &mut mac);
+        Self { seq: line.seq, mac }
+    }
+}
+
 impl Queued {
     /// What counts of it in the queue.
     pub fn bytes(&self) -> u64 {
@@ -116,7 +127,7 @@ struct Budget {
     bytes: u64,
     /// Whether it was taken, and has to be given back.
     taken: bool,
-    line: Arc<Line>,
+    line: Arc<Lane>,
 }
 
 impl Drop for Budget {
@@ -140,9 +151,9 @@ pub struct Submitter {
 
 /// The way of one connection to the writer: what goes it is stored in order. The writer shares its time between
 /// users, and a user's share between its flows.
-pub struct Flow(Arc<Line>);
+pub struct Flow(Arc<Lane>);
 
-struct Line {
+struct Lane {
     queue: Sender,
     key: Key,
     metrics: Arc<Metrics>,
@@ -168,7 +179,7 @@ impl Submitter {
         let key = (uid, self.flows.fetch_add(1, Ordering::Relaxed));
         let (queue, metrics) = (self.queue.clone(), self.metrics.clone());
         let (waiting, given_back) = (AtomicU64::new(0), Notify::new());
-        Flow(Arc::new(Line { queue, key, metrics, waiting, given_back }))
+        Flow(Arc::new(Lane { queue, key, metrics, waiting, given_back }))
     }
 }
 

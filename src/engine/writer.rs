@@ -6,6 +6,7 @@ mod ladder;
 mod memory;
 mod persist;
 mod segments;
+mod sign;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use segments::Age;
 
 use super::intent;
 use super::queue::Receiver;
+use super::repeats::Repeats;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
 use super::{Command, Configured, OnSeal, OnTurn, Pruned};
@@ -66,6 +68,8 @@ pub(super) struct Writer {
     queue: Receiver,
     /// Where it is said what is about to be stored, if connections outlive this process.
     promise: Option<Promise>,
+    /// What is stored of late, so that it is not stored again.
+    repeats: Repeats,
     output: Output,
     /// CLOCK_BOOTTIME when the last seal was written.
     sealed_at: u64,
@@ -93,7 +97,7 @@ impl Writer {
         watch: Watch,
         (limits, space): (config::Ledger, SpaceSetup),
         queue: Receiver,
-        promise: Option<Promise>,
+        (promise, repeats): (Option<Promise>, Repeats),
         output: Output,
     ) -> Self {
         let sealed_at = watch.now().boot_ns;
@@ -110,6 +114,7 @@ impl Writer {
             limits,
             queue,
             promise,
+            repeats,
             output,
             sealed_at,
             epoch_began,
@@ -176,8 +181,9 @@ impl Writer {
                     let _asker_may_be_gone = done.send(self.prune(&records, not_before_ns)?);
                 }
                 Command::Configure(configured, record) => {
-                    let Configured { limits, space, warn_bytes, fields } = *configured;
+                    let Configured { limits, repeats, space, warn_bytes, fields } = *configured;
                     self.limits = limits;
+                    self.repeats.configure(repeats);
                     self.ladder.configure(space, warn_bytes);
                     // The index must not use a map that the ledger does not name, nor use the old one
                     // for an event behind the record: verification relies on both.
@@ -228,8 +234,8 @@ impl Writer {
     }
 
     /// Stores a batch, then acknowledges it.
-    fn commit(&mut self, batch: Vec<Queued>) -> Result<(), LedgerError> {
-        match self.store(&batch) {
+    fn commit(&mut self, mut batch: Vec<Queued>) -> Result<(), LedgerError> {
+        match self.store(&mut batch) {
             Ok(receipts) => {
                 // A crash here: clients that were not told send their events again.
                 batch
@@ -245,17 +251,22 @@ impl Writer {
         }
     }
 
-    /// Stamp, sign, append, sync, publish.
-    fn store(&mut self, batch: &[Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
+    /// Stamp, sign, append, sync, publish. Repeats are taken out of the batch.
+    fn store(&mut self, batch: &mut [Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
         let now = self.prepare()?;
-        self.age.begin(now);
         let ts = rfc3339(now.wall_ns);
         let first = self.ledger.next_seq();
+        self.repeats.begin(now, first);
         let mut receipts = Vec::with_capacity(batch.len());
         let mut first_mac = None;
-        for queued in batch {
+        for queued in &mut *batch {
             receipts.push(self.sign(&ts, queued, &mut first_mac)?);
         }
+        if first_mac.is_none() {
+            // Nothing but repeats, and what they repeat is on disk.
+            return Ok(receipts);
+        }
+        self.age.begin(now);
         if let (Some(promise), Some(mac)) = (&mut self.promise, first_mac) {
             intent::promise(promise, batch, first, &mac);
         }
@@ -268,29 +279,6 @@ impl Writer {
             |queued: &Queued| queued.submission.items.iter().filter(|i| i.accepted).count();
         self.output.metrics.events_stored.add(batch.iter().map(accepted).sum::<usize>() as u64);
         Ok(receipts)
-    }
-
-    /// Signs the lines of one submission; the receipt is of its last accepted event.
-    fn sign(
-        &mut self,
-        ts: &str,
-        queued: &Queued,
-        first_mac: &mut Option<[u8; 64]>,
-    ) -> Result<Option<Receipt>, LedgerError> {
-        let submission = &queued.submission;
-        let mut receipt = None;
-        let mut rest = submission.text.as_slice();
-        for item in &submission.items {
-            let (id, after) = rest.split_at(item.id_len as usize);
-            let (event, after) = after.split_at(item.event_len as usize);
-            rest = after;
-            let (seq, mac) = self.ledger.sign(ts, id, &submission.peer, event)?;
-            first_mac.get_or_insert(mac);
-            if item.accepted {
-                receipt = Some(Receipt { seq, mac });
-            }
-        }
-        Ok(receipt)
     }
 
     /// Commits the daemon's own records.

@@ -9,6 +9,7 @@ use super::create::create;
 use super::keys::Entropy;
 use super::recovery::Recovery;
 use super::segment::{self, Found};
+use super::shelter::put_back;
 use super::state::{StateError, StateFile};
 pub use super::watched::OnRead;
 use super::{Host, Ledger, LedgerError, Paths};
@@ -48,10 +49,15 @@ pub struct Opened {
 /// Opens the ledger in `setup.paths`, creating it where there is none.
 pub fn open(setup: Setup, now: Now) -> Result<Opened, LedgerError> {
     let state_path = setup.paths.state();
+    put_back(&setup)?;
     let segments = list(&setup.paths)?;
     let loaded = match StateFile::load(&*setup.fs, &state_path) {
         // Its very first write was torn.
-        Err(StateError::Damaged(_)) if is_unborn(&setup, &segments) => None,
+        Err(StateError::Damaged(_)) if is_unborn(&setup, &segments) => {
+            // Before the segment goes: without it nothing would tell this from a log whose keys were damaged.
+            StateFile::create(&*setup.fs, &state_path)?;
+            None
+        }
         loaded => loaded?,
     };
     match loaded {

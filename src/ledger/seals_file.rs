@@ -8,6 +8,7 @@ use super::files::{append_seal, open_seals};
 use super::line::{self, Body};
 use super::seal::{self, Seal};
 use super::segment::{self, Found};
+use super::torn::is_torn;
 use super::tree::Hash;
 use super::watched::{OnRead, Watched};
 use super::{LedgerError, Paths};
@@ -52,7 +53,7 @@ pub(super) fn complete(
     let path = paths.seals();
     let io = || LedgerError::io("completed", &path);
     let mut file = open_seals(fs, paths)?;
-    let (end, before) = end(&path).map_err(io())?;
+    let (end, before) = end(&path, wanted).map_err(io())?;
     if file.stat().map_err(io())?.len > end {
         file.truncate(end).map_err(io())?;
     }
@@ -82,16 +83,24 @@ pub(super) fn complete(
     Ok(said)
 }
 
-/// Where the file's last whole line ends, and its hash; zeros, as before the first seal, if there is none.
-fn end(path: &Path) -> io::Result<(u64, Hash)> {
+/// Where the file's last whole line ends, and its hash; zeros, as before the first seal, if there is none. A line that
+/// the power failed to write whole, and that was to be `wanted`, is none.
+fn end(path: &Path, wanted: &[u8]) -> io::Result<(u64, Hash)> {
     let mut file = std::fs::File::open(path)?;
     let start = file.metadata()?.len().saturating_sub(IN_SIGHT);
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     file.take(IN_SIGHT).read_to_end(&mut bytes)?;
-    let Some(end) = memchr::memrchr(b'\n', &bytes) else { return Ok((start, [0; 32])) };
-    let line = memchr::memrchr(b'\n', &bytes[..end]).map_or(0, |at| at + 1);
-    Ok((start + end as u64 + 1, seal::hash(&bytes[line..end])))
+    let mut rest = &bytes[..];
+    while let Some(end) = memchr::memrchr(b'\n', rest) {
+        let line = memchr::memrchr(b'\n', &rest[..end]).map_or(0, |at| at + 1);
+        let text = &rest[line..end];
+        if text == wanted || !(text.contains(&0) && is_torn(text, wanted)) {
+            return Ok((start + end as u64 + 1, seal::hash(text)));
+        }
+        rest = &rest[..line];
+    }
+    Ok((start, [0; 32]))
 }
 
 /// The seals that the file begins with, and whether it holds nothing else.

@@ -1,4 +1,4 @@
-//! What retention deletes and what a run of maintenance did.
+//! What maintenance did, and what it deletes.
 
 use std::fmt;
 
@@ -124,7 +124,7 @@ impl fmt::Display for Maintained {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Record, Task};
+    use crate::record::Record;
 
     #[test]
     fn only_what_was_done_is_told() {

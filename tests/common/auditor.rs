@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use auditlogd::ledger::verify::{self, Options, Report};
+use auditlogd::ledger::verify::{self, Given, Options, Report};
 use tempfile::TempDir;
 
 use super::lab::paths;
@@ -37,10 +37,15 @@ impl Auditor {
 
     /// Verifies the log below `root` within this process.
     pub fn check(&self, root: &Path, macs: Macs) -> Report {
+        self.check_with(root, macs, Vec::new())
+    }
+
+    /// The same with what was kept off the host.
+    pub fn check_with(&self, root: &Path, macs: Macs, anchors: Vec<Given>) -> Report {
         let auditor_key = (macs == Macs::Checked).then_some(self.auditor.into());
         let genesis = Some(self.genesis);
         let live = true;
-        let options = Options { genesis, auditor_key, live, ..Options::new(paths(root)) };
+        let options = Options { genesis, auditor_key, anchors, live, ..Options::new(paths(root)) };
         verify::verify(&options, &mut |_, _| {})
     }
 

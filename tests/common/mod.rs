@@ -7,12 +7,14 @@ pub mod auditor;
 pub mod cases;
 pub mod lab;
 pub mod log;
+pub mod logrotate;
 pub mod manager;
 pub mod notified;
 pub mod pruning;
 pub mod running;
 pub mod traffic;
 pub mod tree;
+pub mod unsynced;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -41,6 +43,12 @@ pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         assert!(start.elapsed() < LONG, "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The one process that this one has started and not yet reaped; none while there are others.
+pub fn only_child(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.trim().parse().ok()
 }
 
 /// `auditlogd --root DIR`, killed when dropped.
@@ -270,7 +278,8 @@ pub fn verify(root: &Path) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn command(root: &Path) -> Command {
+/// `auditlogd --root DIR`, not yet started.
+pub fn command(root: &Path) -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_auditlogd"), root);
     command.stdout(Stdio::null());
     command
@@ -298,13 +307,15 @@ fn clean(path: impl AsRef<OsStr>) -> Command {
     command
 }
 
-fn write_config(root: &Path, config: &str) {
+/// Writes its configuration file.
+pub fn write_config(root: &Path, config: &str) {
     let dir = root.join("etc/auditlogd");
     fs::create_dir_all(&dir).expect("creates the configuration's directory");
     fs::write(dir.join("auditlogd.toml"), config).expect("writes the configuration");
 }
 
-fn log(root: &Path) -> File {
+/// Where a daemon below `root` says what it says about itself.
+pub fn log(root: &Path) -> File {
     File::options().create(true).append(true).open(root.join("stderr")).expect("opens the log")
 }
 

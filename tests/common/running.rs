@@ -85,6 +85,7 @@ impl Running {
             ledger,
             limits: config.ledger.clone(),
             space,
+            repeats: config.ingest.repeats,
             queue_bytes: config.ingest.queue_bytes,
             kept: None,
             index,
@@ -110,6 +111,11 @@ impl Running {
     /// Sets the clocks.
     pub fn set(&self, now: Now) {
         *self.clock.lock().expect("the clock") = now;
+    }
+
+    /// The clock that the test moves.
+    pub fn clock(&self) -> Clock {
+        Clock::Manual(self.clock.clone())
     }
 
     pub fn now(&self) -> Now {

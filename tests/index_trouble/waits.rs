@@ -50,7 +50,7 @@ fn a_lock_is_named_while_it_is_held_and_events_go_on() {
 
 #[test]
 fn a_rebuild_that_is_asked_for_while_the_database_is_locked_comes_when_it_is_not() {
-    let root = tempfile::tempdir().expect("a directory");
+    let root = lab::new_root();
     let engine = Running::start(root.path(), 1, lab::now(0));
     engine.wait_until_indexed();
     let other = open(root.path());
@@ -67,7 +67,7 @@ fn a_rebuild_that_is_asked_for_while_the_database_is_locked_comes_when_it_is_not
 
 #[test]
 fn an_index_without_room_waits_and_leaves_it_to_the_log() {
-    let root = tempfile::tempdir().expect("a directory");
+    let root = lab::new_root();
     let engine = Running::start(root.path(), 1, lab::now(0));
     engine.wait_until_indexed();
     let before = engine.reserve.swap(u64::MAX, Relaxed);
@@ -83,10 +83,10 @@ fn an_index_without_room_waits_and_leaves_it_to_the_log() {
 
 #[test]
 fn an_idle_daemon_is_looked_at_when_somebody_asks() {
-    let root = tempfile::tempdir().expect("a directory");
+    let root = lab::new_root();
     let engine = Running::start(root.path(), 1, lab::now(0));
     engine.wait_until_indexed();
-    open(root.path()).execute_batch("UPDATE meta SET indexed = indexed").expect("is accepted");
+    open(root.path()).execute_batch("UPDATE meta SET indexed = indexed + 1").expect("is accepted");
     assert_eq!(engine.metrics.problems.list(), []);
     engine.index().look();
     wait_until_said(&engine, "another program wrote");

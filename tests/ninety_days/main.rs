@@ -4,7 +4,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod unsynced;
 mod world;
 
 use std::collections::BTreeSet;

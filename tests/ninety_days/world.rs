@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::common::eventually;
 use crate::common::lab::{PEER, START_NS, new_root, paths, setup, started};
-use crate::unsynced::Unsynced;
+use crate::common::unsynced::Unsynced;
 
 pub const HOUR: u64 = 3_600_000_000_000;
 pub const DAY: u64 = 24 * HOUR;
@@ -127,6 +127,7 @@ impl World {
             ledger,
             limits: self.config.ledger.clone(),
             space,
+            repeats: self.config.ingest.repeats,
             queue_bytes: 1 << 20,
             kept: None,
             index: IndexSetup::new(&self.config, fields, None),

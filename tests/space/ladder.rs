@@ -1,5 +1,7 @@
 //! The rungs: the least important events stop first, and each comes back by itself.
 
+use std::io::Write;
+
 use crate::small::Small;
 
 const MIB: u64 = 1 << 20;
@@ -63,11 +65,13 @@ fn a_disk_that_is_suddenly_full_loses_nothing_and_the_reserve_comes_back() {
     let lines: String = (0..20)
         .map(|n| format!("{{\"event_type\":\"load\",\"n\":{n},\"filler\":\"{filler}\"}}\n"))
         .collect();
-    client.send(&lines);
+    let mut sending = client.stream.try_clone().expect("cloned");
+    let sender = std::thread::spawn(move || sending.write_all(lines.as_bytes()));
     crate::common::eventually("the reserve is used", || {
         (!reserve.exists() && small.level() == "full").then_some(())
     });
     small.empty();
+    sender.join().expect("no panic").expect("all is taken");
     client.replies_to(21);
     assert_eq!(small.count("load"), 20);
     crate::common::eventually("the reserve is back", || reserve.exists().then_some(()));

@@ -45,14 +45,15 @@ impl Small {
         PathBuf::from(format!("/proc/{}/root{root}/var/{name}", self.daemon.pid()))
     }
 
-    /// Leaves so many bytes free for events, by a file of somebody else's. The daemon finds that out when it writes.
+    /// Leaves only so many bytes free for events, by a file of somebody else's. The daemon finds that out when it writes.
     pub fn leave(&self, bytes: u64) {
         let fill = self.path("somebody-elses");
-        let _there_may_be_none = fs::remove_file(&fill);
         let disk = nix::sys::statvfs::statvfs(&self.path("")).expect("a file system");
         let free = disk.blocks_available() * disk.fragment_size();
-        let file = fs::File::create(&fill).expect("created");
-        let take = free.saturating_sub(bytes) as i64;
+        let mut options = fs::File::options();
+        let file = options.create(true).append(true).open(&fill).expect("opened");
+        let taken = file.metadata().expect("there").len();
+        let take = (taken + free.saturating_sub(bytes)) as i64;
         // The daemon writes meanwhile.
         let allocated = (0..100)
             .any(|n| nix::fcntl::posix_fallocate(&file, 0, (take - (n << 14)).max(1)).is_ok());

@@ -54,6 +54,7 @@ pub(super) fn decommission(
         },
         limits: config.ledger.clone(),
         space: SpaceSetup::of(config, Room::without_patience().into()),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(config, fields, group),

@@ -10,6 +10,7 @@ use crate::ledger::active::Segment;
 use crate::ledger::line::{self, Body};
 use crate::ledger::segment::{self, Encoding, Found};
 use crate::ledger::state::LastSeal;
+use crate::ledger::torn::is_torn;
 use crate::ledger::tree::leaf_hash;
 use crate::ledger::watched::Watched;
 
@@ -88,7 +89,9 @@ impl Recovery {
         if there == wanted {
             return Ok(Some(end));
         }
-        if !wanted.starts_with(&there) || found.encoding != Encoding::Plain {
+        let len = std::fs::metadata(&found.path).map(|meta| meta.len());
+        let is_last = len.map_err(LedgerError::io("read", &found.path))? <= end;
+        if !(is_last && is_torn(&there, &wanted) && found.encoding == Encoding::Plain) {
             self.damage.push(format!(
                 "{:?} does not hold the seal that was written to it at byte {}",
                 found.path, last.offset
@@ -97,7 +100,12 @@ impl Recovery {
         }
         let replayed =
             self.setup.fs.open_append(&found.path, Access::Shared).and_then(|mut file| {
-                file.append(&wanted[there.len()..])?;
+                if wanted.starts_with(&there) {
+                    file.append(&wanted[there.len()..])?;
+                } else {
+                    file.truncate(last.offset)?;
+                    file.append(&wanted)?;
+                }
                 file.sync()
             });
         replayed.map_err(LedgerError::io("completed", &found.path))?;
