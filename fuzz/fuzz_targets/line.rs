@@ -1,17 +1,8 @@
-//! Lines of the ledger. Run it with `cargo +nightly fuzz run line fuzz/corpus/line fuzz/seeds/line`.
+//! Lines of the ledger. Run it with
+//! `cargo +nightly fuzz run line fuzz/corpus/line fuzz/seeds/line`.
 #![no_main]
 
-use auditlogd::ledger::line::{Body, parse, peek_seq, push_event, push_tail};
-use libfuzzer_sys::fuzz_target;
+#[path = "../entries/line.rs"]
+mod entry;
 
-fuzz_target!(|bytes: &[u8]| {
-    let Ok(line) = parse(bytes) else { return };
-    assert_eq!(peek_seq(bytes), Some(line.seq));
-    if let Body::Event { peer, event } = line.body {
-        let ts = auditlogd::clock::rfc3339(line.ts_ns);
-        let mut again = Vec::new();
-        push_event(&mut again, line.seq, &ts, line.id.as_bytes(), peer, event.as_bytes());
-        push_tail(&mut again, &line.mac);
-        assert_eq!(again, bytes, "one line has one form");
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| entry::run(bytes));

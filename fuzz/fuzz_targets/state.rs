@@ -1,31 +1,8 @@
-//! State files. The checksum is made right, or nothing would ever get past it. Run it with
+//! State files. Run it with
 //! `cargo +nightly fuzz run state`.
 #![no_main]
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+#[path = "../entries/state.rs"]
+mod entry;
 
-use auditlogd::fs::Real;
-use auditlogd::ledger::state::StateFile;
-use libfuzzer_sys::fuzz_target;
-use sha2::{Digest, Sha256};
-
-const CHECKED: usize = 4064;
-
-fuzz_target!(|bytes: &[u8]| {
-    let mut slot = [b"ALSTATE1", bytes].concat();
-    slot.resize(CHECKED, 0);
-    let checksum = Sha256::digest(&slot);
-    slot.extend_from_slice(&checksum);
-    let path = std::env::temp_dir().join(format!("auditlogd-fuzz-{}.state", std::process::id()));
-    for content in [bytes, &slot[..], &[&slot[..], &slot].concat()] {
-        fs::write(&path, content).expect("temporary file");
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("its mode");
-        if let Ok(Some((mut file, state))) = StateFile::load(&Real::default(), &path) {
-            file.write(&state).expect("what was read can be written");
-            let (_, again) = StateFile::load(&Real::default(), &path).expect("read").expect("one");
-            assert_eq!(again.counter, state.counter);
-            assert_eq!(again.seal, state.seal);
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| entry::run(bytes));

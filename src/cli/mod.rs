@@ -28,7 +28,7 @@ mod status;
 mod table;
 mod tail;
 mod text;
-mod time;
+pub mod time;
 mod verify;
 mod verify_proof;
 

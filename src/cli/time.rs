@@ -11,13 +11,13 @@ use super::error::Error;
     "'{text}' is not a time; use a span back from now (24h, 7d, 1w, 1h30m), today, yesterday, now, a \
      date (2026-11-20), a local time ('2026-11-20 14:30', 14:30), RFC 3339 or @SECONDS"
 )]
-pub(super) struct BadTime {
+pub struct BadTime {
     text: String,
 }
 
 /// Nanoseconds since 1970 of the time that `text` names, seen from `now` and its time zone. Days and
 /// weeks are those of the calendar; a date and `today` mean their first moment.
-pub(super) fn parse(text: &str, now: &Zoned) -> Result<i64, BadTime> {
+pub fn parse(text: &str, now: &Zoned) -> Result<i64, BadTime> {
     let trimmed = text.trim();
     word(trimmed, now)
         .or_else(|| absolute(trimmed, now))

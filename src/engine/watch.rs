@@ -36,9 +36,9 @@ impl Watch {
     /// Reads the clocks; a step is told once.
     pub fn look(&mut self) -> Look {
         let now = self.clock.now();
-        let step_ns = offset(now) - self.offset_ns;
+        let step_ns = offset(now).saturating_sub(self.offset_ns);
         self.offset_ns = offset(now);
-        if step_ns.abs() <= STEP_NS {
+        if step_ns.saturating_abs() <= STEP_NS {
             return Look { now, unstepped: now, step: None };
         }
         let unstepped = Now { wall_ns: now.wall_ns.saturating_sub(step_ns), ..now };

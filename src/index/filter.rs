@@ -174,7 +174,9 @@ impl Filter {
             Some(text) if text.ends_with(['*', '.']) => {
                 let prefix = text.trim_end_matches('*');
                 query.and("e.event_type >= ?", prefix.to_owned());
-                query.and("e.event_type < ?", format!("{prefix}{}", char::MAX));
+                if let Some(end) = after_all_that_begin_with(prefix) {
+                    query.and("e.event_type < ?", end);
+                }
             }
             Some(text) => query.and("e.event_type = ?", text.clone()),
             None => {}
@@ -198,6 +200,19 @@ impl Filter {
             query.and(r"e.event LIKE '%' || ? || '%' ESCAPE '\'", escape_like(text));
         }
     }
+}
+
+/// The first text in SQLite's order (that of code points) after all that begin with `prefix`; none if all texts
+/// after it do.
+fn after_all_that_begin_with(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
 }
 
 /// The text with LIKE's own characters made ordinary.

@@ -32,6 +32,11 @@ impl Line<'_> {
         }
     }
 
+    /// Whether there is nothing before its LF.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// All of its bytes.
     pub fn len(&self) -> u64 {
         match self {

@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::connection::Connection;
+use super::descriptors::{self, Shortage};
 use super::overflow::Overflow;
 use super::peer::Peer;
 use super::quota::{Quotas, Seat};
@@ -45,7 +45,7 @@ pub async fn serve(
         shared: Arc::new(Shared { context, rejects, quotas, overflow }),
         stopping,
         connections: JoinSet::new(),
-        short: false,
+        shortage: Shortage::default(),
     };
     let shared = room.shared.clone();
     let reporting = tokio::spawn(async move { shared.quotas.report().await });
@@ -125,15 +125,14 @@ struct Room {
     shared: Arc<Shared>,
     stopping: watch::Receiver<Stop>,
     connections: JoinSet<()>,
-    /// Descriptors or memory ran short, and that was logged.
-    short: bool,
+    shortage: Shortage,
 }
 
 impl Room {
     /// Accepts for ever.
     async fn accept(&mut self, listener: &UnixListener) -> std::convert::Infallible {
         loop {
-            let full = self.connections.len() >= self.limits.borrow().max_connections.max(1);
+            let full = self.is_full();
             tokio::select! {
                 Some(_) = self.connections.join_next() => {
                     self.shared.context.metrics.connections.sub(1);
@@ -150,7 +149,7 @@ impl Room {
     /// Accepts those who had connected when the socket's file was removed. The kernel is asked itself: the
     /// runtime only knows of what it has been woken for.
     fn accept_queued(&mut self, listener: &std::os::unix::net::UnixListener) -> io::Result<()> {
-        let room = self.limits.borrow().max_connections.saturating_sub(self.connections.len());
+        let room = self.most().saturating_sub(self.connections.len());
         for _ in 0..room {
             let (stream, _) = match listener.accept() {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
@@ -166,7 +165,7 @@ impl Room {
 
     /// Welcomes a client if its user has not got its share of the connections.
     fn receive(&mut self, stream: UnixStream) {
-        let free = self.limits.borrow().max_connections.saturating_sub(self.connections.len());
+        let free = self.most().saturating_sub(self.connections.len());
         let uid = uid(&stream);
         match self.shared.quotas.admit(uid, free) {
             Some(seat) => self.welcome(stream, seat),
@@ -174,11 +173,13 @@ impl Room {
         }
     }
 
+    /// Connections that are served at once.
+    fn most(&self) -> usize {
+        self.limits.borrow().max_connections.min(descriptors::room())
+    }
+
     fn welcome(&mut self, stream: UnixStream, seat: Seat) {
-        if self.short {
-            tracing::info!("connections are accepted again");
-            self.short = false;
-        }
+        self.shortage.ends();
         self.shared.context.metrics.connections_accepted.add(1);
         // At once: until it is kept, a kill loses it.
         let store = self.shared.context.store.as_ref();
@@ -236,17 +237,30 @@ impl Room {
         self.connections.spawn(serving);
     }
 
+    /// Whether new clients have to wait. If so the log is told.
+    fn is_full(&mut self) -> bool {
+        let (open, configured) = (self.connections.len(), self.limits.borrow().max_connections);
+        let room = descriptors::room();
+        if open >= room {
+            self.shortage.begins(format_args!(
+                "{open} are open, and the other descriptors are kept for the log's own files; raise LimitNOFILE= or find out who has so many"
+            ));
+        } else if open >= configured.max(1) {
+            self.shortage.begins(format_args!(
+                "{open} are open, as many as `max_connections` allows; raise it or find out who has so many"
+            ));
+        }
+        open >= room.min(configured.max(1))
+    }
+
     /// Most failures are about the one connection and it is gone. Where something ran short, the
     /// connection stays in the queue: without a pause this would spin.
     async fn accept_failed(&mut self, error: io::Error) {
-        let errno = error.raw_os_error().map(Errno::from_raw);
-        if !matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS)) {
+        if !descriptors::ran_short(&error) {
             return tracing::debug!(%error, "a connection was not accepted");
         }
-        if !self.short {
-            tracing::warn!(%error, "no more connections can be accepted: raise LimitNOFILE= or lower max_connections");
-            self.short = true;
-        }
+        self.shortage
+            .begins(format_args!("{error}; raise LimitNOFILE= or lower `max_connections`"));
         tokio::time::sleep(BACK_OFF).await;
     }
 }

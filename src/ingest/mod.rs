@@ -1,6 +1,6 @@
 //! From the Unix socket to the writer's queue: the protocol of socket-protocol, version 1.
 //!
-//! - `socket` binds the socket's file, `listener` accepts, `peer` asks the kernel who it is;
+//! - `socket` binds the socket's file, `listener` accepts while `descriptors` has room, `peer` asks the kernel who it is;
 //! - `connection` reads: `framing` makes lines of the bytes, `check` events of the lines, `batch`
 //!   one submission of what one read brought; a `tape` leaves the bytes in the kernel until they are durable;
 //! - `outbox` holds what a client is told after the commit, `replies` shares it with the writer, `answers`
@@ -14,10 +14,11 @@
 
 mod answers;
 mod batch;
-mod check;
+pub mod check;
 mod connection;
 mod counting;
-mod framing;
+mod descriptors;
+pub mod framing;
 mod listener;
 mod outbox;
 mod overflow;

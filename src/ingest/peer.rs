@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{UnixCredentials, getsockopt, sockopt};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{json, outside};
 
@@ -19,6 +19,8 @@ use crate::{json, outside};
 const MAX_EXE: usize = 1024;
 /// The same for a unit's name.
 const MAX_UNIT: usize = 512;
+/// Look-ups at once: each holds a descriptor, and the thread that does them takes one after the other.
+static LOOKING_UP: Semaphore = Semaphore::const_new(4);
 /// Ends a string that was cut.
 const CUT: &str = "…";
 
@@ -54,6 +56,8 @@ impl Peer {
     ) -> io::Result<Self> {
         let cred = getsockopt(socket, sockopt::PeerCredentials)?;
         let pid = cred.pid();
+        // Nobody closes it: that fails never.
+        let _turn = LOOKING_UP.acquire().await;
         let facts = match Guard::of(socket, pid).and_then(trusted) {
             Some(guard) => look_up_outside(guard, pid).await,
             None => Facts::default(),

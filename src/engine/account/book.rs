@@ -153,10 +153,12 @@ mod tests {
     }
 
     fn accounts(records: &[Record]) -> Vec<&Account> {
-        let account = |record| match record {
-            &Record::Account(ref account) => &**account,
-            other => panic!("{other:?}"),
-        };
+        fn account(record: &Record) -> &Account {
+            match record {
+                Record::Account(account) => account,
+                other => panic!("{other:?}"),
+            }
+        }
         records.iter().map(account).collect()
     }
 

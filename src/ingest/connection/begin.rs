@@ -1,5 +1,6 @@
 //! Where a connection begins, or goes on.
 
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UnixStream;
 
 use super::Connection;
@@ -16,6 +17,10 @@ impl Connection {
     pub fn new(stream: UnixStream, peer: Peer, slot: Option<Slot>) -> Self {
         if let Some(Err(error)) = slot.as_ref().map(|slot| slot.set_peer(&peer.json, peer.uid)) {
             tracing::warn!(%error, "who a client is will be asked again by the next run");
+        }
+        // What a client sends as urgent (MSG_OOB) is a part of its line like any other byte.
+        if let Err(error) = setsockopt(&stream, sockopt::OobInline, &true) {
+            tracing::warn!(%error, "urgent bytes of a client will not be heard");
         }
         let tape = slot.map(|slot| Tape::new(slot, Place::default()));
         let outbox = if tape.is_some() { Outbox::kept() } else { Outbox::default() };
