@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use auditlogd::clock::Clock;
 use auditlogd::config::{self, Sources};
 use auditlogd::engine::{
-    Engine, EngineSetup, IndexSetup, Item, Room, SpaceSetup, Submission, WriterHandle,
+    Engine, EngineSetup, Exposure, IndexSetup, Item, Room, SpaceSetup, Submission, WriterHandle,
 };
 use auditlogd::fs::Real;
+use auditlogd::ingest::READ;
 use auditlogd::ledger::open::Setup;
 use auditlogd::ledger::{Host, Paths, keys};
 use auditlogd::metrics::Metrics;
@@ -100,7 +101,9 @@ fn start(root: &Path) -> Result<Engine> {
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        exposure: Exposure::of(&config.ingest, READ),
         space,
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(&config, fields, None),

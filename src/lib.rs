@@ -9,6 +9,7 @@
 //! 7. [`maintain`] compresses closed segments, hands them to archives and deletes what has expired.
 //! 8. [`daemon`] and [`cli`] put it together into the two programs.
 //!
+//! [`client`] is the other side of step 1, for applications and for `auditlog emit`: it reconnects, spools and sends again.
 //! [`kept`] is what lets a connection outlive the process: bytes stay in the kernel until step 2 is done with them.
 //!
 //! And in the order a segment takes, from the file that is written to the day it is deleted:
@@ -36,7 +37,7 @@
 //!
 //! [`ledger::proof`] shows one line to somebody who has no log: its path to a checkpoint's root.
 //!
-//! Below them: [`fs`] (the only way to the disk), [`program`], [`config`], [`kept`], [`kernel`], and the vocabulary [`event`],
+//! Below them: [`fs`] (the only way to the disk), [`program`], [`config`], [`kept`], [`kernel`], and the vocabulary [`backoff`], [`event`],
 //! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`], [`outside`], [`words`].
 //! Imports go down only; `tests/layers.rs` holds the floors.
 
@@ -56,11 +57,13 @@ pub mod engine;
 pub mod index;
 pub mod ledger;
 
+pub mod client;
 pub mod config;
 pub mod fs;
 pub mod kept;
 pub mod program;
 
+pub mod backoff;
 pub mod clock;
 pub mod event;
 pub mod json;

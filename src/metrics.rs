@@ -3,12 +3,14 @@
 
 mod accounts;
 mod maintenance;
+mod open;
 mod problems;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-pub use accounts::{Account, AccountSnapshot, Accounts, SHARED};
+pub use accounts::{Account, AccountSnapshot, Accounts, SHARED, told_apart};
 pub use maintenance::{Failing, Forecast, History, MaintenanceStatus};
+pub use open::{Listed, OpenConnection, OpenConnections, OpenSnapshot};
 pub use problems::{Problem, Problems, Severity, worst_first};
 
 macro_rules! counters {
@@ -19,6 +21,8 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: Counter,)+
             /// What became of each user's lines.
             pub accounts: Accounts,
+            /// The connections that are open now.
+            pub open: OpenConnections,
             /// What is wrong.
             pub problems: Problems,
         }
@@ -41,6 +45,10 @@ counters! {
     connections_accepted,
     /// Event lines that passed every check and are in the ledger.
     events_stored,
+    /// Events that were in the ledger already and were acknowledged again.
+    events_repeated,
+    /// Events whose `event_id` the same user had given to another text a little before. They are stored.
+    event_ids_reused,
     /// Lines that were refused, whether each got its own record or was counted in a summary.
     lines_rejected,
     /// Known members that had a wrong type and stayed NULL in the index.

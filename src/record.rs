@@ -1,10 +1,18 @@
 //! The daemon's own records: events whose `event_type` starts with `auditlogd.`, which no client may use.
 
+mod account;
 mod done;
+mod gap;
+mod storage;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::retention::Hold;
+
+pub use account::{Account, Sums, UserSums};
+pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
+pub use gap::because;
+pub use storage::{StorageProblem, Weakness};
 
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
 /// the index knows by it which vocabulary a line speaks.
@@ -147,9 +155,9 @@ pub enum Record {
         /// When the last of them came.
         until: String,
     },
-    /// Events that are not in the log, or may not be.
+    /// Events that are not in the log, or may not be. Exact ones of a known user are counted as `missing`.
     Gap {
-        /// Why: `disk_full`, `host_crash`, …
+        /// Why, one of the codes of [`because`].
         reason: &'static str,
         /// Whose they are; null if that is not known.
         uid: Option<u32>,
@@ -159,10 +167,17 @@ pub enum Record {
         bytes: u64,
         /// Whether the two are not bounds but exact.
         exact: bool,
-        /// None of them came before this, RFC 3339.
+        /// None of them would stand before a line of this time, RFC 3339.
         since: String,
-        /// None of them came after this.
+        /// Nor after one of this time.
         until: String,
+    },
+    /// The sums of what became of clients' lines, as all lines before this one show it.
+    Account(Box<Account>),
+    /// The log or its keys are in a place that takes something from what the log promises.
+    StorageWarning {
+        /// What is wrong, at least one thing.
+        problems: Vec<StorageProblem>,
     },
     /// The wall clock moved against the boot clock.
     ClockStep {
@@ -202,92 +217,6 @@ pub enum Record {
     },
     /// Maintenance ran.
     Maintained(Box<Maintained>),
-}
-
-/// Which leaves retention deletes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pruned {
-    /// The first leaf that is gone.
-    pub first_seq: u64,
-    /// The last leaf that is gone.
-    pub through_seq: u64,
-    /// The tree's root over leaves [0, through_seq + 1), hex.
-    pub root: String,
-    /// The roots of the maximal perfect subtrees over leaves [first_seq, through_seq + 1), hex, in the order of the
-    /// log: with them proofs lead over what is gone.
-    pub subtrees: Vec<String>,
-    /// The rule that asked for it, for people.
-    pub policy: String,
-    /// How long the rule keeps leaves at least, seconds: none that is gone was sealed later than that before this
-    /// record.
-    pub keep_seconds: u64,
-}
-
-/// What a run of maintenance did.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Maintained {
-    /// Why it ran.
-    pub trigger: Trigger,
-    /// Who asked for it, if somebody did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
-    /// How long it took, milliseconds.
-    pub duration_ms: u64,
-    /// Segments that were compressed; bytes before.
-    pub compressed: Task,
-    /// Their bytes after.
-    pub compressed_to_bytes: u64,
-    /// Segments that archives took.
-    pub archived: Task,
-    /// Segments that were deleted.
-    pub pruned: Task,
-    /// Rows that were deleted from the database; bytes that its file became smaller.
-    pub rows: Task,
-    /// What had expired and is kept all the same, with the reason.
-    pub kept_back: Vec<String>,
-    /// What failed, and is tried again.
-    pub errors: Vec<String>,
-    /// The rules in force, [`crate::retention::Rules::definition`]: a row of the database may be missing once they
-    /// let it go.
-    pub retention: String,
-    /// Rules that were in force before, each with the last time that a record named it as such.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier: Vec<EarlierRules>,
-    /// Which field map the index uses: SHA-256 of its definition, hex.
-    pub field_map: String,
-}
-
-/// Why maintenance ran.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// It was time.
-    #[default]
-    Timer,
-    /// Somebody asked for it.
-    Request,
-    /// The disk was nearly full.
-    LowSpace,
-}
-
-/// Rules of retention that are not in force any more.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EarlierRules {
-    /// [`crate::retention::Rules::definition`].
-    pub retention: String,
-    /// When a record named them last as those in force, RFC 3339.
-    pub until: String,
-}
-
-/// One part of a run of maintenance.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Task {
-    /// How many of what it is about.
-    pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// How long it took, milliseconds.
-    pub ms: u64,
 }
 
 impl Record {
@@ -380,10 +309,14 @@ impl Record {
                 format!("{events} events that came from {since} to {until} are stored only now"),
             ),
             Record::Gap { reason, uid, events, exact, .. } => {
-                let bound = if *exact { "" } else { "at most " };
-                let user = uid.map_or_else(String::new, |uid| format!(" of uid {uid}"));
-                let what = format!("{bound}{events} events{user} are not in the log: {reason}");
-                ("auditlogd.gap", "alert", what)
+                let priority = if *exact { "alert" } else { "warning" };
+                ("auditlogd.gap", priority, gap::sentence(reason, *uid, *events, *exact))
+            }
+            Record::Account(account) => ("auditlogd.account", "info", account.to_string()),
+            Record::StorageWarning { problems } => {
+                let said: Vec<_> =
+                    problems.iter().map(|p| format!("{}: {}", p.what, p.why)).collect();
+                ("auditlogd.storage_warning", "warning", said.join("; "))
             }
             Record::ClockStep { found, expected, .. } => (
                 "auditlogd.clock_step",

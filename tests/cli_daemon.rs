@@ -162,11 +162,11 @@ fn show_finds_the_seal_that_covers_an_event_and_knows_a_seal_from_an_event() {
     daemon.store(EVENTS);
     daemon.stop();
     let shown = daemon.run(&["show", "3"]);
-    // The record of the stop is the last event, its seal follows.
-    assert!(text(&shown.stdout).contains("\nseal          seq 7 of "), "{}", text(&shown.stdout));
-    let seal = daemon.run(&["show", "7"]);
+    // The sums and the record of the stop are the last events, its seal follows.
+    assert!(text(&shown.stdout).contains("\nseal          seq 8 of "), "{}", text(&shown.stdout));
+    let seal = daemon.run(&["show", "8"]);
     assert_eq!(code(&seal), 1);
-    assert!(text(&seal.stderr).starts_with("seq 7 is no event but a seal:\n{\"seq\":7,"));
+    assert!(text(&seal.stderr).starts_with("seq 8 is no event but a seal:\n{\"seq\":8,"));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn status_of_a_stopped_daemon_shows_the_disk_and_exits_with_3() {
     assert!(value["daemon"].is_null() && value["error"].is_string());
     assert_eq!(
         (&value["database"]["last_seq"], &value["segments"]["files"]),
-        (&6.into(), &1.into())
+        (&7.into(), &1.into())
     );
 }
 
@@ -277,7 +277,7 @@ fn verify_of_a_copy_needs_the_key() {
     let args = ["verify", copy, "--key", key, "--auditor-key", auditor_key, "--format", "json"];
     let output = daemon.run(&args);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("json");
-    assert_eq!((code(&output), &value["figures"]["macs"]), (0, &8.into()));
+    assert_eq!((code(&output), &value["figures"]["macs"]), (0, &9.into()));
     assert_eq!(code(&daemon.run(&["verify", copy, "--key", &"0".repeat(64)])), 4);
     assert_eq!(code(&daemon.run(&["verify", copy, "--key", "no-such-file"])), 2);
 }

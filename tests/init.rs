@@ -2,10 +2,9 @@
 
 mod common;
 
-use std::fs;
 use std::process::{Command, Stdio};
 
-use common::{Daemon, eventually, verify};
+use common::{Daemon, eventually, only_child, verify};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -20,12 +19,6 @@ fn may_unshare() -> bool {
         eprintln!("skipped: running as process 1 needs root and unshare (util-linux)");
     }
     may
-}
-
-/// The one process that this one has started and not yet reaped; none while there are others.
-fn only_child(pid: u32) -> Option<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.trim().parse().ok()
 }
 
 struct Container {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and its floor; the vocabulary on floor 0 is small enough to use itself.
-const FLOORS: [(&str, u8); 25] = [
+const FLOORS: [(&str, u8); 27] = [
     ("daemon", 5),
     ("cli", 5),
     ("ingest", 4),
@@ -15,10 +15,12 @@ const FLOORS: [(&str, u8); 25] = [
     ("engine", 3),
     ("ledger", 2),
     ("index", 2),
+    ("client", 1),
     ("config", 1),
     ("fs", 1),
     ("program", 1),
     ("kept", 1),
+    ("backoff", 0),
     ("kernel", 0),
     ("event", 0),
     ("record", 0),

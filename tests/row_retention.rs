@@ -231,6 +231,8 @@ fn a_long_reader_neither_keeps_rows_nor_events_from_their_way_and_is_shown() {
     }
     engine.wait_until_indexed();
     assert!(held() > 0, "somebody reads");
+    let problems = engine.metrics.problems.list();
+    assert!(problems.iter().any(|problem| problem.about == "index reader"), "{problems:?}");
     let what = PruneRows { rules: Rules::of_days(1), ..job(&engine, rules(), 2) };
     assert!(prune(&engine, what).rows > 8_000, "there is room enough");
     reader.execute_batch("COMMIT").expect("ends");

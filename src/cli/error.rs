@@ -97,6 +97,8 @@ pub(super) enum Error {
     Signals(#[source] io::Error),
     #[error("{0}")]
     Emit(String),
+    #[error(transparent)]
+    Spool(#[from] crate::client::SpoolError),
     #[error("{source}{}", index_advice(source))]
     Index {
         #[from]

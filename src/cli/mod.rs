@@ -1,5 +1,6 @@
 //! The tool `auditlog`: one file a command.
 
+mod account;
 mod args;
 mod attest;
 mod config;
@@ -51,9 +52,9 @@ Exit codes:
   1  nothing matched; emit: some events were rejected; config check: not valid
   2  the command line or the configuration is wrong
   3  something cannot be read or written, or the daemon cannot be reached
-  4  verify, attest: TAMPERED; verify-proof: FALSE
-  5  verify, attest: INCOMPLETE
-  6  verify, attest, verify-proof: UNVERIFIABLE
+  4  verify, attest: TAMPERED; verify-proof: FALSE; account: CONTRADICTION
+  5  verify, attest, account: INCOMPLETE
+  6  verify, attest, account, verify-proof: UNVERIFIABLE
 
 Which log: root works on the system's own (/run/auditd.sock, /var/lib/auditlogd), anybody else on
 one below $XDG_STATE_HOME/auditlogd, or on the system's if there is none; --root DIR takes the one
@@ -81,6 +82,7 @@ enum Command {
     Prove(prove::Prove),
     VerifyProof(verify_proof::VerifyProof),
     Attest(attest::Attest),
+    Account(account::Account),
     Keys(keys::Keys),
     Reindex(reindex::Reindex),
     Rotate(rotate::Rotate),
@@ -124,6 +126,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, Error> {
         Command::Prove(prove) => prove.run(context, &mut out),
         Command::VerifyProof(proof) => proof.run(&mut out),
         Command::Attest(attest) => attest.run(context, &mut out),
+        Command::Account(account) => account.run(context, &mut out),
         Command::Keys(keys) => keys.run(context, &mut out),
         Command::Reindex(reindex) => reindex.run(context, &mut out),
         Command::Rotate(rotate) => rotate.run(context, &mut out),

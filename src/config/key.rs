@@ -129,6 +129,16 @@ pub(super) static KEYS: &[Key] = &[
         RELOAD,
         Kind::Number(|c| U32(&mut c.ingest.reject_records_burst), 1, 100_000),
     ),
+    ingest(
+        "repeat_window",
+        RELOAD,
+        Kind::Number(|c| Usize(&mut c.ingest.repeats.window), 0, 1_000_000),
+    ),
+    ingest(
+        "repeat_seconds",
+        RELOAD,
+        Kind::Number(|c| U64(&mut c.ingest.repeats.seconds), 1, 3_600),
+    ),
     ingest("threads", RESTART, Kind::Number(|c| Usize(&mut c.ingest.threads), 0, 64)),
     fields("preset", Preset),
     column(Column::EventType),

@@ -93,6 +93,18 @@ pub struct Ingest {
     pub reject_records_burst: u32,
     /// Threads that read and check events; 0: one a core, at most 4.
     pub threads: usize,
+    /// For how long an event is known again.
+    pub repeats: Repeats,
+}
+
+/// `[ingest] repeat_…`: which events of a user are known again when they are sent again. Whichever limit is reached
+/// first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// The last so many of each user that have an id; 0: none.
+    pub window: usize,
+    /// For so many seconds.
+    pub seconds: u64,
 }
 
 /// `[fields]`: where the known members are found, as JSON pointers (RFC 6901), best first.
@@ -214,6 +226,7 @@ impl Config {
                 reject_records_per_second: 10,
                 reject_records_burst: 100,
                 threads: 0,
+                repeats: Repeats { window: 100_000, seconds: 600 },
             },
             fields: presets::DEFAULT.fields(),
             ledger: Ledger {

@@ -3,6 +3,7 @@
 mod client;
 mod server;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,12 +14,14 @@ use crate::retention::{Hold, NewHold};
 pub use client::{ControlError, request};
 pub use server::{Answer, serve};
 
-/// What can be asked. All but the first change something.
+/// What can be asked. All but the first two change something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// How it is.
     Status,
+    /// What became of clients' lines since the start.
+    Account,
     /// Drop the index and build it again from the ledger.
     Reindex,
     /// Close the active segment and open a new one.
@@ -50,6 +53,7 @@ impl Request {
     fn limit(&self) -> Duration {
         match self {
             Request::Status
+            | Request::Account
             | Request::Reindex
             | Request::Decommission { .. }
             | Request::Maintain
@@ -69,6 +73,8 @@ impl Request {
 pub enum Reply {
     /// To [`Request::Status`].
     Status(Box<Status>),
+    /// To [`Request::Account`].
+    Account(Box<Account>),
     /// The daemon does what was asked.
     Accepted,
     /// To [`Request::Rotate`]: it is done.
@@ -98,6 +104,17 @@ pub enum Reply {
     Maintained(Box<crate::record::Maintained>),
     /// It does not, and why.
     Refused(String),
+}
+
+/// What became of clients' lines since the daemon's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Of each user, by uid; 4294967295 stands for all who are one too many to be told apart.
+    pub users: BTreeMap<u32, crate::metrics::AccountSnapshot>,
+    /// The connections that are open, the oldest first.
+    pub connections: Vec<crate::metrics::OpenSnapshot>,
+    /// How many more are open.
+    pub connections_left_out: u64,
 }
 
 /// How the daemon is.

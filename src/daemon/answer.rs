@@ -6,7 +6,7 @@ use super::problems::gather;
 use super::reload::Requests;
 use crate::clock::{Clock, rfc3339};
 use crate::config::Config;
-use crate::control::{Answer, Reply, Request, Status};
+use crate::control::{Account, Answer, Reply, Request, Status};
 use crate::engine::{Engine, IndexHandle, WriterHandle};
 use crate::maintain::holds::{Holds, HoldsError};
 use crate::maintain::{MaintainHandle, Progress};
@@ -46,6 +46,11 @@ pub fn answer(
                 space: room.state(),
                 metrics: metrics.snapshot(),
             }))
+        }
+        Request::Account => {
+            let users = metrics.accounts.snapshot();
+            let (connections, connections_left_out) = metrics.open.snapshot();
+            Reply::Account(Box::new(Account { users, connections, connections_left_out }))
         }
         _ if !may_change(uid) => {
             Reply::Refused("only root and the daemon's own user may ask for that".into())

@@ -9,6 +9,7 @@ mod journal;
 mod notify;
 mod options;
 mod parts;
+mod place;
 mod problems;
 mod reload;
 mod running;

@@ -10,10 +10,10 @@ use super::watchdog::Watchdog;
 use super::{DaemonError, paths, system};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, IndexSetup, Room, SpaceSetup, Started};
+use crate::engine::{Engine, EngineSetup, Exposure, IndexSetup, Room, SpaceSetup, Started};
 use crate::event::FieldMap;
 use crate::fs::Real;
-use crate::ingest::{Limits, Peer};
+use crate::ingest::{self, Limits, Peer};
 use crate::kept::Memory;
 use crate::ledger::keys;
 use crate::ledger::open::Setup;
@@ -68,7 +68,9 @@ pub fn engine(
             on_read: Arc::new(move |bytes| reading.recovered(bytes)),
         },
         limits: config.ledger.clone(),
+        exposure: Exposure::of(&config.ingest, ingest::READ),
         space: SpaceSetup::of(config, Arc::new(Room::new(line.metrics().clone()))),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept,
         index: IndexSetup::new(config, fields.clone(), disk.group),

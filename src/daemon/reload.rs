@@ -144,6 +144,7 @@ impl Reload<'_> {
         let record = Record::ConfigChanged { applied, restart, field_map: fields.hash() };
         let configured = Configured {
             limits: new.ledger.clone(),
+            repeats: new.ingest.repeats,
             space: new.space.clone(),
             warn_bytes: new.maintenance.min_free_bytes,
             fields: fields.clone(),

@@ -17,11 +17,11 @@ use super::reload::{Reload, Requests};
 use super::sandbox::Sandbox;
 use super::signals::{self, Wake, Woken};
 use super::status_line::StatusLine;
-use super::{DaemonError, announce, not_decommissioned, paths, system};
+use super::{DaemonError, announce, not_decommissioned, paths, place, system};
 use crate::clock::Clock;
 use crate::config::{self, Config, Sources};
 use crate::control;
-use crate::engine::{Engine, Lock};
+use crate::engine::{Engine, Exposure, Lock};
 use crate::fs::Real;
 use crate::fs::space::Reserve;
 use crate::ingest::{self, Socket};
@@ -73,6 +73,7 @@ impl<'a> Running<'a> {
         let disk = Arc::new(prepare_directories(&config)?);
         let lock = Lock::take(&config.state_dir, &config.log_dir)?;
         not_decommissioned(&config)?;
+        let storage = place::look(&config);
         // Before any other thread: what is started from here on is restricted as well.
         let binds = !passed.iter().any(|(name, _)| name == EVENTS);
         let sandbox = Sandbox::enter(&config, binds)?;
@@ -110,6 +111,7 @@ impl<'a> Running<'a> {
         if about.created {
             announce::announce(&paths(&config));
         }
+        place::tell(storage, &metrics, &engine);
         if let Some(reason) = &about.unsettled {
             last_run.doubt(reason);
         }
@@ -231,11 +233,18 @@ impl<'a> Running<'a> {
         line.stopping(deadline + AFTER_DEADLINE, what);
         tracing::info!(reason, "stopping");
         signals::exit_after(deadline);
+        let began_ns = Clock::System.now().wall_ns;
         let _no_one_waits = self.stop_ingest.send(clients);
         let drained =
             self.runtime.block_on(async { tokio::time::timeout(deadline / 2, self.ingest).await });
         if drained.is_err() {
             tracing::warn!("some clients were still sending when the time to stop was half over");
+            if clients == ingest::Stop::Drain {
+                let open = line.metrics().connections.get();
+                let exposure = Exposure::of(&self.reload.config.ingest, ingest::READ);
+                let time_ns = began_ns..Clock::System.now().wall_ns;
+                self.engine.record(exposure.gap("stop_deadline", open, time_ns));
+            }
         }
         // A disk that takes nothing now is not waited for any more.
         self.engine.room().give_up();

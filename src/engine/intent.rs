@@ -4,9 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use data_encoding::HEXLOWER;
-
-use super::submit::Queued;
+use super::submit::{Queued, Receipt};
 use crate::kept::{Intended, Memory, Promise};
 use crate::ledger::line::{self, Body};
 use crate::ledger::reader::Reader;
@@ -54,9 +52,7 @@ fn macs(reader: &mut Reader, from: u64, to: u64) -> io::Result<Vec<[u8; 64]>> {
             if line.seq != from + macs.len() as u64 || matches!(line.body, Body::Seal(_)) {
                 return Ok(macs);
             }
-            let mut mac = [0; 64];
-            HEXLOWER.encode_mut(&line.mac, &mut mac);
-            macs.push(mac);
+            macs.push(Receipt::of(&line).mac);
         }
         next = lines.next;
     }

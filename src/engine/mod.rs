@@ -4,12 +4,14 @@
 //! `indexer`, which follows the ledger from wherever it stopped. Whoever wants something else of the two asks by
 //! their handles: [`WriterHandle`] for records, rotation and what is to be deleted, [`IndexHandle`] for rows.
 
+mod account;
 mod feed;
 mod handle;
 mod index_handle;
 mod indexer;
 mod intent;
 mod lock;
+mod repeats;
 mod room;
 mod rows;
 mod submit;
@@ -23,6 +25,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use crate::index::{PruneRows, RowsPruned};
+pub use account::{Audit, Exposure, Finding, Gap, Gapped, Kind, SHORTEST};
 pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
@@ -43,8 +46,10 @@ use crate::ledger::LedgerError;
 use crate::ledger::open::{Setup, open};
 use crate::metrics::Metrics;
 use crate::record::Record;
+use account::Book;
 use feed::Feed;
 use handle::Done;
+use repeats::Repeats;
 use watch::Watch;
 use writer::{Output, Writer};
 
@@ -70,6 +75,8 @@ pub(crate) enum Command {
 pub struct Configured {
     /// Batches, epochs and segments.
     pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
     /// What happens when the disk fills up.
     pub space: config::Space,
     /// `[maintenance] min_free_bytes`
@@ -84,10 +91,14 @@ pub struct EngineSetup {
     pub ledger: Setup,
     /// Batches and epochs.
     pub limits: config::Ledger,
+    /// For how long events are known again.
+    pub repeats: config::Repeats,
     /// What happens when the disk fills up.
     pub space: SpaceSetup,
     /// Bytes of events that may wait for the writer.
     pub queue_bytes: usize,
+    /// What a crash can cost at most.
+    pub exposure: Exposure,
     /// What is kept of connections beyond this process, if anything is.
     pub kept: Option<Arc<Memory>>,
     /// The index.
@@ -153,16 +164,30 @@ impl Engine {
     /// Opens the ledger, writes that the daemon started, and goes on in threads of its own. Returning means
     /// that a first sync succeeded.
     pub fn start(setup: EngineSetup, started: Record) -> Result<(Self, Started), LedgerError> {
-        let own_peer = setup.ledger.own_peer.clone();
+        let (own_peer, on_read) = (setup.ledger.own_peer.clone(), setup.ledger.on_read.clone());
         let now = setup.clock.now();
-        let log_dir = setup.ledger.paths.log_dir.clone();
+        let paths = setup.ledger.paths.clone();
         let opened = open(setup.ledger, now)?;
         // Before this run's first line: it must not be taken for one of the last run's.
         let kept = setup.kept.as_ref();
         let unsettled =
-            kept.and_then(|kept| intent::settle(kept, &log_dir, opened.ledger.log_id()));
+            kept.and_then(|kept| intent::settle(kept, &paths.log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
-        let feed = Arc::new(Feed::new(setup.index.queue_bytes, opened.ledger.next_seq()));
+        let next = opened.ledger.next_seq();
+        let found = account::recount(&paths.log_dir, &log_id, next, &on_read);
+        let left = kept.and_then(|kept| {
+            let left = kept.left_over();
+            left.inspect_err(|e| tracing::warn!("what the last run left over is not known: {e}"))
+                .ok()?
+        });
+        let since_ns = found.last_ns.unwrap_or(now.wall_ns);
+        let gaps = account::gaps(setup.exposure, opened.crashed, left, since_ns..now.wall_ns);
+        let book = Book::new(found, setup.metrics.clone(), now.boot_ns);
+        let mut repeats = Repeats::new(setup.repeats, next);
+        if let Err(error) = repeats::recall(&mut repeats, &paths, &log_id, now) {
+            tracing::warn!(%error, "not all of the newest events could be read: what clients send again may be stored twice");
+        }
+        let feed = Arc::new(Feed::new(setup.index.queue_bytes, next));
         let (commands, queue) = channel();
         let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
         let room = setup.space.room.clone();
@@ -172,17 +197,21 @@ impl Engine {
             Watch::new(setup.clock, now),
             (setup.limits, setup.space),
             queue,
-            setup.kept.map(Promise::new),
+            (setup.kept.clone().map(Promise::new), repeats),
             Output {
                 feed: feed.clone(),
                 metrics: setup.metrics.clone(),
+                book,
                 on_seal: setup.on_seal,
                 on_turn: setup.on_turn,
             },
         );
         // Every start seals.
         writer.offer_checkpoint()?;
-        writer.write_own(opened.recovered.into_iter().chain([started]).collect())?;
+        writer.write_own(opened.recovered.into_iter().chain(gaps).chain([started]).collect())?;
+        if let Some(Err(error)) = setup.kept.as_ref().map(|kept| kept.forget_left_over()) {
+            tracing::warn!(%error, "the next start may say once more what the last run left over");
+        }
         // Before anybody writes: the reserve is there, and who may write is known.
         writer.look_at_space()?;
 

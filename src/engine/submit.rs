@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use data_encoding::HEXLOWER;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::kept::Origin;
+use crate::ledger::line::Line;
 use crate::metrics::Metrics;
 use crate::record::Record;
 
@@ -17,7 +19,7 @@ pub struct Submission {
     pub uid: u32,
     /// For each item its id and its event, one after the other.
     pub text: Vec<u8>,
-    /// Where in `text` each item lies.
+    /// Where in `text` each item lies; once they are stored, only the stored ones, without the repeats.
     pub items: Vec<Item>,
     /// The connection that they come from, if it outlives this process.
     pub origin: Option<Origin>,
@@ -85,6 +87,15 @@ impl Item {
     pub fn of(id_len: usize, event_len: usize, accepted: bool) -> Self {
         let (id_len, event_len) = (id_len as u32, event_len as u32);
         Self { id_len, event_len, accepted, end: 0, line: 0 }
+    }
+}
+
+impl Receipt {
+    /// The receipt of a line of the ledger.
+    pub fn of(line: &Line<'_>) -> Self {
+        let mut mac = [0; 64];
+        HEXLOWER.encode_mut(&line.mac, &mut mac);
+        Self { seq: line.seq, mac }
     }
 }
 

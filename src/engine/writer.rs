@@ -1,23 +1,27 @@
 //! The writer: one thread, one function that commits.
 
+mod account;
 mod epochs;
 mod held;
 mod ladder;
 mod memory;
 mod persist;
 mod segments;
+mod sign;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::account::Book;
 use super::feed::Feed;
 use ladder::Ladder;
 use persist::Stall;
 use segments::Age;
 
 use super::intent;
+use super::repeats::Repeats;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
 use super::{Command, Configured, OnSeal, OnTurn, Pruned};
@@ -51,6 +55,8 @@ pub(super) struct Output {
     pub feed: Arc<Feed>,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// What became of clients' lines.
+    pub book: Book,
     /// The anchors.
     pub on_seal: OnSeal,
     /// The watchdog.
@@ -65,6 +71,8 @@ pub(super) struct Writer {
     queue: Receiver<Command>,
     /// Where it is said what is about to be stored, if connections outlive this process.
     promise: Option<Promise>,
+    /// What is stored of late, so that it is not stored again.
+    repeats: Repeats,
     output: Output,
     /// CLOCK_BOOTTIME when the last seal was written.
     sealed_at: u64,
@@ -92,7 +100,7 @@ impl Writer {
         watch: Watch,
         (limits, space): (config::Ledger, SpaceSetup),
         queue: Receiver<Command>,
-        promise: Option<Promise>,
+        (promise, repeats): (Option<Promise>, Repeats),
         output: Output,
     ) -> Self {
         let sealed_at = watch.now().boot_ns;
@@ -109,6 +117,7 @@ impl Writer {
             limits,
             queue,
             promise,
+            repeats,
             output,
             sealed_at,
             epoch_began,
@@ -175,8 +184,9 @@ impl Writer {
                     let _asker_may_be_gone = done.send(self.prune(&records, not_before_ns)?);
                 }
                 Command::Configure(configured, record) => {
-                    let Configured { limits, space, warn_bytes, fields } = *configured;
+                    let Configured { limits, repeats, space, warn_bytes, fields } = *configured;
                     self.limits = limits;
+                    self.repeats.configure(repeats);
                     self.ladder.configure(space, warn_bytes);
                     // The index must not use a map that the ledger does not name, nor use the old one
                     // for an event behind the record: verification relies on both.
@@ -194,6 +204,7 @@ impl Writer {
         self.look_at_space()?;
         // A rotation closes the epoch too.
         self.rotate_if_due()?;
+        self.account_if_due()?;
         self.seal_if_due()?;
         self.forget_if_due()?;
         // Last: it says that the disk has taken all that was to be written.
@@ -204,7 +215,7 @@ impl Writer {
     fn until_something_is_due(&self) -> Duration {
         let due_at = self.seal_due_at().min(self.rotation_due_at());
         let due_at = due_at.min(self.forgetting_due_at()).min(self.turn_due_at);
-        let due_at = due_at.min(self.ladder.due_at());
+        let due_at = due_at.min(self.ladder.due_at()).min(self.output.book.due_at());
         Duration::from_nanos(due_at.saturating_sub(self.watch.now().boot_ns))
     }
 
@@ -226,8 +237,8 @@ impl Writer {
     }
 
     /// Stores a batch, then acknowledges it.
-    fn commit(&mut self, batch: Vec<Queued>) -> Result<(), LedgerError> {
-        match self.store(&batch) {
+    fn commit(&mut self, mut batch: Vec<Queued>) -> Result<(), LedgerError> {
+        match self.store(&mut batch) {
             Ok(receipts) => {
                 // A crash here: clients that were not told send their events again.
                 batch
@@ -243,17 +254,22 @@ impl Writer {
         }
     }
 
-    /// Stamp, sign, append, sync, publish.
-    fn store(&mut self, batch: &[Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
+    /// Stamp, sign, append, sync, publish. Repeats are taken out of the batch.
+    fn store(&mut self, batch: &mut [Queued]) -> Result<Vec<Option<Receipt>>, LedgerError> {
         let now = self.prepare()?;
-        self.age.begin(now);
         let ts = rfc3339(now.wall_ns);
         let first = self.ledger.next_seq();
+        self.repeats.begin(now, first);
         let mut receipts = Vec::with_capacity(batch.len());
         let mut first_mac = None;
-        for queued in batch {
+        for queued in &mut *batch {
             receipts.push(self.sign(&ts, queued, &mut first_mac)?);
         }
+        if first_mac.is_none() {
+            // Nothing but repeats, and what they repeat is on disk.
+            return Ok(receipts);
+        }
+        self.age.begin(now);
         if let (Some(promise), Some(mac)) = (&mut self.promise, first_mac) {
             intent::promise(promise, batch, first, &mac);
         }
@@ -268,29 +284,6 @@ impl Writer {
         Ok(receipts)
     }
 
-    /// Signs the lines of one submission; the receipt is of its last accepted event.
-    fn sign(
-        &mut self,
-        ts: &str,
-        queued: &Queued,
-        first_mac: &mut Option<[u8; 64]>,
-    ) -> Result<Option<Receipt>, LedgerError> {
-        let submission = &queued.submission;
-        let mut receipt = None;
-        let mut rest = submission.text.as_slice();
-        for item in &submission.items {
-            let (id, after) = rest.split_at(item.id_len as usize);
-            let (event, after) = after.split_at(item.event_len as usize);
-            rest = after;
-            let (seq, mac) = self.ledger.sign(ts, id, &submission.peer, event)?;
-            first_mac.get_or_insert(mac);
-            if item.accepted {
-                receipt = Some(Receipt { seq, mac });
-            }
-        }
-        Ok(receipt)
-    }
-
     /// Commits the daemon's own records.
     pub fn write_own(&mut self, records: Vec<Record>) -> Result<(), LedgerError> {
         let ts = rfc3339(self.prepare()?.wall_ns);
@@ -303,7 +296,9 @@ impl Writer {
         if now.wall_ns < not_before_ns {
             return Ok(Pruned::TooEarly);
         }
-        self.store_own(&rfc3339(now.wall_ns), records)?;
+        // What the sums were last said in may be among it.
+        let sums = self.output.book.all(self.ledger.next_seq(), now.boot_ns);
+        self.store_own(&rfc3339(now.wall_ns), &[&sums, records].concat())?;
         self.close_epoch(Reason::Time, now)?;
         Ok(Pruned::Done)
     }
@@ -315,7 +310,9 @@ impl Writer {
         }
         let bytes = self.persist(Ledger::store)?;
         self.publish(first, bytes);
-        if records.iter().any(|record| !matches!(record, Record::Reopened { .. })) {
+        let aging =
+            |record: &Record| !matches!(record, Record::Reopened { .. } | Record::Account(_));
+        if records.iter().any(aging) {
             self.age.begin(self.watch.now());
         }
         Ok(())
@@ -337,9 +334,13 @@ impl Writer {
 
     fn stop(&mut self, reason: String) -> Result<(), LedgerError> {
         let now = self.prepare()?;
-        let mut records = self.refuse_held(now);
-        records.push(Record::Stopped { reason });
-        self.store_own(&rfc3339(now.wall_ns), &records)?;
+        let gaps = self.refuse_held(now);
+        if !gaps.is_empty() {
+            self.store_own(&rfc3339(now.wall_ns), &gaps)?;
+        }
+        let mut last = self.output.book.changed(self.ledger.next_seq(), now.boot_ns);
+        last.push(Record::Stopped { reason });
+        self.store_own(&rfc3339(now.wall_ns), &last)?;
         self.close_epoch(Reason::Stop, now)
     }
 
@@ -351,6 +352,7 @@ impl Writer {
         self.output.metrics.ledger_head.set(next);
         self.output.metrics.epoch.set(self.ledger.epoch());
         self.epoch_began.get_or_insert(self.watch.now().boot_ns);
+        self.output.book.count(&bytes);
         self.output.feed.publish(first, Lines { bytes, next });
     }
 }

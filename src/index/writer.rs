@@ -130,29 +130,34 @@ impl Writer {
         Ok(written)
     }
 
-    /// Lets go of an index of which a file is gone ([`IndexError::Gone`]), so that it can be opened again. If only a
-    /// companion is, the database gets what was in it first, and the index is given back with the reason if a reader is
-    /// in the way of that; if the database is gone, its companions go too.
-    pub fn let_go(self) -> Result<(), (Self, IndexError)> {
+    /// Before [`Writer::let_go`]: if only a companion is gone, the database gets what was in it. Fails with a temporary
+    /// error if somebody is in the way of that.
+    pub fn save(&self) -> Result<(), IndexError> {
         if !self.files.has_database() {
-            let Self { db, files, .. } = self;
-            drop(db);
-            files.remove_companions();
             return Ok(());
         }
-        let held = match self.checkpoint() {
+        match self.checkpoint() {
             Ok(state) if state.checkpointed < state.pages => {
-                IndexError::HeldByReader { path: self.path.clone(), bytes: state.held_bytes() }
+                let bytes = state.held_bytes();
+                Err(IndexError::HeldByReader { path: self.path.clone(), bytes })
             }
-            Ok(_) => {
-                // Whatever is left of it is in the way of nobody.
-                let _ = self.close();
-                return Ok(());
-            }
-            Err(error @ IndexError::Busy { .. }) => error,
-            Err(_) => return Ok(()),
-        };
-        Err((self, held))
+            Err(error @ IndexError::Busy { .. }) => Err(error),
+            // What cannot be saved is read from the ledger again.
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets go of an index of which a file is gone ([`IndexError::Gone`]), so that it can be opened again. If the
+    /// database is, its companions go too.
+    pub fn let_go(self) {
+        if self.files.has_database() {
+            // Whatever is left of it is in the way of nobody.
+            let _ = self.close();
+            return;
+        }
+        let Self { db, files, .. } = self;
+        drop(db);
+        files.remove_companions();
     }
 
     fn read_data_version(&self) -> Result<i64, IndexError> {

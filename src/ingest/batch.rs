@@ -7,7 +7,7 @@ use super::check::{self, Checked};
 use super::framing::Line;
 use super::overflow::{Overflow, Verdict};
 use super::peer::Peer;
-use super::rejects::{self, Rejects};
+use super::rejects::{self, Rejects, Whose};
 use super::replies;
 use crate::engine::Item;
 use crate::event::{Class, FieldMap, Reject, RejectCode};
@@ -23,6 +23,8 @@ pub struct Desk<'a> {
     pub rejects: &'a Arc<Rejects>,
     /// Whose lines they are.
     pub peer: &'a Peer,
+    /// In whose account they are counted.
+    pub account: u32,
     /// What becomes of events that there is no room for.
     pub overflow: &'a Overflow,
 }
@@ -41,6 +43,17 @@ pub struct Lines {
     pub acks: bool,
 }
 
+/// Lines that are no part of a submission, by what becomes of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// They are refused, and left to a summary.
+    pub summarised: u64,
+    /// They are refused for want of room, and left to a gap record.
+    pub missing: u64,
+    /// They wait beside the log, and are counted when they come into it.
+    pub spooled: u64,
+}
+
 /// What came out of some lines.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -52,6 +65,8 @@ pub struct Batch {
     pub rejects: Vec<u8>,
     /// How many were refused.
     pub refused: u64,
+    /// How many of all became no items.
+    pub left: Left,
     /// There is no room for events of this class, and of it is the least important one that has to wait for room.
     pub waits: Option<Class>,
     /// The client greeted and wants replies.
@@ -119,11 +134,12 @@ impl Lines {
             }
             Verdict::Refuse => {
                 batch.refused += 1;
+                batch.left.missing += 1;
                 if self.acks {
                     replies::push_reject(&mut batch.rejects, self.count, &disk_full());
                 }
             }
-            Verdict::Taken => {}
+            Verdict::Taken => batch.left.spooled += 1,
         }
     }
 
@@ -132,8 +148,11 @@ impl Lines {
         if self.acks {
             replies::push_reject(&mut batch.rejects, self.count, reject);
         }
-        if desk.rejects.allow(desk.peer.uid, line.len(), desk.limits) {
+        let whose = Whose { uid: desk.peer.uid, account: desk.account };
+        if desk.rejects.allow(whose, line.len(), desk.limits) {
             batch.push_event(0, &rejects::record(line, self.count, reject), false, self.count);
+        } else {
+            batch.left.summarised += 1;
         }
     }
 }
@@ -186,10 +205,10 @@ mod tests {
             space: Default::default(),
         };
         let submitter = test_pair(1000).0;
-        let (rejects, peer) = (Rejects::new(submitter.clone()), Peer::of_uid(1));
+        let (rejects, peer) = (Rejects::new(submitter.clone(), None), Peer::of_uid(1));
         let room = Default::default();
         let overflow = &Overflow::new(room, submitter, "/no/such/spool".as_ref(), Arc::default());
-        let desk = Desk { limits: &limits, rejects: &rejects, peer: &peer, overflow };
+        let desk = Desk { limits: &limits, rejects: &rejects, peer: &peer, account: 1, overflow };
         let full = |text: &&str| !lines.take(&Line::Text(text), 0, check::check, &desk, batch);
         texts.iter().position(full).map_or(texts.len(), |at| at + 1)
     }

@@ -8,10 +8,12 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::sys::socket::{Shutdown, shutdown};
+use rustix::io::ioctl_fionread;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use super::batch::{Batch, Check, Desk, Lines};
+use super::counting::{self, Counting};
 use super::framing::Framer;
 use super::peer::Peer;
 use super::replies::{End, Outbox, Replies};
@@ -21,8 +23,8 @@ use crate::engine::{Receipt, Stopped, Submission};
 use crate::kept::{Mark, Place, Resumed, Slot};
 use crate::record::Record;
 
-/// Bytes that one read takes at most.
-const READ: usize = 128 * 1024;
+/// Bytes that one read takes at most: what a connection holds in memory.
+pub const READ: usize = 128 * 1024;
 /// Other connections get their turn after this many bytes.
 const TURN: usize = 2 * READ;
 
@@ -88,7 +90,10 @@ impl Connection {
         let Self { stream, peer, framer, lines, outbox, position, tape } = self;
         let replies = Arc::new(Replies::of(outbox));
         let slot = tape.as_ref().map(Tape::slot).cloned();
+        let metrics = &shared.context.metrics;
+        let listed = metrics.open.begin(peer.json.clone());
         let mut reader = Reader {
+            counting: Counting::of(metrics, peer.uid, &listed.connection),
             stream: &stream,
             shared,
             replies: &replies,
@@ -110,9 +115,12 @@ impl Connection {
         };
         let ((), unsent) = tokio::join!(reading, answers::write(&stream, slot, &replies, &stop));
         let (stop, ended) = (*stop.borrow(), replies.ended());
-        if ended == Some(End::NotRead) && stop == Stop::No {
+        if ended == Some(End::NotRead) && !(stop == Stop::HandOver && reader.tape.is_some()) {
             let lines = reader.lines.count;
             reader.record(Record::Disconnected { reason: "replies_not_read", lines }).await;
+            if let Some(gap) = reader.gap() {
+                reader.record(gap).await;
+            }
         }
         reader.end(stop, ended, &unsent);
     }
@@ -138,6 +146,7 @@ struct Reader<'a> {
     rest: Vec<u8>,
     /// Bytes since other connections last had their turn.
     turn: usize,
+    counting: Counting,
 }
 
 impl Reader<'_> {
@@ -238,10 +247,16 @@ impl Reader<'_> {
         }
     }
 
+    /// In whose account the lines are counted.
+    fn account(&self) -> u32 {
+        self.shared.context.metrics.accounts.name_of(self.peer.uid)
+    }
+
     fn take(&mut self, bytes: &[u8]) -> Batch {
         let limits = self.shared.limits();
         let Shared { rejects, overflow, .. } = self.shared;
-        let desk = Desk { limits: &limits, rejects, peer: &self.peer, overflow };
+        let account = self.account();
+        let desk = Desk { limits: &limits, rejects, peer: &self.peer, account, overflow };
         let mut batch = Batch::of(self.position, bytes.len(), self.lines.count);
         let taken = self.framer.feed(bytes, limits.max_line(), |line, end| {
             self.lines.take(&line, end, check::check, &desk, &mut batch)
@@ -256,7 +271,8 @@ impl Reader<'_> {
     async fn finish(&mut self, stop: &mut watch::Receiver<Stop>) -> Result<(), Stopped> {
         let limits = self.shared.limits();
         let Shared { rejects, overflow, .. } = self.shared;
-        let desk = Desk { limits: &limits, rejects, peer: &self.peer, overflow };
+        let account = self.account();
+        let desk = Desk { limits: &limits, rejects, peer: &self.peer, account, overflow };
         let mut batch = Batch::of(self.position, 0, self.lines.count);
         let last: Check = check::check_unterminated;
         self.framer.finish(|line| self.lines.take(&line, 0, last, &desk, &mut batch));
@@ -286,6 +302,7 @@ impl Reader<'_> {
         if batch.greeted {
             self.replies.greet(&self.shared.context.log_id);
         }
+        self.counting.taken(self.lines.count - batch.before, batch.left);
         self.shared.context.metrics.lines_rejected.add(batch.refused);
         if batch.items.is_empty() {
             self.replies.push(&batch.rejects);
@@ -317,7 +334,7 @@ impl Reader<'_> {
             None => (None, on_commit),
         };
         let Batch { text, items, .. } = batch;
-        let on_commit = Some(on_commit);
+        let on_commit = Some(self.counting.then(&items, on_commit));
         Submission {
             peer: self.peer.json.clone(),
             uid: self.peer.uid,
@@ -340,6 +357,15 @@ impl Reader<'_> {
         if self.shared.context.submitter.submit(submission).await.is_err() {
             tracing::warn!("a record of a connection could not be written");
         }
+    }
+
+    /// What of the client's lines ends with the connection: the record of it.
+    fn gap(&self) -> Option<Record> {
+        let (_, partial, _) = self.framer.partial();
+        // Some of what a kept connection holds may be stored already.
+        let held = ioctl_fionread(self.stream).unwrap_or_default();
+        let bytes = held + self.rest.len() as u64 + partial;
+        counting::lost(self.peer.uid, bytes)
     }
 
     /// The connection is over, or the next run goes on with it.

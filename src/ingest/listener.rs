@@ -16,6 +16,7 @@ use super::peer::Peer;
 use super::rejects::Rejects;
 use super::socket::Socket;
 use super::{Context, Shared, Stop};
+use crate::kept::store::Store;
 use crate::kept::{LastRun, Left, Slot};
 
 /// How long to wait for a file descriptor or memory before the next try.
@@ -31,7 +32,7 @@ pub async fn serve(
     context: Context,
     shutdown: impl Future<Output = Stop>,
 ) {
-    let rejects = Rejects::new(context.submitter.clone());
+    let rejects = Rejects::new(context.submitter.clone(), context.store.clone());
     let (room, metrics) = (context.room.clone(), context.metrics.clone());
     let overflow = Overflow::new(room, context.submitter.clone(), &context.spool, metrics);
     let (stop, stopping) = watch::channel(Stop::No);
@@ -89,6 +90,8 @@ async fn begin(
     stop: watch::Receiver<Stop>,
     replayed: Option<String>,
 ) {
+    let kept = shared.context.store.as_ref();
+    let _until_it_is_over = kept.filter(|_| slot.is_none()).map(Store::not_kept);
     match peer {
         Ok(peer) => Connection::new(stream, peer, slot).run(shared, stop, replayed).await,
         Err(error) => {

@@ -15,6 +15,7 @@ mod answers;
 mod batch;
 mod check;
 mod connection;
+mod counting;
 mod framing;
 mod listener;
 mod outbox;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use connection::READ;
 pub use listener::serve;
 pub use peer::Peer;
 pub use socket::{MAX_PATH, Socket, SocketError};

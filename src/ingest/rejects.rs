@@ -1,6 +1,6 @@
 //! Records of refused lines: each its own while a user's allowance lasts, then one summary.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use tokio::task::JoinHandle;
 use super::Limits;
 use super::framing::{HEAD, Line};
 use super::peer::Peer;
-use crate::engine::{Submission, Submitter};
+use crate::engine::{OnCommit, Submission, Submitter};
 use crate::event::Reject;
+use crate::kept::store::Store;
+use crate::metrics::SHARED;
 use crate::record::Record;
 
 /// How often summaries are written while there is something to summarise.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Users that are told apart; more share one allowance.
 const MAX_USERS: usize = 1024;
-/// The uid in the summary of those: no user has it.
-const SHARED: u32 = u32::MAX;
 
 /// The record of a refused line, JSON text.
 pub fn record(line: &Line<'_>, number: u64, reject: &Reject) -> String {
@@ -34,13 +34,26 @@ pub fn record(line: &Line<'_>, number: u64, reject: &Reject) -> String {
 /// Every user's allowance of `auditlogd.rejected` records, and what went beyond it.
 pub struct Rejects {
     submitter: Submitter,
+    /// Knows beyond a kill that something is left to summarise.
+    store: Option<Store>,
     users: Mutex<Users>,
     stop: Notify,
+}
+
+/// Whose line was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whose {
+    /// Whose allowance it takes.
+    pub uid: u32,
+    /// In whose account it is counted ([`crate::metrics::Accounts::name_of`]).
+    pub account: u32,
 }
 
 #[derive(Default)]
 struct Users {
     buckets: HashMap<u32, Bucket>,
+    /// By account: there is a bounded number.
+    swallowed: BTreeMap<u32, Swallowed>,
     /// The task that writes summaries, while there is something to write.
     timer: Option<JoinHandle<()>>,
 }
@@ -48,7 +61,6 @@ struct Users {
 struct Bucket {
     tokens: f64,
     filled: Instant,
-    swallowed: Option<Swallowed>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +71,21 @@ struct Swallowed {
 }
 
 impl Rejects {
-    pub fn new(submitter: Submitter) -> Arc<Self> {
-        Arc::new(Self { submitter, users: Mutex::default(), stop: Notify::new() })
+    pub fn new(submitter: Submitter, store: Option<Store>) -> Arc<Self> {
+        Arc::new(Self { submitter, store, users: Mutex::default(), stop: Notify::new() })
     }
 
     /// Whether a refused line of this user gets a record of its own. If not it is counted, and a
     /// summary follows within seconds.
-    pub fn allow(self: &Arc<Self>, uid: u32, bytes: u64, limits: &Limits) -> bool {
+    pub fn allow(self: &Arc<Self>, whose: Whose, bytes: u64, limits: &Limits) -> bool {
         let mut users = self.lock();
-        let allowed = users.allow(uid, bytes, limits, Instant::now());
+        let allowed = users.allow(whose, bytes, limits, Instant::now());
+        if !allowed && let Some(store) = &self.store {
+            store.refused(|left| {
+                left.refused_lines += 1;
+                left.refused_bytes += bytes;
+            });
+        }
         if !allowed && users.timer.is_none() {
             users.timer = Some(tokio::spawn(self.clone().write_summaries()));
         }
@@ -107,9 +125,10 @@ impl Rejects {
 
     async fn submit(&self, summaries: Vec<Record>) {
         for summary in summaries {
-            let Record::RejectedSummary { uid, .. } = summary else { continue };
+            let Record::RejectedSummary { uid, lines, bytes, .. } = summary else { continue };
             let submission = Submission::record((Peer::of_uid(uid).json, uid), &summary);
-            if self.submitter.submit(submission).await.is_err() {
+            let on_commit = self.store.clone().map(|store| said(store, lines, bytes));
+            if self.submitter.submit(Submission { on_commit, ..submission }).await.is_err() {
                 tracing::warn!(uid, "a summary of refused lines could not be written");
             }
         }
@@ -120,29 +139,41 @@ impl Rejects {
     }
 }
 
+/// Once the log has it, a kill does not leave it over.
+fn said(store: Store, lines: u64, bytes: u64) -> OnCommit {
+    Box::new(move |result| {
+        if result.is_ok() {
+            store.refused(|left| {
+                left.refused_lines = left.refused_lines.saturating_sub(lines);
+                left.refused_bytes = left.refused_bytes.saturating_sub(bytes);
+            });
+        }
+    })
+}
+
 impl Users {
-    fn allow(&mut self, uid: u32, bytes: u64, limits: &Limits, now: Instant) -> bool {
+    fn allow(&mut self, whose: Whose, bytes: u64, limits: &Limits, now: Instant) -> bool {
+        let Whose { uid, account } = whose;
         let burst = f64::from(limits.reject_burst);
         let rate = f64::from(limits.reject_rate);
         if self.buckets.len() >= MAX_USERS && !self.buckets.contains_key(&uid) {
             self.buckets.retain(|_, bucket| {
                 bucket.fill(rate, burst, now);
-                bucket.tokens < burst || bucket.swallowed.is_some()
+                bucket.tokens < burst
             });
         }
         let known = self.buckets.len() < MAX_USERS || self.buckets.contains_key(&uid);
-        let bucket = self.buckets.entry(if known { uid } else { SHARED }).or_insert(Bucket {
-            tokens: burst,
-            filled: now,
-            swallowed: None,
-        });
+        let bucket = self
+            .buckets
+            .entry(if known { uid } else { SHARED })
+            .or_insert(Bucket { tokens: burst, filled: now });
         bucket.fill(rate, burst, now);
         if bucket.tokens >= 1.0 {
             bucket.tokens -= 1.0;
             return true;
         }
-        let swallowed =
-            bucket.swallowed.get_or_insert(Swallowed { lines: 0, bytes: 0, since: now });
+        let nothing = Swallowed { lines: 0, bytes: 0, since: now };
+        let swallowed = self.swallowed.entry(account).or_insert(nothing);
         swallowed.lines += 1;
         swallowed.bytes += bytes;
         false
@@ -150,12 +181,12 @@ impl Users {
 
     /// One summary for each user who has something to summarise.
     fn take(&mut self, now: Instant) -> Vec<Record> {
-        let summary = |(uid, bucket): (&u32, &mut Bucket)| {
-            let Swallowed { lines, bytes, since } = bucket.swallowed.take()?;
+        let summary = |(uid, swallowed): (u32, Swallowed)| {
+            let Swallowed { lines, bytes, since } = swallowed;
             let over_ms = u64::try_from(now.duration_since(since).as_millis()).unwrap_or(u64::MAX);
-            Some(Record::RejectedSummary { lines, bytes, uid: *uid, over_ms })
+            Record::RejectedSummary { lines, bytes, uid, over_ms }
         };
-        self.buckets.iter_mut().filter_map(summary).collect()
+        std::mem::take(&mut self.swallowed).into_iter().map(summary).collect()
     }
 }
 
@@ -184,7 +215,8 @@ mod tests {
     }
 
     fn allowed(users: &mut Users, uid: u32, limits: &Limits, now: Instant, tries: usize) -> usize {
-        (0..tries).filter(|_| users.allow(uid, 10, limits, now)).count()
+        let whose = Whose { uid, account: uid.min(1024) };
+        (0..tries).filter(|_| users.allow(whose, 10, limits, now)).count()
     }
 
     #[test]
@@ -224,7 +256,7 @@ mod tests {
             .sum();
         assert_eq!(recorded + summed, 10_000);
         let later = start + Duration::from_secs(10);
-        assert!(users.allow(77_777, 1, &limits, later), "full allowances make room");
+        assert_eq!(allowed(&mut users, 77_777, &limits, later, 1), 1, "full allowances make room");
         assert_eq!(users.buckets.len(), 1);
     }
 

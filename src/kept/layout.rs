@@ -10,6 +10,9 @@ pub const PAGE: u64 = 4096;
 /// takes no variable above 128 KiB.
 pub const SLOTS: u32 = 4096;
 
+/// What a run leaves over beside its connections.
+pub const LEFT_OVER: u64 = 64;
+
 /// The intent's header.
 pub const INTENT: u64 = PAGE;
 /// The two places where an intent's body may stand: a new one must not overwrite the one in force.
@@ -30,6 +33,8 @@ pub const REPLIES: u64 = 192 << 10;
 pub const IDENTITY: u64 = 0;
 /// Within a page.
 pub const GREETED: u64 = 64;
+/// Within a page.
+pub const OVER: u64 = 72;
 /// Within a page.
 pub const MARK: u64 = 128;
 /// Within a page.

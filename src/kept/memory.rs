@@ -11,6 +11,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::layout::{self, MAGIC, SLOTS};
+use super::left_over::LeftOvers;
 use super::notes::{Identity, Mark, Origin, Partial, Place};
 
 /// A peer's JSON text is shorter ([`crate::kept::Slot::peer`]).
@@ -32,6 +33,7 @@ pub enum KeptError {
 pub struct Memory {
     pub(super) file: File,
     used: Mutex<Vec<bool>>,
+    pub(super) left_overs: LeftOvers,
 }
 
 impl Memory {
@@ -45,10 +47,13 @@ impl Memory {
 
     /// The one of the run before.
     pub fn open(fd: OwnedFd) -> Result<Arc<Self>, KeptError> {
-        let memory = Self::of(fd);
+        let mut memory = Self::of(fd);
         let mut magic = [0; MAGIC.len()];
         match memory.file.read_exact_at(&mut magic, 0) {
-            Ok(()) if magic == *MAGIC => Ok(Arc::new(memory)),
+            Ok(()) if magic == *MAGIC => {
+                memory.left_overs = LeftOvers::read(&memory)?;
+                Ok(Arc::new(memory))
+            }
             Ok(()) => Err(KeptError::Layout),
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(KeptError::Layout),
             Err(e) => Err(e.into()),
@@ -56,7 +61,8 @@ impl Memory {
     }
 
     fn of(fd: OwnedFd) -> Self {
-        Self { file: fd.into(), used: Mutex::new(vec![false; SLOTS as usize]) }
+        let used = Mutex::new(vec![false; SLOTS as usize]);
+        Self { file: fd.into(), used, left_overs: LeftOvers::default() }
     }
 
     /// For the service manager's store.
@@ -118,7 +124,7 @@ impl Memory {
     }
 
     /// Bytes at a place of a page; zeros behind the end of the file, which nobody has written yet.
-    fn note<const N: usize>(&self, number: u32, at: u64) -> io::Result<[u8; N]> {
+    pub(super) fn note<const N: usize>(&self, number: u32, at: u64) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         self.read(&mut bytes, layout::page(number) + at)?;
         Ok(bytes)
@@ -132,12 +138,12 @@ impl Memory {
         Ok(())
     }
 
-    fn used(&self) -> MutexGuard<'_, Vec<bool>> {
+    pub(super) fn used(&self) -> MutexGuard<'_, Vec<bool>> {
         self.used.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Gives the memory of a range back.
-    fn clear(&self, at: u64, len: u64) -> io::Result<()> {
+    pub(super) fn clear(&self, at: u64, len: u64) -> io::Result<()> {
         let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
         Ok(fallocate(&self.file, flags, at as i64, len as i64)?)
     }
@@ -147,8 +153,8 @@ impl Memory {
 /// is over.
 #[derive(Debug)]
 pub struct Slot {
-    memory: Arc<Memory>,
-    number: u32,
+    pub(super) memory: Arc<Memory>,
+    pub(super) number: u32,
     session: u64,
     over: AtomicBool,
 }

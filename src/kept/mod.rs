@@ -19,6 +19,7 @@
 mod intent;
 mod last_run;
 mod layout;
+mod left_over;
 mod memory;
 mod notes;
 mod resume;
@@ -26,6 +27,7 @@ pub mod store;
 
 pub use intent::{Intended, Promise};
 pub use last_run::{LastRun, Left};
+pub use left_over::{LeftOver, NotKept};
 pub use memory::{KeptError, Memory, Slot};
 pub use notes::{Ack, Identity, Mark, Origin, Partial, Place};
 pub use resume::Resumed;

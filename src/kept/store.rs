@@ -9,6 +9,7 @@ use std::thread;
 use sd_notify::NotifyState;
 
 use super::layout::SLOTS;
+use super::left_over::{LeftOver, NotKept};
 use super::memory::{Memory, Slot};
 
 /// The listening socket among what is passed: FileDescriptorName= of the socket unit.
@@ -72,8 +73,21 @@ impl Store {
         None
     }
 
+    /// A connection begins that ends with this process.
+    pub fn not_kept(&self) -> NotKept {
+        self.memory.not_kept()
+    }
+
+    /// So many lines that were refused, and so many of their bytes, are in no record yet, or in one now.
+    pub fn refused(&self, change: impl FnOnce(&mut LeftOver)) {
+        self.memory.change(change);
+    }
+
     /// The connection is over. Does not wait.
     pub fn remove(&self, slot: Arc<Slot>) {
+        if let Err(error) = slot.set_over() {
+            tracing::warn!(%error, "that a connection is over could not be noted");
+        }
         // The thread ends after the last sender.
         let _always_heard = self.over.send(Over::Connection(slot));
     }

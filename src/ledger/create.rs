@@ -87,7 +87,7 @@ pub(super) fn create(mut setup: Setup, now: Now) -> Result<Opened, LedgerError> 
     ledger.store()?;
     ledger.state.write(&first)?;
     ledger.close_epoch(Reason::Created, now)?;
-    Ok(Opened { ledger, created: true, recovered: None })
+    Ok(Opened { ledger, created: true, crashed: None, recovered: None })
 }
 
 /// What a new log begins with.

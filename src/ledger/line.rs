@@ -17,6 +17,8 @@ pub const TAIL: usize = 74;
 pub const MAX: usize = 65_535;
 
 const MAC: &[u8] = br#","mac":""#;
+/// Before an event. No JSON string holds it: its quotes would be escaped.
+const EVENT: &[u8] = br#","event":"#;
 
 /// What a line carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,9 +151,26 @@ pub fn peek_seq(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
+/// When what looks like a line was committed, nanoseconds since 1970.
+pub fn peek_ts(bytes: &[u8]) -> Option<i64> {
+    let rest = bytes.strip_prefix(br#"{"seq":"#)?;
+    let digits = rest.iter().position(|b| !b.is_ascii_digit())?;
+    let ts = rest[digits..].strip_prefix(br#","ts":""#)?.get(..30)?;
+    crate::clock::parse_rfc3339(std::str::from_utf8(ts).ok()?)
+}
+
 /// Whether what looks like a line is a seal's. Right for every line that [`parse`] takes.
 pub fn peek_is_seal(bytes: &[u8]) -> bool {
     after_id(bytes).is_some_and(|rest| rest.starts_with(br#","seal":"#))
+}
+
+/// The peer and the event of what looks like an event's line, given without its LF: JSON texts. Right for every
+/// line that [`parse`] takes and a daemon wrote: no member of its peers is called `event`.
+pub fn peek_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = after_id(bytes)?.strip_prefix(br#","peer":"#)?;
+    let at = memchr::memmem::find(rest, EVENT)?;
+    let event = rest.get(at + EVENT.len()..rest.len().checked_sub(TAIL)?)?;
+    Some((&rest[..at], event))
 }
 
 /// What follows the id of what looks like a line.
@@ -223,11 +242,14 @@ mod tests {
         assert_eq!(line.ts_ns, 1_795_224_225_123_456_789);
         let body = Body::Event { peer: r#"{"pid":1}"#, event: r#"{"x":[1, "}"]}"# };
         assert_eq!(line.body, body);
-        assert_eq!(peek_seq(&bytes), Some(7));
+        assert_eq!((peek_seq(&bytes), peek_ts(&bytes)), (Some(7), Some(line.ts_ns)));
         assert!(!peek_is_seal(&bytes));
+        let event = (&br#"{"pid":1}"#[..], &br#"{"x":[1, "}"]}"#[..]);
+        assert_eq!(peek_event(&bytes), Some(event));
         let mut seal = Vec::new();
         push_seal(&mut seal, 7, TS, br#""\",\"peer\":\\""#, "{}");
         assert!(peek_is_seal(&seal));
+        assert_eq!(peek_event(&seal), None);
     }
 
     #[test]
@@ -259,6 +281,8 @@ mod tests {
             let _ = parse(&bytes);
             let _ = peek_seq(&bytes);
             let _ = peek_is_seal(&bytes);
+            let _ = peek_event(&bytes);
+            let _ = peek_ts(&bytes);
         }
 
         #[test]

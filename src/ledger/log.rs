@@ -125,13 +125,13 @@ impl Ledger {
         [&self.paths.log_dir, &self.paths.state_dir]
     }
 
-    /// Makes the log's directories again where somebody has removed them; what cannot be made shows in the next step.
-    pub fn make_directories(&self) {
-        for dir in [&self.paths.log_dir, &self.paths.state_dir] {
-            if let Err(error) = self.fs.create_dir(dir, Access::Shared) {
-                tracing::error!("{dir:?} is gone and could not be made again: {error}");
-            }
-        }
+    /// Makes the log's directories again where somebody has removed them; whether they are there.
+    pub fn make_directories(&self) -> bool {
+        let mut made = self.directories().into_iter().map(|dir| {
+            let made = self.fs.create_dir(dir, Access::Shared);
+            made.map_err(|error| tracing::debug!("{dir:?} could not be made again: {error}"))
+        });
+        made.all(|made| made.is_ok())
     }
 
     /// The checkpoint of the tree as it is, a signed note; the same bytes each time.

@@ -2,11 +2,12 @@
 //!
 //! [`mod@line`], [`seal`], [`segment`] and [`tree`] are the format; [`keys`] and [`state`] what makes it
 //! hard to change; [`Ledger`] is what the one writer holds; [`open`] finds out after a stop or a crash
-//! where to go on; [`reader`] and [`verify`] never write.
+//! where to go on; [`reader`], [`backwards`] and [`verify`] never write.
 
 mod active;
 pub mod anchor;
 pub mod auditor;
+pub mod backwards;
 pub mod checkpoint;
 mod create;
 mod decommissioned;
@@ -27,6 +28,7 @@ mod rotate;
 pub mod seal;
 mod seals_file;
 pub mod segment;
+mod shelter;
 pub mod state;
 mod tail;
 mod torn;
@@ -105,6 +107,11 @@ impl Paths {
     /// What became of S_0, once it is not there any more.
     pub fn auditor_handover(&self) -> PathBuf {
         self.state_dir.join("auditor.handover")
+    }
+
+    /// The active segment of a log directory that was removed, until the next start.
+    pub fn sheltered(&self) -> PathBuf {
+        self.state_dir.join("sheltered.jsonl")
     }
 
     /// Says that the log has come to its end on this host, once it has.

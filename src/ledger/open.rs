@@ -9,6 +9,7 @@ use super::create::create;
 use super::keys::Entropy;
 use super::recovery::Recovery;
 use super::segment::{self, Found};
+use super::shelter::put_back;
 use super::state::{StateError, StateFile};
 pub use super::watched::OnRead;
 use super::{Host, Ledger, LedgerError, Paths};
@@ -40,6 +41,8 @@ pub struct Opened {
     pub ledger: Ledger,
     /// Whether it was created just now.
     pub created: bool,
+    /// Whether the host rebooted since the last run, if that did not end with a stop; else none.
+    pub crashed: Option<bool>,
     /// What was found, where the last run did not end with a stop: the record that says so, which the
     /// caller writes first.
     pub recovered: Option<Record>,
@@ -48,6 +51,7 @@ pub struct Opened {
 /// Opens the ledger in `setup.paths`, creating it where there is none.
 pub fn open(setup: Setup, now: Now) -> Result<Opened, LedgerError> {
     let state_path = setup.paths.state();
+    put_back(&setup)?;
     let segments = list(&setup.paths)?;
     let loaded = match StateFile::load(&*setup.fs, &state_path) {
         // Its very first write was torn.

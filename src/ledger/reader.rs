@@ -88,6 +88,20 @@ impl Reader {
         Ok(lines)
     }
 
+    /// Hands on the lines of leaves [from, to), each without its LF.
+    pub fn each(&mut self, from: u64, to: u64, mut then: impl FnMut(&[u8])) -> io::Result<()> {
+        const CHUNK: usize = 1 << 20;
+        let mut next = from;
+        loop {
+            let lines = self.read(next, to, CHUNK)?;
+            lines.bytes.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()).for_each(&mut then);
+            if lines.next == next {
+                return Ok(());
+            }
+            next = lines.next;
+        }
+    }
+
     /// The segment that holds leaf `seq`, positioned at it; or the first one after it.
     fn locate(&self, seq: u64) -> io::Result<Option<Open>> {
         self.open_one(|segments| {
@@ -200,14 +214,14 @@ fn first_line_from(file: &mut File, from: u64, to: u64) -> io::Result<Option<(u6
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::ledger::segment::Header;
     use crate::ledger::tree::Tree;
     use std::fs;
 
     /// A segment of leaves [first, end) that are not signed: the reader does not look at macs.
-    fn segment(number: u64, first: u64, end: u64) -> Vec<u8> {
+    pub fn segment(number: u64, first: u64, end: u64) -> Vec<u8> {
         let mut tree = Tree::default();
         (0..first).for_each(|_| tree.push([0; 32]));
         let opened = "2026-11-21T01:23:45.123456789Z".to_owned();

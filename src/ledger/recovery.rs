@@ -92,12 +92,13 @@ impl Recovery {
                 damage,
             }
         });
+        let crashed = (!self.was_stopped()).then_some(rebooted);
         let mut ledger = self.into_ledger(segment)?;
         ledger.close_epoch(reason, now)?;
         if closed_elsewhere {
             ledger.open_segment(now)?;
         }
-        Ok(Opened { ledger, created: false, recovered: record })
+        Ok(Opened { ledger, created: false, crashed, recovered: record })
     }
 
     /// Whether the last run ended with a stop: nothing but its seal can have been the last line.

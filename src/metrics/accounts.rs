@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::Counter;
+use crate::record::Sums;
 
 /// Users that are told apart; more share one account.
 const MAX_USERS: usize = 1024;
@@ -33,8 +34,6 @@ macro_rules! account {
 account! {
     /// Connections open now.
     connections,
-    /// Event lines that were taken off connections, refused ones too.
-    lines,
     /// Events that are in the ledger.
     stored,
     /// Events that were in it already, by their `event_id`, and were acknowledged again.
@@ -43,8 +42,29 @@ account! {
     refused,
     /// Lines that were refused and counted in a summary.
     summarised,
-    /// Events that are not in the ledger, but in a gap record.
+    /// Events that are not in the ledger, but in an exact gap record.
     missing,
+    /// Event lines that were taken off connections, refused ones too. Read last, so that it is never less than the
+    /// sum of the others.
+    lines,
+}
+
+impl AccountSnapshot {
+    /// What became of the lines.
+    pub fn sums(&self) -> Sums {
+        let &Self { stored, repeated, refused, summarised, missing, .. } = self;
+        Sums { stored, repeated, refused, summarised, missing }
+    }
+
+    /// Lines of which that is not known yet.
+    pub fn waiting(&self) -> u64 {
+        self.lines.saturating_sub(self.sums().settled())
+    }
+}
+
+/// The name under which a user is counted who comes to these: the own one, as long as there are not too many.
+pub fn told_apart<T>(users: &BTreeMap<u32, T>, uid: u32) -> u32 {
+    if users.len() < MAX_USERS || users.contains_key(&uid) { uid } else { SHARED }
 }
 
 /// The accounts of all users.
@@ -55,8 +75,13 @@ impl Accounts {
     /// This user's account.
     pub fn of(&self, uid: u32) -> Arc<Account> {
         let mut users = self.lock();
-        let uid = if users.len() < MAX_USERS || users.contains_key(&uid) { uid } else { SHARED };
+        let uid = told_apart(&users, uid);
         users.entry(uid).or_default().clone()
+    }
+
+    /// The name of that account.
+    pub fn name_of(&self, uid: u32) -> u32 {
+        told_apart(&self.lock(), uid)
     }
 
     /// All accounts, by uid.

@@ -5,7 +5,6 @@
 //! (`worker`) that takes it from there when it can: a slow one skips what came in between, for a
 //! checkpoint covers all before it. `file`, `journal`, `exec` and `witness` are the ways off.
 
-mod backoff;
 mod book;
 mod exec;
 mod file;

@@ -2,15 +2,18 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
 use super::book::{Book, Entry};
 use super::slot::Slot;
 use super::{Context, Failure, Target};
+use crate::backoff::Backoff;
 use crate::clock::{Clock, rfc3339};
 use crate::engine::Sealed;
 use crate::metrics::{AnchorStatus, Metrics};
+
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 pub(super) struct Worker {
     pub name: String,
@@ -27,7 +30,7 @@ impl Worker {
     /// Delivers until it is removed or everything is closed.
     pub fn run(&self, target: &mut dyn Target) {
         let mut delivered = self.book.get(&self.name).map(|entry| entry.size);
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut not_before = None;
         while let Some(turn) = self.slot.next(delivered, not_before, &self.removed) {
             match self.deliver(target, &turn.sealed) {

@@ -45,6 +45,12 @@ pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The one process that this one has started and not yet reaped; none while there are others.
+pub fn only_child(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.trim().parse().ok()
+}
+
 /// `auditlogd --root DIR`, killed when dropped.
 pub struct Daemon {
     root: TempDir,

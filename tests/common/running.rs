@@ -9,10 +9,11 @@ use std::time::Duration;
 use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
 use auditlogd::engine::{
-    CommitFailed, Engine, EngineSetup, IndexHandle, IndexSetup, Item, OnCommit, OnTurn, Receipt,
-    Room, SpaceSetup, Submission, WriterError, WriterHandle,
+    CommitFailed, Engine, EngineSetup, Exposure, IndexHandle, IndexSetup, Item, OnCommit, OnTurn,
+    Receipt, Room, SpaceSetup, Submission, WriterError, WriterHandle,
 };
 use auditlogd::fs::{Fs, Real};
+use auditlogd::ingest::READ;
 use auditlogd::ledger::LedgerError;
 use auditlogd::metrics::Metrics;
 
@@ -84,7 +85,9 @@ impl Running {
         let setup = EngineSetup {
             ledger,
             limits: config.ledger.clone(),
+            exposure: Exposure::of(&config.ingest, READ),
             space,
+            repeats: config.ingest.repeats,
             queue_bytes: config.ingest.queue_bytes,
             kept: None,
             index,

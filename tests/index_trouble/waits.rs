@@ -86,7 +86,7 @@ fn an_idle_daemon_is_looked_at_when_somebody_asks() {
     let root = lab::new_root();
     let engine = Running::start(root.path(), 1, lab::now(0));
     engine.wait_until_indexed();
-    open(root.path()).execute_batch("UPDATE meta SET indexed = indexed").expect("is accepted");
+    open(root.path()).execute_batch("UPDATE meta SET indexed = indexed + 1").expect("is accepted");
     assert_eq!(engine.metrics.problems.list(), []);
     engine.index().look();
     wait_until_said(&engine, "another program wrote");

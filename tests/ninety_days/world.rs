@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use auditlogd::clock::{Clock, Now};
 use auditlogd::config::{self, Config, Sources};
-use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Item, Room, SpaceSetup, Submission};
+use auditlogd::engine::{
+    Engine, EngineSetup, Exposure, IndexSetup, Item, Room, SpaceSetup, Submission,
+};
 use auditlogd::event::FieldMap;
 use auditlogd::fs::faulty::{Fault, Faulty};
 use auditlogd::fs::{Fs, Real};
+use auditlogd::ingest::READ;
 use auditlogd::ledger::Paths;
 use auditlogd::maintain::holds::Holds;
 use auditlogd::maintain::{Cause, Runner, Settings, Setup, Watcher};
@@ -126,7 +129,9 @@ impl World {
         let engine_setup = EngineSetup {
             ledger,
             limits: self.config.ledger.clone(),
+            exposure: Exposure::of(&self.config.ingest, READ),
             space,
+            repeats: self.config.ingest.repeats,
             queue_bytes: 1 << 20,
             kept: None,
             index: IndexSetup::new(&self.config, fields, None),

@@ -12,9 +12,11 @@ use nix::unistd::{Gid, Uid, User, geteuid, getuid, initgroups, setgid, setgroups
 use crate::cli::error::Error;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup, IndexSetup, Lock, Room, SpaceSetup, WriterError};
+use crate::engine::{
+    Engine, EngineSetup, Exposure, IndexSetup, Lock, Room, SpaceSetup, WriterError,
+};
 use crate::fs::Real;
-use crate::ingest::Peer;
+use crate::ingest::{Peer, READ};
 use crate::ledger::open::Setup;
 use crate::ledger::{Decommissioned, Host, Paths, keys};
 use crate::metrics::Metrics;
@@ -53,7 +55,9 @@ pub(super) fn decommission(
             on_read: Arc::new(|_| {}),
         },
         limits: config.ledger.clone(),
+        exposure: Exposure::of(&config.ingest, READ),
         space: SpaceSetup::of(config, Room::without_patience().into()),
+        repeats: config.ingest.repeats,
         queue_bytes: config.ingest.queue_bytes,
         kept: None,
         index: IndexSetup::new(config, fields, group),

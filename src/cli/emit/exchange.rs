@@ -1,312 +1,226 @@
-//! One connection to the daemon: sends while it reads replies, so that full buffers on either side
-//! never make both wait.
+//! The input on its way to the daemon: read as fast as events are taken, and no faster. Where the daemon is away the
+//! session waits for it as long as it was told to, and then puts what comes into the spool, if there is one.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::framer::Framer;
-use super::tally::{Added, Receipt, Rejected, Tally};
+use super::framer::{Framer, Line};
+use crate::client::{Answer, Receipt, Rejected, Session, SpoolError};
 
-/// Asks for acknowledgements.
-const HELLO: &[u8] = b"{\"auditlog\":{\"ack\":true}}\n";
-/// Input is read ahead of the socket up to this many bytes.
-const READ_AHEAD: usize = 256 * 1024;
-/// The longest reply line; real ones are far shorter.
-const MAX_REPLY: usize = 64 * 1024;
-/// How often the loop looks at `stop` when nothing else happens, milliseconds.
-const TICK_MS: u16 = 200;
+/// Read at a time, bytes.
+const READ: usize = 64 * 1024;
+/// How often the loop looks at `stop` when nothing else happens.
+const TICK: Duration = Duration::from_millis(200);
 
 /// How an exchange ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum End {
     /// Everything was sent and answered.
     Done,
-    /// The daemon closed the connection before that.
+    /// The daemon is away, and everything that it has not answered is in the spool.
+    Spooled,
+    /// The daemon is away, and there is no spool.
     Lost,
-    /// What answers does not speak the protocol.
-    NotAuditlogd,
+    /// The daemon is away, and the spool takes no more.
+    NotSpooled(SpoolError),
     /// `stop` was raised.
     Stopped,
 }
 
 /// What happens on the way.
 pub(super) enum Notice<'a> {
-    /// An event was refused; `line` is its number in the input.
-    Rejected { line: u64, rejected: &'a Rejected },
+    /// An event was refused; its number is its line in the input.
+    Rejected(Rejected),
     /// The daemon acknowledged; the receipt is of the last event so far.
     Acknowledged { log_id: Option<&'a str>, receipt: &'a Receipt },
     /// More was read or answered.
-    Progress { bytes_read: u64, tally: &'a Tally },
+    Progress { bytes_read: u64, accepted: u64 },
 }
 
-/// The state of the connection.
+/// The state of it.
 pub(super) struct Exchange<'a> {
-    socket: UnixStream,
+    session: Session,
     input: Option<BorrowedFd<'a>>,
     bytes_read: u64,
     framer: Framer,
-    tally: Tally,
-    out: Vec<u8>,
-    /// Bytes of `out` that the socket took.
-    taken: usize,
-    replies: Vec<u8>,
-    /// The daemon takes no more, though it may still answer.
-    deaf: bool,
+    /// What there was no room for: an event, or what the spool did not take; and the number of the first line.
+    held: Option<(Vec<u8>, u64)>,
+    /// Lines that were never sent.
+    too_long: u64,
+    /// How long to wait for the daemon.
+    patience: Duration,
 }
 
 impl<'a> Exchange<'a> {
-    /// Over `socket`; the events come from `input`, or are all in `event` where there is none.
+    /// The events come from `input`, or are all in `event` where there is none.
     pub(super) fn new(
-        socket: UnixStream,
+        session: Session,
         input: Option<BorrowedFd<'a>>,
         event: &[u8],
-    ) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        let (mut framer, mut out) = (Framer::new(), HELLO.to_vec());
-        framer.feed(event, &mut out);
-        framer.finish(&mut out);
-        let (taken, bytes_read, deaf) = (0, 0, false);
-        let (tally, replies) = (Tally::default(), Vec::new());
-        Ok(Self { socket, input, bytes_read, framer, tally, out, taken, replies, deaf })
+        patience: Duration,
+    ) -> Self {
+        let mut framer = Framer::new(session.longest());
+        framer.feed(event);
+        if input.is_none() {
+            framer.finish();
+        }
+        let (bytes_read, held, too_long) = (0, None, 0);
+        Self { session, input, bytes_read, framer, held, too_long, patience }
     }
 
-    /// What was answered.
-    pub(super) fn tally(&self) -> &Tally {
-        &self.tally
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
-    /// The first line of the input that was neither accepted nor refused.
+    /// Events that were refused, here or by the daemon.
+    pub(super) fn rejected(&self) -> u64 {
+        self.session.sums().rejected + self.too_long
+    }
+
+    /// The first line of the input that was neither accepted nor refused nor spooled.
     pub(super) fn resend_from(&self) -> u64 {
-        self.framer.input_line(self.tally.answered() + 1)
+        let in_memory = self.session.first_in_memory();
+        let held = self.held.as_ref().map(|(_, number)| *number);
+        in_memory.or(held).unwrap_or_else(|| self.framer.number())
     }
 
-    /// Sends and reads until everything is answered or nothing more can be; an error is the input's.
+    /// Puts what is not answered into the spool, if there is one: what went wrong with that.
+    pub(super) fn close(&mut self) -> [Option<SpoolError>; 2] {
+        let spilled = self.session.spill().err();
+        [self.session.take_trouble(), spilled]
+    }
+
+    /// Sends and reads until everything is answered or nothing more can be; an error is the input's, or that of
+    /// the system's random bytes.
     pub(super) fn run(
         &mut self,
         stop: &AtomicBool,
         notify: &mut dyn FnMut(Notice<'_>),
     ) -> io::Result<End> {
-        let mut chunk = vec![0; READ_AHEAD / 4];
         loop {
-            if self.all_answered() {
-                return Ok(End::Done);
-            }
+            self.session.turn(&mut |answer| {
+                notify(match answer {
+                    Answer::Rejected(rejected) => Notice::Rejected(rejected),
+                    Answer::Acknowledged { log_id, receipt } => {
+                        Notice::Acknowledged { log_id, receipt }
+                    }
+                });
+            });
+            let (bytes_read, accepted) = (self.bytes_read, self.session.sums().accepted);
+            notify(Notice::Progress { bytes_read, accepted });
             if stop.load(Relaxed) {
                 return Ok(End::Stopped);
             }
-            let (input_ready, replies_ready) = self.wait()?;
-            if replies_ready && let Some(end) = self.receive(&mut chunk, notify) {
-                return Ok(end);
+            let gives_up = self.gives_up();
+            let spools = gives_up && self.session.spool().is_some();
+            let all_taken = match spools {
+                true => match self.spool(notify)? {
+                    Ok(()) => true,
+                    Err(error) => return Ok(End::NotSpooled(error)),
+                },
+                false => self.send(notify)?,
+            };
+            let at_end = all_taken && self.input.is_none();
+            match () {
+                () if at_end && self.session.is_done() && self.session.was_connected() => {
+                    return Ok(End::Done);
+                }
+                () if at_end && spools => return Ok(End::Spooled),
+                () if gives_up && !spools => return Ok(End::Lost),
+                () => {}
             }
-            if input_ready {
-                self.read_input(&mut chunk)?;
+            if self.session.wait(self.input.filter(|_| all_taken), TICK)? {
+                self.read_input()?;
             }
-            self.send();
-            notify(Notice::Progress { bytes_read: self.bytes_read, tally: &self.tally });
         }
     }
 
-    fn all_answered(&self) -> bool {
-        self.input.is_none() && self.tally.answered() >= self.framer.events()
+    /// Whether the daemon has been away for too long.
+    fn gives_up(&self) -> bool {
+        self.session.away_since().is_some_and(|since| since.elapsed() >= self.patience)
     }
 
-    /// Waits until something can be done; whether input and replies can be read.
-    fn wait(&self) -> io::Result<(bool, bool)> {
-        let waiting = self.out.len() - self.taken;
-        let mut socket_flags = PollFlags::POLLIN;
-        socket_flags.set(PollFlags::POLLOUT, waiting > 0 && !self.deaf);
-        let mut fds = vec![PollFd::new(self.socket.as_fd(), socket_flags)];
-        if let Some(input) = self.input
-            && waiting < READ_AHEAD
-            && !self.deaf
-        {
-            fds.push(PollFd::new(input, PollFlags::POLLIN));
+    /// The next event as it will be sent.
+    fn next(&mut self, notify: &mut dyn FnMut(Notice<'_>)) -> io::Result<Option<(Vec<u8>, u64)>> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
         }
-        match poll(&mut fds, PollTimeout::from(TICK_MS)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
+        let longest = self.session.longest();
+        while let Some(line) = self.framer.next() {
+            let number = match line {
+                Line::Event(line, number) => {
+                    let line = self.session.prepare(line)?;
+                    if line.len() <= longest {
+                        return Ok(Some((line.into_owned(), number)));
+                    }
+                    number
+                }
+                Line::TooLong(number) => number,
+            };
+            self.too_long += 1;
+            let message = format!("longer than {longest} bytes, so it was not sent");
+            let (number, code, event) = (Some(number), "too_long".into(), Vec::new());
+            notify(Notice::Rejected(Rejected { number, event, code, message }));
         }
-        // An error or a hang-up is found by reading.
-        let ready = |fd: &PollFd<'_>, wanted: PollFlags| {
-            let wanted = wanted | PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
-            fd.revents().is_some_and(|flags| flags.intersects(wanted))
-        };
-        let input_ready = fds.get(1).is_some_and(|fd| ready(fd, PollFlags::POLLIN));
-        Ok((input_ready, ready(&fds[0], PollFlags::POLLIN)))
+        Ok(None)
     }
 
-    fn read_input(&mut self, chunk: &mut [u8]) -> io::Result<()> {
+    /// Hands over what was read; false if there is no room for all of it now.
+    fn send(&mut self, notify: &mut dyn FnMut(Notice<'_>)) -> io::Result<bool> {
+        while let Some((line, number)) = self.next(notify)? {
+            if !self.session.push(&line, number) {
+                self.held = Some((line, number));
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts what was read into the spool, and what was sent and not answered before it: as much as fits.
+    fn spool(&mut self, notify: &mut dyn FnMut(Notice<'_>)) -> io::Result<Result<(), SpoolError>> {
+        let (mut lines, mut events, mut first) = (Vec::new(), 0, 0);
+        loop {
+            let next = self.next(notify)?;
+            let more = next.as_ref().map_or(0, |(line, _)| line.len() + 1);
+            // Everything at once, for each write is synced.
+            if next.is_none() || events > 0 && !self.session.can_keep(lines.len() + more) {
+                if let Err(error) = self.session.keep(&lines, events) {
+                    self.held = (events > 0).then_some((lines, first));
+                    return Ok(Err(error));
+                }
+                lines.clear();
+                events = 0;
+            }
+            let Some((line, number)) = next else { return Ok(Ok(())) };
+            first = if events == 0 { number } else { first };
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+            events += 1;
+        }
+    }
+
+    fn read_input(&mut self) -> io::Result<()> {
         let Some(input) = self.input else { return Ok(()) };
-        match nix::unistd::read(input, chunk) {
+        let mut chunk = [0; READ];
+        match nix::unistd::read(input, &mut chunk) {
             Ok(0) => {
                 self.input = None;
-                self.framer.finish(&mut self.out);
+                self.framer.finish();
             }
             Ok(n) => {
                 self.bytes_read += n as u64;
-                self.framer.feed(&chunk[..n], &mut self.out);
+                self.framer.feed(&chunk[..n]);
             }
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             Err(errno) => return Err(errno.into()),
         }
         Ok(())
     }
-
-    fn send(&mut self) {
-        while self.taken < self.out.len() && !self.deaf {
-            match self.socket.write(&self.out[self.taken..]) {
-                Ok(n) => self.taken += n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                // What it answered before it closed is still to be read.
-                Err(_) => self.deaf = true,
-            }
-        }
-        if self.taken == self.out.len() || self.taken > READ_AHEAD {
-            self.out.drain(..self.taken);
-            self.taken = 0;
-        }
-    }
-
-    /// Reads replies; the end if there will be no more of them.
-    fn receive(&mut self, chunk: &mut [u8], notify: &mut dyn FnMut(Notice<'_>)) -> Option<End> {
-        loop {
-            match self.socket.read(chunk) {
-                Ok(0) => return Some(if self.all_answered() { End::Done } else { End::Lost }),
-                Ok(n) => self.replies.extend_from_slice(&chunk[..n]),
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return None,
-                Err(_) => return Some(End::Lost),
-            }
-            if !self.take_replies(notify) {
-                return Some(End::NotAuditlogd);
-            }
-        }
-    }
-
-    /// Adds up whole reply lines; false if one is no reply.
-    fn take_replies(&mut self, notify: &mut dyn FnMut(Notice<'_>)) -> bool {
-        let mut start = 0;
-        while let Some(lf) = memchr::memchr(b'\n', &self.replies[start..]) {
-            match self.tally.add(&self.replies[start..start + lf]) {
-                Ok(Added::Greeting | Added::Error) => {}
-                Ok(Added::Ack(receipt)) => {
-                    let log_id = self.tally.log_id.as_deref();
-                    notify(Notice::Acknowledged { log_id, receipt: &receipt });
-                }
-                Ok(Added::Rejected(rejected)) => {
-                    let line = self.framer.input_line(rejected.line);
-                    notify(Notice::Rejected { line, rejected: &rejected });
-                }
-                Err(_) => return false,
-            }
-            start += lf + 1;
-        }
-        self.replies.drain(..start);
-        self.framer.forget(self.tally.answered());
-        self.replies.len() <= MAX_REPLY
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{BufRead, BufReader, Seek};
-    use std::thread;
-
-    /// Runs an exchange over `input` against `serve`; the end, the exchange's sums and the lines of
-    /// refused events.
-    fn exchange(
-        input: &str,
-        serve: impl FnOnce(BufReader<UnixStream>) + Send + 'static,
-    ) -> (End, (u64, u64, u64), Vec<u64>) {
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(input.as_bytes()).and_then(|()| file.rewind()).expect("written");
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let server = thread::spawn(move || serve(BufReader::new(theirs)));
-        let mut exchange = Exchange::new(ours, Some(file.as_fd()), b"").expect("an exchange");
-        let mut refused = Vec::new();
-        let end = exchange
-            .run(&AtomicBool::new(false), &mut |notice| match notice {
-                Notice::Rejected { line, .. } => refused.push(line),
-                Notice::Progress { .. } | Notice::Acknowledged { .. } => {}
-            })
-            .expect("readable input");
-        let sums = (exchange.tally.accepted, exchange.tally.rejected, exchange.resend_from());
-        drop(exchange);
-        server.join().expect("the server's own checks hold");
-        (end, sums, refused)
-    }
-
-    fn reply(to: &mut BufReader<UnixStream>, text: &str) {
-        to.get_mut().write_all(text.as_bytes()).expect("the client reads");
-    }
-
-    fn ack(line: u64) -> String {
-        format!("{{\"ack\":{{\"line\":{line},\"seq\":{line},\"mac\":\"00\"}}}}\n")
-    }
-
-    #[test]
-    fn a_daemon_that_answers_each_line_at_once_is_read_while_sending() {
-        // Far more than both buffers hold, in both directions.
-        let input = "{\"a\":1}\n".repeat(100_000);
-        let (end, sums, _) = exchange(&input, |mut peer| {
-            let (mut line, mut n) = (String::new(), 0);
-            while peer.read_line(&mut line).expect("text") > 0 {
-                if n > 0 {
-                    assert_eq!(line, "{\"a\":1}\n");
-                    reply(&mut peer, &ack(n));
-                } else {
-                    assert_eq!(line.as_bytes(), HELLO);
-                }
-                n += 1;
-                line.clear();
-            }
-        });
-        assert_eq!((end, sums), (End::Done, (100_000, 0, 100_001)));
-    }
-
-    #[test]
-    fn refused_lines_are_named_by_their_number_in_the_input() {
-        let reject = |n| format!(r#"{{"reject":{{"line":{n},"code":"x","message":"y"}}}}"#) + "\n";
-        let (end, sums, refused) = exchange("{}\n\n\nx\n{}", move |mut peer| {
-            let lines: Vec<String> = peer.by_ref().lines().take(4).map(Result::unwrap).collect();
-            assert_eq!(lines[1..], ["{}", "x", "{}"]);
-            reply(&mut peer, &(reject(2) + &ack(3)));
-        });
-        assert_eq!((end, sums, refused), (End::Done, (2, 1, 6), vec![4]));
-    }
-
-    #[test]
-    fn a_lost_connection_tells_from_where_to_send_again() {
-        let input = "\n".to_owned() + &"{}\n".repeat(1_000_000);
-        let (end, sums, _) = exchange(&input, |mut peer| {
-            let _ = peer.by_ref().lines().take(500).count();
-            reply(&mut peer, &ack(99));
-        });
-        assert_eq!((end, sums), (End::Lost, (99, 0, 101)));
-    }
-
-    #[test]
-    fn something_else_on_the_socket_is_noticed() {
-        let (end, ..) = exchange("{}\n", |mut peer| reply(&mut peer, "220 ready\r\n"));
-        assert_eq!(end, End::NotAuditlogd);
-        let (end, ..) = exchange("{}\n", |mut peer| reply(&mut peer, &"x".repeat(MAX_REPLY + 1)));
-        assert_eq!(end, End::NotAuditlogd);
-    }
-
-    #[test]
-    fn the_daemons_end_is_noticed_while_the_input_is_silent() {
-        let (input, _kept_open) = nix::unistd::pipe().expect("a pipe");
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        drop(theirs);
-        let mut exchange = Exchange::new(ours, Some(input.as_fd()), b"").expect("an exchange");
-        let end = exchange.run(&AtomicBool::new(false), &mut |_| {}).expect("readable input");
-        assert_eq!(end, End::Lost);
-    }
-}
+mod tests;

@@ -1,87 +1,87 @@
-//! Input cut into event lines: blank lines are left out, the last line gets its LF, and each line sent
-//! is still known by its number in the input.
+//! Input cut into event lines: blank lines are left out, a last line needs no LF, and each line is known by its
+//! number in the input.
 
-use std::collections::VecDeque;
+/// What the input has next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    /// An event's line without LF, and its number, from 1.
+    Event(&'a [u8], u64),
+    /// A line that is longer than any event may be; nobody has the whole of it.
+    TooLong(u64),
+}
 
-/// Counts lines while they pass through in pieces of any size.
+/// Takes the input in pieces of any size, and holds no more than a line and a piece of it.
 #[derive(Debug)]
 pub(super) struct Framer {
-    /// The input's current line, from 1.
-    input_line: u64,
-    /// Event lines begun.
-    events: u64,
-    /// Nothing of the current line was sent yet.
-    at_start: bool,
-    /// From that event line on, the input has this many lines more.
-    offsets: VecDeque<(u64, u64)>,
+    text: Vec<u8>,
+    /// Where in `text` the next line begins.
+    at: usize,
+    /// That line's number.
+    number: u64,
+    longest: usize,
+    /// The current line was given up.
+    skipping: bool,
+    finished: bool,
 }
 
 impl Framer {
-    pub(super) fn new() -> Self {
-        Self { input_line: 1, events: 0, at_start: true, offsets: VecDeque::new() }
+    /// For lines of at most so many bytes.
+    pub(super) fn new(longest: usize) -> Self {
+        Self { text: Vec::new(), at: 0, number: 1, longest, skipping: false, finished: false }
     }
 
-    /// Event lines begun so far.
-    pub(super) fn events(&self) -> u64 {
-        self.events
+    /// Adds a piece of the input.
+    pub(super) fn feed(&mut self, piece: &[u8]) {
+        self.text.drain(..self.at);
+        self.at = 0;
+        self.text.extend_from_slice(piece);
     }
 
-    /// Appends what of `chunk` is to be sent. Blanks before an event are dropped with the blank lines.
-    pub(super) fn feed(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) {
-        while !chunk.is_empty() {
-            if self.at_start {
-                let blanks =
-                    chunk.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(chunk.len());
-                self.input_line += memchr::memchr_iter(b'\n', &chunk[..blanks]).count() as u64;
-                chunk = &chunk[blanks..];
-                if chunk.is_empty() {
-                    return;
-                }
-                self.begin();
-            }
-            let end = memchr::memchr(b'\n', chunk).map(|lf| lf + 1);
-            out.extend_from_slice(&chunk[..end.unwrap_or(chunk.len())]);
-            chunk = &chunk[end.unwrap_or(chunk.len())..];
-            if end.is_some() {
-                self.at_start = true;
-                self.input_line += 1;
-            }
+    /// Nothing more comes.
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// The number of the line that comes next.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next event; none until more is fed, or at all once it is finished.
+    pub(super) fn next(&mut self) -> Option<Line<'_>> {
+        if self.skipping && !self.skip() {
+            return None;
+        }
+        let rest = &self.text[self.at..];
+        // Blanks before an event are dropped with the blank lines.
+        let blanks = rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len());
+        self.number += memchr::memchr_iter(b'\n', &rest[..blanks]).count() as u64;
+        let (start, rest) = (self.at + blanks, &rest[blanks..]);
+        self.at = start;
+        let lf = memchr::memchr(b'\n', rest);
+        let len = match lf {
+            Some(lf) => lf,
+            None if rest.is_empty() || !self.finished && rest.len() <= self.longest => return None,
+            None => rest.len(),
+        };
+        let number = self.number;
+        self.at += len;
+        self.skipping = true;
+        self.skip();
+        match len > self.longest {
+            true => Some(Line::TooLong(number)),
+            false => Some(Line::Event(&self.text[start..start + len], number)),
         }
     }
 
-    /// Ends an unterminated last line.
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
-        if !self.at_start {
-            self.at_start = true;
-            self.input_line += 1;
-            out.push(b'\n');
-        }
-    }
-
-    fn begin(&mut self) {
-        self.at_start = false;
-        self.events += 1;
-        let offset = self.input_line - self.events;
-        if self.offsets.back().is_none_or(|(_, last)| *last != offset) {
-            self.offsets.push_back((self.events, offset));
-        }
-    }
-
-    /// The number in the input of an event line that was begun and not forgotten; for the one after the
-    /// last, where the next event would stand.
-    pub(super) fn input_line(&self, event_line: u64) -> u64 {
-        if event_line > self.events {
-            return self.input_line;
-        }
-        let offset = self.offsets.iter().rev().find(|(first, _)| *first <= event_line);
-        event_line + offset.map_or(0, |(_, offset)| *offset)
-    }
-
-    /// Nobody will ask for event lines up to this one any more.
-    pub(super) fn forget(&mut self, event_line: u64) {
-        while self.offsets.get(1).is_some_and(|(first, _)| *first <= event_line + 1) {
-            self.offsets.pop_front();
-        }
+    /// Goes on behind the end of the current line, if that is there.
+    fn skip(&mut self) -> bool {
+        let rest = &self.text[self.at..];
+        let lf = memchr::memchr(b'\n', rest);
+        self.at += lf.map_or(rest.len(), |lf| lf + 1);
+        self.skipping = lf.is_none() && !self.finished;
+        self.number += u64::from(!self.skipping);
+        !self.skipping
     }
 }
 
@@ -90,49 +90,55 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn frame(chunks: &[&[u8]]) -> (Framer, Vec<u8>) {
-        let (mut framer, mut out) = (Framer::new(), Vec::new());
-        chunks.iter().for_each(|chunk| framer.feed(chunk, &mut out));
-        framer.finish(&mut out);
-        (framer, out)
+    /// The events of an input, with their numbers; nothing is the text of a line that is too long.
+    fn frame(longest: usize, pieces: &[&str]) -> Vec<(String, u64)> {
+        let (mut framer, mut found) = (Framer::new(longest), Vec::new());
+        for n in 0..=pieces.len() {
+            match pieces.get(n) {
+                Some(piece) => framer.feed(piece.as_bytes()),
+                None => framer.finish(),
+            }
+            while let Some(line) = framer.next() {
+                found.push(match line {
+                    Line::Event(line, n) => (String::from_utf8(line.into()).expect("text"), n),
+                    Line::TooLong(n) => (String::new(), n),
+                });
+            }
+        }
+        found
+    }
+
+    fn events(found: &[(&str, u64)]) -> Vec<(String, u64)> {
+        found.iter().map(|(line, n)| ((*line).to_owned(), *n)).collect()
     }
 
     #[test]
     fn blank_lines_are_left_out_and_lines_keep_their_number_in_the_input() {
-        let (framer, out) = frame(&[b"a\n\n \r\nb\nc\n\n", b"\n", b"d"]);
-        assert_eq!(out, b"a\nb\nc\nd\n");
-        let lines: Vec<u64> = (1..=4).map(|n| framer.input_line(n)).collect();
-        assert_eq!(lines, [1, 4, 5, 8]);
-        assert_eq!(framer.input_line(5), 9);
+        let found = frame(9, &["a\n\n \r\nb\nc\n\n", "\n", "d"]);
+        assert_eq!(found, events(&[("a", 1), ("b", 4), ("c", 5), ("d", 8)]));
     }
 
     #[test]
-    fn forgetting_answered_lines_keeps_the_numbers_of_the_others() {
-        let (mut framer, _) = frame(&[b"a\n\nb\n\nc\n\nd\n"]);
-        framer.forget(2);
-        assert_eq!(framer.input_line(3), 5);
-        assert_eq!(framer.input_line(4), 7);
-        assert_eq!(framer.offsets.len(), 2);
+    fn a_line_that_is_too_long_is_named_once_and_the_next_one_is_whole() {
+        for pieces in
+            [&["a\n12345\nb"][..], &["a\n123", "45", "6789\n", "b"], &["a\n12345", "\nb\n"]]
+        {
+            assert_eq!(frame(4, pieces), events(&[("a", 1), ("", 2), ("b", 3)]), "{pieces:?}");
+        }
+        assert_eq!(frame(4, &["12345"]), events(&[("", 1)]));
+        assert_eq!(frame(4, &["1234"]), events(&[("1234", 1)]));
     }
 
     proptest! {
         #[test]
-        fn the_pieces_of_the_input_do_not_matter(
-            text in "[ab\n ]{0,40}", cut in 0_usize..40,
-        ) {
-            let bytes = text.as_bytes();
-            let cut = cut.min(bytes.len());
-            let (whole, out) = frame(&[bytes]);
-            let (pieces, same) = frame(&[&bytes[..cut], &bytes[cut..]]);
-            prop_assert_eq!(&out, &same);
-            let input: Vec<&str> = text.split('\n').collect();
-            let lines: Vec<&[u8]> = out.split_inclusive(|b| *b == b'\n').collect();
-            prop_assert_eq!(lines.len() as u64, whole.events());
-            for (n, line) in (1..).zip(lines) {
-                prop_assert_eq!(whole.input_line(n), pieces.input_line(n));
-                let origin = input[whole.input_line(n) as usize - 1].trim_start();
-                let origin = format!("{origin}\n");
-                prop_assert_eq!(line, origin.as_bytes());
+        fn the_pieces_of_the_input_do_not_matter(text in "[ab\n ]{0,40}", cut in 0_usize..40) {
+            let (left, right) = text.split_at(cut.min(text.len()));
+            let whole = frame(6, &[&text]);
+            prop_assert_eq!(&whole, &frame(6, &[left, right]));
+            let lines: Vec<&str> = text.split('\n').collect();
+            for (line, number) in whole {
+                let origin = lines[number as usize - 1].trim_start();
+                prop_assert!(line.is_empty() && origin.len() > 6 || line == origin);
             }
         }
     }

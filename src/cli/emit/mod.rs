@@ -5,26 +5,27 @@ mod exchange;
 mod framer;
 mod progress;
 mod receipts;
-mod tally;
+mod report;
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 use self::event::EventArgs;
 use self::exchange::{End, Exchange, Notice};
 use self::progress::Progress;
 use self::receipts::Receipts;
+use self::report::Report;
 use super::context::Context;
 use super::error::{Error, Exit};
 use super::output::Out;
-use super::text::visible;
+use crate::client::{MIN_SPOOL_BYTES, SPOOL_BYTES, Session, Settings, Spool};
+use crate::words::count;
 
 const HELP: &str = "\
 Examples:
@@ -33,13 +34,21 @@ Examples:
   auditlog emit < events.jsonl
   journalctl -o json -f | auditlog emit -
   auditlog emit --receipts /mnt/elsewhere/receipts.jsonl < events.jsonl
+  auditlog emit --spool ~/audit.spool --type backup.done     # no daemon: kept, and sent next time
+  auditlog emit --spool ~/audit.spool < /dev/null            # sends what is kept there
+  tail -F app.jsonl | auditlog emit --wait 600               # goes on when the daemon is back
 
 Exit codes:
-  0  every event is on disk
+  0  every event is on disk: in the log, or, with --spool, in FILE until the daemon is back
   1  some events were rejected: each is named with its line and the reason
   2  the command line or the configuration is wrong
   3  the daemon cannot be reached, or was lost before it had acknowledged everything; or the
-     receipts cannot be written
+     receipts or the spool cannot be written, or the spool is full
+
+When the daemon is away: with --wait and with --spool the command connects again, and sends again
+what was not acknowledged. So that nothing is stored twice, it gives each event that has none an
+event_id, and a timestamp. With both, events go to FILE once the wait is over. FILE is for one
+user, who alone can send it: the log says who sent an event, and that is who sends the spool.
 
 Receipts: each acknowledgement of the daemon names the last line that is on disk and its mac. A
 file of them, kept where nobody who takes over this host can change it, later shows that these
@@ -53,7 +62,7 @@ cumulative, so not every event has one of its own.";
 /// Either one event made from options, or, without such options, one JSON object a line from standard
 /// input. Returns once the daemon has every event on disk. An event that is rejected is on
 /// record too, but not as an event. Where the connection is lost, events that were sent and not
-/// acknowledged may be stored or not: an event_id tells repeats apart.
+/// acknowledged may be stored or not: --wait and --spool see to it that they are stored once.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(super) struct Emit {
@@ -70,6 +79,16 @@ pub(super) struct Emit {
     /// is done
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
+    /// Wait so long for a daemon that is away, each time that it is, and go on when it is back
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u32,
+    /// Keep events in FILE while the daemon is away; first send what an earlier command left there
+    #[arg(long, value_name = "FILE")]
+    spool: Option<PathBuf>,
+    /// How large FILE may get; beyond that the command fails instead
+    #[arg(long, value_name = "BYTES", default_value_t = SPOOL_BYTES, requires = "spool")]
+    #[arg(value_parser = clap::value_parser!(u64).range(MIN_SPOOL_BYTES..))]
+    spool_bytes: u64,
     #[command(flatten)]
     event: EventArgs,
 }
@@ -80,18 +99,10 @@ enum Format {
     Json,
 }
 
-/// What became of the events.
-#[derive(Serialize)]
-struct Report<'a> {
-    accepted: u64,
-    rejected: u64,
-    last_seq: Option<u64>,
-    mac: Option<&'a str>,
-    log_id: Option<&'a str>,
-    /// The input's first line that was not answered; absent if all were.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resend_from: Option<u64>,
-}
+/// The shortest wait for another command that has the spool.
+const SPOOL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long to try where more clients connect than the daemon has accepted.
+const CONNECT: Duration = Duration::from_secs(10);
 
 impl Emit {
     pub(super) fn run(&self, context: &Context, out: &mut Out) -> Result<Exit, Error> {
@@ -99,8 +110,7 @@ impl Emit {
         let path = &context.config()?.socket;
         // Before anything is sent: an event without the receipt that was asked for is not what was asked.
         let mut receipts = self.receipts.as_deref().map(Receipts::open).transpose()?;
-        let unreachable = |source| Error::Unreachable { path: path.clone(), source };
-        let socket = UnixStream::connect(path).map_err(unreachable)?;
+        let wait = Duration::from_secs(self.wait.into());
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             signal_hook::flag::register(signal, stop.clone()).map_err(Error::Signals)?;
@@ -108,22 +118,59 @@ impl Emit {
 
         let stdin = io::stdin();
         let input = event.is_none().then(|| stdin.as_fd());
-        let mut exchange = Exchange::new(socket, input, event.as_deref().unwrap_or_default())
-            .map_err(unreachable)?;
         let mut progress = Progress::new(input.filter(|_| !self.quiet), event.is_some());
+        let session = self.session(path.clone(), wait, &progress)?;
+        let event_text = event.as_deref().unwrap_or_default();
+        let mut exchange = Exchange::new(session, input, event_text, wait);
         let end = exchange.run(&stop, &mut |notice| match notice {
-            Notice::Rejected { line, rejected } => progress.rejected(line, rejected),
+            Notice::Rejected(rejected) => progress.rejected(&rejected),
             Notice::Acknowledged { log_id, receipt } => {
                 let kept = receipts.as_mut().is_none_or(|receipts| receipts.keep(log_id, receipt));
                 stop.fetch_or(!kept, Relaxed);
             }
-            Notice::Progress { bytes_read, tally } => progress.tick(bytes_read, tally.accepted),
+            Notice::Progress { bytes_read, accepted } => progress.tick(bytes_read, accepted),
         });
+        let told = matches!(end, Ok(End::NotSpooled(_)));
+        for trouble in exchange.close().into_iter().flatten().filter(|_| !told) {
+            progress.say(&format!("warning: {trouble}"));
+        }
         progress.finish();
         let kept = receipts.map_or(Ok(()), Receipts::finish);
-        self.report(&exchange, &end, out)?;
-        kept.map_err(|error| not_kept(&error, &exchange))?;
-        self.verdict(&exchange, end, event.is_some(), path)
+        let report = Report::new(&exchange, &end, event.is_some());
+        match self.format {
+            Format::Json => out.json(&report)?,
+            Format::Text if report.is_success() && !self.quiet => out.line(report.sentence())?,
+            Format::Text => {}
+        }
+        out.flush()?;
+        kept.map_err(|error| report.not_kept(&error))?;
+        report.verdict(end, exchange.session().away(), path)
+    }
+
+    /// The way to the daemon, with what an earlier command left in the spool.
+    fn session(
+        &self,
+        socket: PathBuf,
+        wait: Duration,
+        progress: &Progress,
+    ) -> Result<Session, Error> {
+        let resend = self.spool.is_some() || !wait.is_zero();
+        let settings = Settings { socket, connect: CONNECT, resend };
+        let Some(path) = &self.spool else { return Ok(Session::new(settings, None)) };
+        let (spool, torn) = Spool::open(path, self.spool_bytes, wait.max(SPOOL_PATIENCE))?;
+        let shown = path.display();
+        if torn > 0 {
+            progress.say(&format!(
+                "the spool '{shown}' ended in the middle of an event, {} of it: a crash cut it off, \
+                 and no command had said that it is kept",
+                count(torn, "byte")
+            ));
+        }
+        if spool.events() > 0 && !self.quiet {
+            let events = count(spool.events(), "event");
+            progress.say(&format!("the spool '{shown}' holds {events} of before: sent first"));
+        }
+        Ok(Session::new(settings, Some(spool)))
     }
 
     /// The one event of the options, or `None` for standard input.
@@ -140,86 +187,5 @@ impl Emit {
             _ => return Ok(event),
         };
         Err(Error::Usage(advice.into()))
-    }
-
-    fn report(
-        &self,
-        exchange: &Exchange<'_>,
-        end: &io::Result<End>,
-        out: &mut Out,
-    ) -> Result<(), Error> {
-        let (tally, done) = (exchange.tally(), matches!(end, Ok(End::Done)));
-        let receipt = tally.receipt.as_ref();
-        let report = Report {
-            accepted: tally.accepted,
-            rejected: tally.rejected,
-            last_seq: receipt.map(|receipt| receipt.seq),
-            mac: receipt.map(|receipt| receipt.mac.as_str()),
-            log_id: tally.log_id.as_deref(),
-            resend_from: (!done).then(|| exchange.resend_from()),
-        };
-        match self.format {
-            Format::Json => out.json(&report)?,
-            Format::Text if done && !self.quiet => out.line(report.sentence())?,
-            Format::Text => {}
-        }
-        out.flush()
-    }
-
-    fn verdict(
-        &self,
-        exchange: &Exchange<'_>,
-        end: io::Result<End>,
-        single: bool,
-        path: &std::path::Path,
-    ) -> Result<Exit, Error> {
-        let tally = exchange.tally();
-        let what = match end {
-            Ok(End::Done) if tally.rejected > 0 => return Ok(Exit::Nothing),
-            Ok(End::Done) => return Ok(Exit::Done),
-            Ok(End::NotAuditlogd) => {
-                let path = path.display();
-                return Err(Error::Emit(format!(
-                    "what listens at '{path}' does not answer as auditlogd does; check `socket` in the configuration"
-                )));
-            }
-            Ok(End::Stopped) => "interrupted".into(),
-            Ok(End::Lost) => match &tally.error {
-                Some(reason) => format!("the daemon takes no more events: {}", visible(reason)),
-                None => "the daemon closed the connection".into(),
-            },
-            Err(source) => format!("cannot read standard input: {source}"),
-        };
-        Err(Error::Emit(match single {
-            true => format!("{what} before it acknowledged the event; send it again"),
-            false => format!(
-                "{what}; {} events are acknowledged and {} rejected: send again from input line {}",
-                tally.accepted,
-                tally.rejected,
-                exchange.resend_from()
-            ),
-        }))
-    }
-}
-
-/// The events are on disk, but what was asked for is not there.
-fn not_kept(error: &Error, exchange: &Exchange<'_>) -> Error {
-    let tally = exchange.tally();
-    Error::Emit(format!(
-        "{error}; {} events are acknowledged all the same and {} rejected: send on from input line {}",
-        tally.accepted,
-        tally.rejected,
-        exchange.resend_from()
-    ))
-}
-
-impl Report<'_> {
-    fn sentence(&self) -> String {
-        let Self { accepted, rejected, .. } = self;
-        match (self.last_seq, rejected) {
-            (Some(seq), 0) if *accepted == 1 => format!("stored as seq {seq}"),
-            (Some(seq), _) => format!("{accepted} accepted, {rejected} rejected, last seq {seq}"),
-            (None, _) => format!("{accepted} accepted, {rejected} rejected"),
-        }
     }
 }

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 
 use super::super::progress::bar;
 use super::super::text::visible;
-use super::tally::Rejected;
+use crate::client::Rejected;
 
 /// Rejections that are named one by one; the others are only counted.
 const NAMED: u64 = 20;
@@ -44,15 +44,17 @@ impl Progress {
     }
 
     /// Names a rejection, if not too many were named before.
-    pub(super) fn rejected(&mut self, line: u64, rejected: &Rejected) {
+    pub(super) fn rejected(&mut self, rejected: &Rejected) {
         self.rejected += 1;
-        let Rejected { code, message, .. } = rejected;
-        let text = match self.rejected {
-            _ if self.single => format!("rejected ({}): {}", visible(code), visible(message)),
-            1..=NAMED => format!("line {line} rejected ({}): {}", visible(code), visible(message)),
-            _ => return,
+        let Rejected { number, code, message, .. } = rejected;
+        let what = match number {
+            None => "an event of the spool ".into(),
+            Some(_) if self.single => String::new(),
+            Some(line) => format!("line {line} "),
         };
-        self.say(&text);
+        if self.rejected <= NAMED {
+            self.say(&format!("{what}rejected ({}): {}", visible(code), visible(message)));
+        }
     }
 
     /// More was read or answered.
@@ -81,7 +83,8 @@ impl Progress {
         }
     }
 
-    fn say(&self, text: &str) {
+    /// Says something beside the bar.
+    pub(super) fn say(&self, text: &str) {
         // Where standard error is gone nobody wants to know.
         let write = || {
             _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes())

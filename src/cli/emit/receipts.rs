@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::super::error::Error;
-use super::tally::Receipt;
+use crate::client::Receipt;
 use crate::clock::Clock;
 use crate::ledger::{anchor, hex};
 use nix::errno::Errno;

@@ -49,12 +49,22 @@ pub(super) fn lines(
     line(
         "events",
         format!(
-            "{} stored, {} rejected, {} of a wrong type",
+            "{} stored, {} repeated, {} rejected, {} of a wrong type",
             count(metrics.events_stored, "event"),
+            metrics.events_repeated,
             count(metrics.lines_rejected, "line"),
             count(metrics.members_mistyped, "member")
         ),
     );
+    if metrics.event_ids_reused > 0 {
+        line(
+            "event ids",
+            format!(
+                "{} stored under an event_id that the same user had just given to another one",
+                count(metrics.event_ids_reused, "event")
+            ),
+        );
+    }
     line(
         "written",
         format!(

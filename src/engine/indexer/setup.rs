@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nix::sys::statvfs::statvfs;
-
 use crate::config::Config;
 use crate::event::FieldMap;
+use crate::fs::space::{Space, space};
 use crate::index::{IndexError, Options};
 
 /// Why the index does not follow.
@@ -76,15 +75,15 @@ pub struct IndexSetup {
     pub reserve: Arc<AtomicU64>,
 }
 
-/// What is left to the ledger when nobody says something else, bytes: some minutes of many events, and the keys.
-const RESERVE: u64 = 64 << 20;
+/// The index stops to grow so many bytes before the first event would not be stored.
+const MARGIN: u64 = 64 << 20;
 
 impl IndexSetup {
     /// Whether the database may grow. Deleting rows is always allowed.
     pub(super) fn has_room(&self) -> Result<(), FollowError> {
         let reserve = self.reserve.load(Ordering::Relaxed);
-        match space(&self.database) {
-            Some((free, _)) if free < reserve => {
+        match space_of(&self.database) {
+            Some(Space { free, .. }) if free < reserve => {
                 Err(FollowError::NoRoom { path: self.database.clone(), free, reserve })
             }
             // A directory that is not there is found by whoever opens the database.
@@ -95,8 +94,10 @@ impl IndexSetup {
     /// The index of a configuration, readable for `group`.
     pub fn new(config: &Config, fields: Arc<FieldMap>, group: Option<u32>) -> Self {
         let database = config.database();
-        // A small disk is not all reserve.
-        let reserve = space(&database).map_or(RESERVE, |(_, all)| RESERVE.min(all / 16));
+        // More than the log needs to store everything, which is a fifth of the disk at most.
+        let reserve = config.space.low_bytes.saturating_add(MARGIN);
+        let total = space_of(&database).map_or(u64::MAX, |space| space.total);
+        let reserve = reserve.min(total / 4);
         let cache_bytes = config.index.cache_bytes as u64;
         Self {
             database,
@@ -110,9 +111,7 @@ impl IndexSetup {
     }
 }
 
-/// Bytes that are free on the file system of the database, and how many it has.
-fn space(database: &Path) -> Option<(u64, u64)> {
-    let stat = statvfs(database.parent()?).ok()?;
-    let bytes = |blocks: u64| blocks.saturating_mul(stat.fragment_size());
-    Some((bytes(stat.blocks_available()), bytes(stat.blocks())))
+/// The room on the file system of the database.
+fn space_of(database: &Path) -> Option<Space> {
+    space(database.parent()?).ok()
 }

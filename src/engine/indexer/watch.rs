@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{FollowError, Follower};
-use crate::index::IndexError;
+use crate::index::{IndexError, Writer};
 use crate::metrics::Severity;
 
 /// How often it is looked at under load.
@@ -78,12 +78,12 @@ impl Follower<'_> {
         if error.is_temporary() {
             return error;
         }
-        let database = self.database.take();
-        if let (FollowError::Index(IndexError::Gone { .. }), Some(database)) = (&error, database)
-            && let Err((database, why)) = database.let_go()
-        {
-            self.database = Some(database);
+        let gone = matches!(error, FollowError::Index(IndexError::Gone { .. }));
+        if let Some(Err(why)) = self.database.as_ref().filter(|_| gone).map(Writer::save) {
             return why.into();
+        }
+        if let Some(database) = self.database.take().filter(|_| gone) {
+            database.let_go();
         }
         error
     }

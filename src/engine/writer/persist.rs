@@ -12,6 +12,8 @@ use crate::record::Record;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// The longest.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long a directory may be missing that could be made again, nanoseconds.
+const REACH_NS: u64 = 5_000_000_000;
 /// A wait that is shorter than this, nanoseconds, is not worth a record.
 const WORTH_A_RECORD_NS: u64 = 1_000_000_000;
 
@@ -52,8 +54,9 @@ impl Writer {
             tracing::error!("{error}; the reserve is used now, and no event is stored");
             return Ok(());
         }
-        if error.is_for_want_of_a_directory() {
-            self.ledger.make_directories();
+        if error.is_for_want_of_a_directory() && self.is_out_of_reach(now) {
+            self.ledger.shelter()?;
+            return Err(error);
         }
         let stall = self.stall.get_or_insert_with(|| {
             tracing::error!("{error}; nothing is stored until that works, and it is tried again");
@@ -73,6 +76,13 @@ impl Writer {
             true => Ok(()),
             false => Err(error),
         }
+    }
+
+    /// Whether a directory that was removed cannot be made again from here, because the daemon restricts itself or is in
+    /// a namespace that has the removed one. One that is started anew is in another.
+    fn is_out_of_reach(&self, now: Now) -> bool {
+        let waited = |stall: &Stall| now.boot_ns.saturating_sub(stall.since.boot_ns);
+        !self.ledger.make_directories() || self.stall.as_ref().is_some_and(|s| waited(s) > REACH_NS)
     }
 
     fn end_stall(&mut self) {

@@ -15,6 +15,7 @@ use crate::clock::{Clock, rfc3339};
 use crate::engine::{Item, Level, RoomState, Submission, Submitter};
 use crate::ingest::Peer;
 use crate::ingest::check::Checked;
+use crate::metrics::Metrics;
 use crate::record::Record;
 
 /// Lines that wait for whoever reads the standard error; with more, clients wait.
@@ -28,6 +29,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct Emergency {
     path: PathBuf,
     submitter: Submitter,
+    /// Where what comes into the log is counted.
+    metrics: Arc<Metrics>,
     spool: Mutex<Option<Spool>>,
     /// To the thread that writes to the standard error, once there is one.
     printer: Mutex<Option<Sender<Vec<u8>>>>,
@@ -36,7 +39,7 @@ pub struct Emergency {
 }
 
 impl Emergency {
-    pub fn new(path: &Path, submitter: Submitter) -> Arc<Self> {
+    pub fn new(path: &Path, submitter: Submitter, metrics: Arc<Metrics>) -> Arc<Self> {
         let spool = path.exists().then(|| Spool::open(path)).transpose();
         let spool = spool.unwrap_or_else(|error| {
             tracing::error!("the events that wait in {path:?} cannot be read: {error}");
@@ -49,6 +52,7 @@ impl Emergency {
         Arc::new(Self {
             path: path.into(),
             submitter,
+            metrics,
             spool: Mutex::new(spool),
             printer: Mutex::default(),
             printing: Arc::default(),
@@ -142,7 +146,11 @@ impl Emergency {
         let mut last = None;
         for run in runs(lines, tally) {
             let (tell, told) = oneshot::channel();
+            let (account, events) = (self.metrics.accounts.of(run.uid), run.items.len() as u64);
             let on_commit = Box::new(move |result: Result<_, _>| {
+                if result.is_ok() {
+                    account.lines.add(events);
+                }
                 let _nobody_waits_any_more = tell.send(result.is_ok());
             });
             let submission = Submission { on_commit: Some(on_commit), ..run };

@@ -15,8 +15,6 @@ use crate::record::Record;
 const FIRST: Duration = Duration::from_secs(1);
 /// Between two records of a user.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Users that are told apart; more are counted as nobody's in particular.
-const MAX_USERS: usize = 1024;
 
 /// Every user's refused events since the last records.
 pub struct Missing {
@@ -27,7 +25,8 @@ pub struct Missing {
 
 #[derive(Default)]
 struct Users {
-    tallies: BTreeMap<Option<u32>, Tally>,
+    /// By account: there is a bounded number.
+    tallies: BTreeMap<u32, Tally>,
     /// The task that writes records, while there is something to write.
     timer: Option<JoinHandle<()>>,
 }
@@ -44,13 +43,13 @@ impl Missing {
         Arc::new(Self { submitter, users: Mutex::default(), stop: Notify::new() })
     }
 
-    /// An event of this user, of so many bytes, is not stored.
-    pub fn note(self: &Arc<Self>, uid: u32, bytes: u64) {
+    /// An event that is counted in this account, of so many bytes, is not stored. It is counted as missing once the
+    /// record is durable.
+    pub fn note(self: &Arc<Self>, account: u32, bytes: u64) {
         let now = Clock::System.now().wall_ns;
         let mut users = self.lock();
-        let known = users.tallies.len() < MAX_USERS || users.tallies.contains_key(&Some(uid));
         let new = || Tally { events: 0, bytes: 0, since_ns: now, until_ns: now };
-        let tally = users.tallies.entry(known.then_some(uid)).or_insert_with(new);
+        let tally = users.tallies.entry(account).or_insert_with(new);
         (tally.events, tally.bytes) = (tally.events + 1, tally.bytes + bytes);
         tally.until_ns = now;
         if users.timer.is_none() {
@@ -89,13 +88,13 @@ impl Missing {
         }
     }
 
-    fn write(&self, tallies: BTreeMap<Option<u32>, Tally>) {
+    fn write(&self, tallies: BTreeMap<u32, Tally>) {
         for (uid, Tally { events, bytes, since_ns, until_ns }) in tallies {
             let (since, until) = (rfc3339(since_ns), rfc3339(until_ns));
             let reason = "disk_full";
             self.submitter.record(Record::Gap {
                 reason,
-                uid,
+                uid: Some(uid),
                 events,
                 bytes,
                 exact: true,

@@ -45,7 +45,7 @@ impl Overflow {
     /// into the log first.
     pub fn new(room: Arc<Room>, submitter: Submitter, spool: &Path, metrics: Arc<Metrics>) -> Self {
         let missing = Missing::new(submitter.clone());
-        let emergency = Emergency::new(spool, submitter);
+        let emergency = Emergency::new(spool, submitter, metrics.clone());
         Self { room, metrics, missing, emergency }
     }
 
@@ -73,8 +73,8 @@ impl Overflow {
         match limits.space.overflow(event.class) {
             config::Overflow::Block => Verdict::Wait(event.class),
             config::Overflow::Refuse => {
-                self.missing.note(peer.uid, event.event.len() as u64);
-                self.metrics.accounts.of(peer.uid).missing.add(1);
+                let account = self.metrics.accounts.name_of(peer.uid);
+                self.missing.note(account, event.event.len() as u64);
                 Verdict::Refuse
             }
             config::Overflow::Stderr if acks => {

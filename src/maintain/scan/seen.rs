@@ -3,7 +3,7 @@
 use super::{Kept, Lens, Said, Scan};
 use crate::engine::Sink;
 use crate::index::{EventRow, IndexError, SealRow};
-use crate::record::Pruned;
+use crate::record::{Account, Pruned};
 use crate::retention::{Facts, Rules, expires_ns};
 
 /// What was seen so far.
@@ -62,9 +62,12 @@ impl<'l> Seen<'l> {
 
     fn event(&mut self, row: &EventRow<'_>) {
         let facts = row.facts();
-        self.kept.add(&self.lens.rules, &facts, row.ts_ns);
-        if let Some(early) = &self.lens.early {
-            self.kept_early.add(early, &facts, row.ts_ns);
+        // Sums are said again before anything is deleted: older ones keep nothing.
+        if !Account::is_event(row.event) {
+            self.kept.add(&self.lens.rules, &facts, row.ts_ns);
+            if let Some(early) = &self.lens.early {
+                self.kept_early.add(early, &facts, row.ts_ns);
+            }
         }
         for (held, hold) in self.held.iter_mut().zip(&self.lens.holds) {
             *held = *held || hold.holds(&facts, row.ts_ns);
