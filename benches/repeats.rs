@@ -86,7 +86,7 @@ fn submit(running: &Running, first: u64) {
     let submission =
         Submission { peer: PEER.into(), uid: 0, text, items, origin: None, on_commit: None };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(running.engine.submitter().submit(submission)).expect("submitted");
+    runtime.block_on(running.engine.submitter().flow(0).submit(submission)).expect("submitted");
 }
 
 /// Nanoseconds that the writer's thread has been on a processor (proc(5), schedstat).

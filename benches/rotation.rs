@@ -132,7 +132,7 @@ fn rotate_until(stop_at: Instant, writer: &WriterHandle) -> Vec<Span> {
 /// Hands in events at an even rate, whether or not earlier ones are committed.
 fn submit_until(stop_at: Instant, engine: &Engine, rate: u64, done: &Sender<Span>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let (submitter, begin) = (engine.submitter(), Instant::now());
+    let (flow, begin) = (engine.submitter().flow(0), Instant::now());
     let mut sent = 0;
     while Instant::now() < stop_at {
         let due = (begin.elapsed().as_secs_f64() * rate as f64) as u64;
@@ -142,7 +142,7 @@ fn submit_until(stop_at: Instant, engine: &Engine, rate: u64, done: &Sender<Span
             let on_commit = move |_| {
                 let _the_bench_is_over = done.send(Span(handed_in, Instant::now()));
             };
-            runtime.block_on(submitter.submit(Submission {
+            runtime.block_on(flow.submit(Submission {
                 peer: PEER.into(),
                 uid: 0,
                 text: text.into_bytes(),

@@ -4,6 +4,7 @@ mod account;
 mod done;
 mod gap;
 mod storage;
+mod throttled;
 
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ pub use account::{Account, Sums, UserSums};
 pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
 pub use gap::because;
 pub use storage::{StorageProblem, Weakness};
+pub use throttled::Throttled;
 
 /// What every own record's JSON text starts with. Clients' events cannot (see [`crate::event`]), so
 /// the index knows by it which vocabulary a line speaks.
@@ -174,6 +176,8 @@ pub enum Record {
     },
     /// The sums of what became of clients' lines, as all lines before this one show it.
     Account(Box<Account>),
+    /// A user exceeded its quota. The record's peer holds the uid.
+    Throttled(Throttled),
     /// The log or its keys are in a place that takes something from what the log promises.
     StorageWarning {
         /// What is wrong, at least one thing.
@@ -313,6 +317,7 @@ impl Record {
                 ("auditlogd.gap", priority, gap::sentence(reason, *uid, *events, *exact))
             }
             Record::Account(account) => ("auditlogd.account", "info", account.to_string()),
+            Record::Throttled(what) => ("auditlogd.throttled", "warning", what.to_string()),
             Record::StorageWarning { problems } => {
                 let said: Vec<_> =
                     problems.iter().map(|p| format!("{}: {}", p.what, p.why)).collect();
@@ -374,16 +379,4 @@ impl Record {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_is_one_line_of_json_with_the_reserved_prefix() {
-        let text = Record::Stopped { reason: "SIGTERM\u{2028}\n".into() }.to_json();
-        assert!(text.starts_with(PREFIX), "{text}");
-        assert!(!text.contains(['\n', '\u{2028}']));
-        let value: serde_json::Value = serde_json::from_str(&text).expect("json");
-        assert_eq!(value["event_type"], "auditlogd.stopped");
-        assert_eq!(value["data"]["reason"], "SIGTERM\u{2028}\n");
-    }
-}
+mod tests;

@@ -56,6 +56,7 @@ fn reloaded(old: &Config, new: &Config) -> Config {
     Config {
         log_level: new.log_level,
         stop_seconds: new.stop_seconds,
+        quota: new.quota.clone(),
         fields: new.fields.clone(),
         ledger: new.ledger.clone(),
         maintenance: new.maintenance.clone(),
@@ -92,6 +93,7 @@ mod tests {
             Kind::Level(_) => "trace".into(),
             Kind::Flag(_) => "false".into(),
             Kind::Number(_, least, _) | Kind::OrNever(_, least, _) => (least + 1).to_string(),
+            Kind::Uids(_) => "7,8".into(),
             Kind::Columns(_) => "actor".into(),
             Kind::Compression(_) => "gzip".into(),
             Kind::Overflow(_) => "stderr".into(),

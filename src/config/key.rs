@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Number(fn(&mut Config) -> Number<'_>, u64, u64),
     /// The same, or 0 for never.
     OrNever(fn(&mut Config) -> Number<'_>, u64, u64),
+    /// A list of users.
+    Uids(fn(&mut Config) -> &mut Vec<u32>),
     /// A list of column names.
     Columns(fn(&mut Config) -> &mut Vec<String>),
     /// The name of a preset, which sets all of `[fields]`.
@@ -67,6 +69,10 @@ const fn top(name: &'static str, restart: bool, kind: Kind) -> Key {
 
 const fn ingest(name: &'static str, restart: bool, kind: Kind) -> Key {
     Key { table: "ingest", name, restart, kind }
+}
+
+const fn quota(name: &'static str, kind: Kind) -> Key {
+    Key { table: "quota", name, restart: RELOAD, kind }
 }
 
 const fn ledger(name: &'static str, kind: Kind) -> Key {
@@ -140,6 +146,15 @@ pub(super) static KEYS: &[Key] = &[
         Kind::Number(|c| U64(&mut c.ingest.repeats.seconds), 1, 3_600),
     ),
     ingest("threads", RESTART, Kind::Number(|c| Usize(&mut c.ingest.threads), 0, 64)),
+    quota(
+        "events_per_second",
+        Kind::Number(|c| U64(&mut c.quota.events_per_second), 0, 1_000_000_000),
+    ),
+    quota("events_burst", Kind::Number(|c| U64(&mut c.quota.events_burst), 1, 1_000_000_000)),
+    quota("bytes_per_second", Kind::Number(|c| U64(&mut c.quota.bytes_per_second), 0, 1 << 40)),
+    quota("bytes_burst", Kind::Number(|c| U64(&mut c.quota.bytes_burst), KIB, 1 << 40)),
+    quota("connections", Kind::Number(|c| Usize(&mut c.quota.connections), 0, 65_536)),
+    quota("exempt_uids", Kind::Uids(|c| &mut c.quota.exempt_uids)),
     fields("preset", Preset),
     column(Column::EventType),
     column(Column::Priority),
@@ -192,8 +207,8 @@ pub(super) static KEYS: &[Key] = &[
 ];
 
 /// The names of the tables.
-pub(super) const TABLES: [&str; 6] =
-    ["ingest", "fields", "ledger", "space", "index", "maintenance"];
+pub(super) const TABLES: [&str; 7] =
+    ["ingest", "quota", "fields", "ledger", "space", "index", "maintenance"];
 
 impl Key {
     /// The key of that name in that table.

@@ -58,6 +58,8 @@ pub struct Config {
     pub stop_seconds: u64,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[quota]`
+    pub quota: Quota,
     /// `[fields]`
     pub fields: Fields,
     /// `[ledger]`
@@ -105,6 +107,23 @@ pub struct Repeats {
     pub window: usize,
     /// For so many seconds.
     pub seconds: u64,
+}
+
+/// `[quota]`: what each user may send; who sends more has to wait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quota {
+    /// Event lines a second, sustained; 0: no limit.
+    pub events_per_second: u64,
+    /// Event lines that may come at once.
+    pub events_burst: u64,
+    /// Bytes a second, sustained; 0: no limit.
+    pub bytes_per_second: u64,
+    /// Bytes that may come at once.
+    pub bytes_burst: u64,
+    /// Connections of a user that are served at once; 0: its share of [`Ingest::max_connections`].
+    pub connections: usize,
+    /// Users to whom the limits of events and bytes do not apply.
+    pub exempt_uids: Vec<u32>,
 }
 
 /// `[fields]`: where the known members are found, as JSON pointers (RFC 6901), best first.
@@ -205,6 +224,18 @@ pub struct Maintenance {
     pub min_free_bytes: u64,
 }
 
+impl Quota {
+    /// No limits.
+    pub const NONE: Self = Self {
+        events_per_second: 0,
+        events_burst: 1,
+        bytes_per_second: 0,
+        bytes_burst: 1,
+        connections: 0,
+        exempt_uids: Vec::new(),
+    };
+}
+
 impl Config {
     /// The defaults, with these paths.
     fn with_paths(socket: PathBuf, log_dir: PathBuf, state_dir: PathBuf, run_dir: PathBuf) -> Self {
@@ -227,6 +258,14 @@ impl Config {
                 reject_records_burst: 100,
                 threads: 0,
                 repeats: Repeats { window: 100_000, seconds: 600 },
+            },
+            quota: Quota {
+                events_per_second: 50_000,
+                events_burst: 1_000_000,
+                bytes_per_second: 16 << 20,
+                bytes_burst: 512 << 20,
+                connections: 0,
+                exempt_uids: Vec::new(),
             },
             fields: presets::DEFAULT.fields(),
             ledger: Ledger {

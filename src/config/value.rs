@@ -54,6 +54,7 @@ impl Key {
                 };
                 at(config).set(given.map_err(|problem| format!("{problem}; or 0 for never"))?);
             }
+            Kind::Uids(at) => *at(config) = uids(given)?,
             Kind::Columns(at) => *at(config) = columns(list(given)?)?,
             Kind::Preset => config.fields = presets::find(text(given)?)?.fields(),
             Kind::Pointers(column) => {
@@ -87,6 +88,10 @@ impl Key {
             // No range reaches beyond what TOML's integers hold.
             Kind::Number(at, ..) | Kind::OrNever(at, ..) => {
                 toml::Value::Integer(at(config).get() as i64)
+            }
+            Kind::Uids(at) => {
+                let uids = at(config).iter().map(|uid| toml::Value::Integer(i64::from(*uid)));
+                toml::Value::Array(uids.collect())
             }
             Kind::Columns(at) => toml::Value::Array(strings(at(config))),
             Kind::Preset => string(&config.fields.preset),
@@ -142,6 +147,20 @@ pub(super) fn numbers(given: &Given, greatest: u32) -> Result<Vec<u32>, Problem>
     };
     let one = |n: &i128| u32::try_from(*n).ok().filter(|n| *n <= greatest);
     numbers.iter().map(|n| one(n).ok_or_else(|| format!("{wanted}, not {n}"))).collect()
+}
+
+/// Users; a variable is split at commas.
+fn uids(given: &Given) -> Result<Vec<u32>, Problem> {
+    let given = match given {
+        Given::List(empty) if empty.is_empty() => Given::Numbers(Vec::new()),
+        Given::Variable(_) => {
+            let one =
+                |text: &String| text.parse().map_err(|_| format!("names {text:?}, not a uid"));
+            Given::Numbers(list(given)?.iter().map(one).collect::<Result<_, _>>()?)
+        }
+        given => given.clone(),
+    };
+    numbers(&given, u32::MAX)
 }
 
 /// `true` or `false`.

@@ -145,4 +145,7 @@ pub struct Status {
     pub space: crate::engine::RoomState,
     /// The counters.
     pub metrics: crate::metrics::Snapshot,
+    /// What became of each user's lines, by uid.
+    #[serde(default)]
+    pub accounts: std::collections::BTreeMap<u32, crate::metrics::AccountSnapshot>,
 }

@@ -45,6 +45,7 @@ pub fn answer(
                 maintenance: Some(maintenance),
                 space: room.state(),
                 metrics: metrics.snapshot(),
+                accounts: metrics.accounts.snapshot(),
             }))
         }
         Request::Account => {

@@ -122,6 +122,7 @@ pub fn ingest_limits(config: &Config, fields: Arc<FieldMap>) -> Limits {
         reject_rate: config.ingest.reject_records_per_second,
         reject_burst: config.ingest.reject_records_burst,
         max_connections: config.ingest.max_connections,
+        quota: config.quota.clone(),
         space: config.space.clone(),
     }
 }

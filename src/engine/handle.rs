@@ -1,9 +1,10 @@
 //! What can be asked of the writer while it runs, by whoever needs to know when it is done.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::Command;
+use super::queue::Sender;
 use crate::record::Record;
 
 /// Told when a command is done; dropped without a word if the writer failed first.
@@ -47,7 +48,7 @@ pub enum Pruned {
 
 /// A way to the writer that can be given away.
 #[derive(Clone)]
-pub struct WriterHandle(pub(super) Sender<Command>);
+pub struct WriterHandle(pub(super) Sender);
 
 impl WriterHandle {
     /// Writes one of the daemon's own records; returns when it is durable, or `false` if the writer has
@@ -73,7 +74,7 @@ impl WriterHandle {
     /// Sends a command and waits for its answer; none if the writer has ended.
     pub(super) fn ask<T>(&self, command: impl FnOnce(Done<T>) -> Command) -> Option<T> {
         let (done, wait) = sync_channel(1);
-        self.0.send(command(done)).ok()?;
+        self.0.send(command(done)).then_some(())?;
         wait.recv().ok()
     }
 }

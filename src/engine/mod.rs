@@ -11,6 +11,7 @@ mod index_handle;
 mod indexer;
 mod intent;
 mod lock;
+mod queue;
 mod repeats;
 mod room;
 mod rows;
@@ -32,7 +33,7 @@ pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
 pub use room::{Level, Room, RoomState};
 pub use rows::{Sink, each as each_row};
-pub use submit::{CommitFailed, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
+pub use submit::{CommitFailed, Flow, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]
 pub(crate) use submit::{TestQueue, test_pair};
 pub use verify::{Database, Phase, verify_all};
@@ -188,8 +189,8 @@ impl Engine {
             tracing::warn!(%error, "not all of the newest events could be read: what clients send again may be stored twice");
         }
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, next));
-        let (commands, queue) = channel();
-        let submitter = Submitter::new(commands.clone(), setup.queue_bytes, setup.metrics.clone());
+        let (commands, queue) = queue::queue(setup.queue_bytes);
+        let submitter = Submitter::new(commands.clone(), setup.metrics.clone());
         let room = setup.space.room.clone();
         let mut writer = Writer::new(
             opened.ledger,

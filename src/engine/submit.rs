@@ -1,11 +1,13 @@
-//! How events reach the writer: a queue bounded in bytes. Full means that the submitter waits.
+//! How events reach the writer: each connection is a flow to a queue bounded in bytes. Full means that the submitter
+//! waits.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use data_encoding::HEXLOWER;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 
+use super::queue::{Key, NotSent, Sender};
 use crate::kept::Origin;
 use crate::ledger::line::Line;
 use crate::metrics::Metrics;
@@ -70,7 +72,7 @@ pub struct Stopped;
 pub(crate) struct Queued {
     pub submission: Submission,
     /// Given back when the commit is done.
-    _budget: Budget,
+    budget: Budget,
 }
 
 impl Submission {
@@ -100,6 +102,18 @@ impl Receipt {
 }
 
 impl Queued {
+    /// What counts of it in the queue.
+    pub fn bytes(&self) -> u64 {
+        self.budget.bytes
+    }
+
+    /// It has got its part of the queue.
+    pub fn admitted(&mut self) {
+        self.budget.taken = true;
+        self.budget.line.metrics.bytes_waiting.add(self.budget.bytes);
+        self.budget.line.waiting.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Tells the submitter what became of it, and gives its part of the queue back.
     pub fn tell(self, result: Result<Option<Receipt>, CommitFailed>) {
         if let Some(on_commit) = self.submission.on_commit {
@@ -110,33 +124,48 @@ impl Queued {
 
 /// A part of the queue's bytes.
 struct Budget {
-    _permit: OwnedSemaphorePermit,
     bytes: u64,
-    metrics: Arc<Metrics>,
+    /// Whether it was taken, and has to be given back.
+    taken: bool,
+    line: Arc<Lane>,
 }
 
 impl Drop for Budget {
     fn drop(&mut self) {
-        self.metrics.bytes_waiting.sub(self.bytes);
+        if self.taken {
+            self.line.metrics.bytes_waiting.sub(self.bytes);
+            self.line.queue.give_back(self.line.key.0, self.bytes);
+            self.line.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.line.given_back.notify_one();
+        }
     }
 }
 
-/// The way to the writer; clones share one budget.
+/// The way to the writer.
 #[derive(Clone)]
 pub struct Submitter {
-    queue: Sender<super::Command>,
-    budget: Arc<Semaphore>,
-    capacity: usize,
+    queue: Sender,
+    flows: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
 }
 
+/// The way of one connection to the writer: what goes it is stored in order. The writer shares its time between
+/// users, and a user's share between its flows.
+pub struct Flow(Arc<Lane>);
+
+struct Lane {
+    queue: Sender,
+    key: Key,
+    metrics: Arc<Metrics>,
+    /// Submissions that are not committed.
+    waiting: AtomicU64,
+    /// One of them is.
+    given_back: Notify,
+}
+
 impl Submitter {
-    pub(super) fn new(
-        queue: Sender<super::Command>,
-        capacity: usize,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self { queue, budget: Arc::new(Semaphore::new(capacity)), capacity, metrics }
+    pub(super) fn new(queue: Sender, metrics: Arc<Metrics>) -> Self {
+        Self { queue, flows: Arc::default(), metrics }
     }
 
     /// Has one of the daemon's own records written, also while no event is stored.
@@ -145,39 +174,62 @@ impl Submitter {
             self.queue.send(super::Command::Record(record, None));
     }
 
+    /// A way for one connection of this user.
+    pub fn flow(&self, uid: u32) -> Flow {
+        let key = (uid, self.flows.fetch_add(1, Ordering::Relaxed));
+        let (queue, metrics) = (self.queue.clone(), self.metrics.clone());
+        let (waiting, given_back) = (AtomicU64::new(0), Notify::new());
+        Flow(Arc::new(Lane { queue, key, metrics, waiting, given_back }))
+    }
+}
+
+impl Flow {
     /// Hands the events to the writer, waiting while the queue is full. Returning does not mean that
-    /// they are stored: `on_commit` does.
+    /// they are stored: `on_commit` does. Only one task may wait here at a time.
     pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
-        let bytes = (submission.text.len() + 64 * submission.items.len()).clamp(1, self.capacity);
-        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let permit = self.budget.clone().acquire_many_owned(permits).await;
-        let metrics = self.metrics.clone();
-        metrics.bytes_waiting.add(bytes as u64);
-        let budget = Budget { _permit: permit.map_err(|_| Stopped)?, bytes: bytes as u64, metrics };
-        self.queue
-            .send(super::Command::Append(Queued { submission, _budget: budget }))
-            .map_err(|_| Stopped)
+        let line = &self.0;
+        let bytes = (submission.text.len() + 64 * submission.items.len()).max(1) as u64;
+        let budget = Budget { bytes, taken: false, line: line.clone() };
+        let mut queued = Queued { submission, budget };
+        loop {
+            let first = line.waiting.load(Ordering::Acquire) == 0;
+            match line.queue.offer(line.key, queued, first) {
+                Ok(()) => return Ok(()),
+                Err(NotSent::Closed) => return Err(Stopped),
+                Err(NotSent::Full(back)) => queued = *back,
+            }
+            // One of its own is not committed yet, or has just been, which is not forgotten.
+            line.given_back.notified().await;
+        }
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.0.queue.close(self.0.key);
     }
 }
 
 /// A submitter whose submissions a test receives in the writer's place.
 #[cfg(test)]
 pub(crate) fn test_pair(capacity: usize) -> (Submitter, TestQueue) {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    (Submitter::new(sender, capacity, Arc::default()), TestQueue(receiver))
+    let (sender, receiver) = super::queue::queue(capacity);
+    (Submitter::new(sender, Arc::default()), TestQueue(receiver))
 }
 
 /// The writer's end of the queue, for tests.
 #[cfg(test)]
-pub(crate) struct TestQueue(std::sync::mpsc::Receiver<super::Command>);
+pub(crate) struct TestQueue(super::queue::Receiver);
 
 #[cfg(test)]
 impl TestQueue {
     /// The next submission with its share of the budget; none once every submitter is gone.
     pub(crate) fn recv(&self) -> Option<(Submission, impl Drop + Send + use<>)> {
         loop {
-            if let super::Command::Append(queued) = self.0.recv().ok()? {
-                return Some((queued.submission, queued._budget));
+            if let super::Command::Append(queued) =
+                self.0.recv_timeout(std::time::Duration::MAX).ok()?
+            {
+                return Some((queued.submission, queued.budget));
             }
         }
     }

@@ -11,7 +11,7 @@ mod sign;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::account::Book;
@@ -21,6 +21,7 @@ use persist::Stall;
 use segments::Age;
 
 use super::intent;
+use super::queue::Receiver;
 use super::repeats::Repeats;
 use super::submit::{CommitFailed, Queued, Receipt};
 use super::watch::{Look, Watch};
@@ -68,7 +69,7 @@ pub(super) struct Writer {
     own_peer: Arc<str>,
     watch: Watch,
     limits: config::Ledger,
-    queue: Receiver<Command>,
+    queue: Receiver,
     /// Where it is said what is about to be stored, if connections outlive this process.
     promise: Option<Promise>,
     /// What is stored of late, so that it is not stored again.
@@ -99,7 +100,7 @@ impl Writer {
         own_peer: Arc<str>,
         watch: Watch,
         (limits, space): (config::Ledger, SpaceSetup),
-        queue: Receiver<Command>,
+        queue: Receiver,
         (promise, repeats): (Option<Promise>, Repeats),
         output: Output,
     ) -> Self {
@@ -221,9 +222,10 @@ impl Writer {
 
     /// Whatever has arrived meanwhile, up to one batch, and the command that ended it.
     fn gather(&self, first: Queued) -> (Vec<Queued>, Option<Command>) {
+        let most = self.queue.batch_bytes(self.limits.batch_bytes);
         let mut bytes = first.submission.text.len();
         let mut batch = vec![first];
-        while bytes < self.limits.batch_bytes {
+        while bytes < most {
             match self.queue.try_recv() {
                 Ok(Command::Append(queued)) => {
                     bytes += queued.submission.text.len();

@@ -192,6 +192,7 @@ fn disk_full() -> Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use crate::engine::test_pair;
 
     /// Takes lines until the batch is full; returns how many were taken.
@@ -202,10 +203,11 @@ mod tests {
             reject_rate: 1,
             reject_burst: 1000,
             max_connections: 1,
+            quota: config::Quota::NONE,
             space: Default::default(),
         };
         let submitter = test_pair(1000).0;
-        let (rejects, peer) = (Rejects::new(submitter.clone(), None), Peer::of_uid(1));
+        let (rejects, peer) = (Rejects::new(&submitter, None), Peer::of_uid(1));
         let room = Default::default();
         let overflow = &Overflow::new(room, submitter, "/no/such/spool".as_ref(), Arc::default());
         let desk = Desk { limits: &limits, rejects: &rejects, peer: &peer, account: 1, overflow };

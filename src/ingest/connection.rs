@@ -2,6 +2,8 @@
 //!
 //! Waiting for bytes takes no buffer: a read goes into the thread's own, and is taken apart there.
 
+mod begin;
+
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
@@ -16,17 +18,22 @@ use super::batch::{Batch, Check, Desk, Lines};
 use super::counting::{self, Counting};
 use super::framing::Framer;
 use super::peer::Peer;
+use super::quota::{Grant, Meter, Seat};
 use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
 use super::{Shared, Stop, answers, check};
-use crate::engine::{Receipt, Stopped, Submission};
-use crate::kept::{Mark, Place, Resumed, Slot};
+use crate::engine::{Flow, Stopped, Submission};
+use crate::kept::Mark;
 use crate::record::Record;
 
 /// Bytes that one read takes at most: what a connection holds in memory.
 pub const READ: usize = 128 * 1024;
 /// Other connections get their turn after this many bytes.
 const TURN: usize = 2 * READ;
+
+/// Whether there are no tokens to read with.
+const OVER_QUOTA: bool = true;
+const WITHIN_QUOTA: bool = false;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
@@ -46,47 +53,16 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// One that begins. With a slot it outlives this process.
-    pub fn new(stream: UnixStream, peer: Peer, slot: Option<Slot>) -> Self {
-        if let Some(Err(error)) = slot.as_ref().map(|slot| slot.set_peer(&peer.json, peer.uid)) {
-            tracing::warn!(%error, "who a client is will be asked again by the next run");
-        }
-        let tape = slot.map(|slot| Tape::new(slot, Place::default()));
-        let outbox = if tape.is_some() { Outbox::kept() } else { Outbox::default() };
-        let (framer, lines) = (Framer::default(), Lines::default());
-        Self { stream, peer, framer, lines, outbox, position: 0, tape }
-    }
-
-    /// One that outlived the last run.
-    pub fn resume(
-        stream: UnixStream,
-        slot: Slot,
-        (json, uid): (String, u32),
-        resumed: Resumed,
-        log_id: &str,
-    ) -> Self {
-        let Resumed { place, held, greeted, mark, replies } = resumed;
-        let ack = mark.ack.map(|ack| (ack.line, Receipt { seq: ack.seq, mac: ack.mac }));
-        let outbox = match (place.acks, greeted) {
-            (false, _) => Outbox::kept(),
-            (true, false) if replies.is_empty() => Outbox::resume(Outbox::greeting(log_id), ack),
-            (true, _) => Outbox::resume(replies, ack),
-        };
-        Self {
-            stream,
-            peer: Peer { json: json.into(), uid },
-            framer: Framer::resume(held, place.partial.len, place.partial.over),
-            lines: Lines::resume(place.lines, place.acks),
-            outbox,
-            position: place.consumed,
-            tape: Some(Tape::new(slot, place)),
-        }
-    }
-
     /// Serves the client until it closes, the daemon stops or the writer fails. Returns when everything it
     /// sent is committed and it was told so; with a daemon that hands over, when what was taken in is. `replayed`
     /// says why some of what it reads may be stored already.
-    pub async fn run(self, shared: &Shared, stop: watch::Receiver<Stop>, replayed: Option<String>) {
+    pub async fn run(
+        self,
+        shared: &Shared,
+        seat: &Seat,
+        stop: watch::Receiver<Stop>,
+        replayed: Option<String>,
+    ) {
         let Self { stream, peer, framer, lines, outbox, position, tape } = self;
         let replies = Arc::new(Replies::of(outbox));
         let slot = tape.as_ref().map(Tape::slot).cloned();
@@ -96,6 +72,8 @@ impl Connection {
             counting: Counting::of(metrics, peer.uid, &listed.connection),
             stream: &stream,
             shared,
+            flow: shared.context.submitter.flow(peer.uid),
+            meter: Meter::new(seat, shared.context.limits.clone()),
             replies: &replies,
             peer,
             framer,
@@ -136,6 +114,8 @@ enum Read {
 struct Reader<'a> {
     stream: &'a UnixStream,
     shared: &'a Shared,
+    flow: Flow,
+    meter: Meter,
     replies: &'a Arc<Replies>,
     peer: Peer,
     framer: Framer,
@@ -167,7 +147,15 @@ impl Reader<'_> {
                 }
                 _ => {}
             }
-            match self.read() {
+            let granted = if draining { Some(self.meter.open()) } else { self.meter.take() };
+            let Some(mut grant) = granted else {
+                self.wait(&mut stop, draining, OVER_QUOTA).await;
+                continue;
+            };
+            let read = self.read(&mut grant);
+            // What was not spent is for the user's other connections.
+            drop(grant);
+            match read {
                 Read::Batch(batch) => {
                     if !self.wait_for_room(&batch, &mut stop).await {
                         self.wait_for_commits().await;
@@ -175,27 +163,36 @@ impl Reader<'_> {
                     }
                     self.hand_over(batch).await?;
                 }
-                Read::Nothing => self.wait(&mut stop, draining).await,
+                Read::Nothing => self.wait(&mut stop, draining, WITHIN_QUOTA).await,
                 Read::End => return self.finish(&mut stop).await,
             }
         }
         Ok(())
     }
 
-    /// Waits for bytes, for a commit, for the stop or for the end, whichever there is to wait for.
-    async fn wait(&mut self, stop: &mut watch::Receiver<Stop>, stopping: bool) {
+    /// Waits for bytes, and tokens to read them with, for a commit, for the stop or for the end, whichever there is
+    /// to wait for.
+    async fn wait(&mut self, stop: &mut watch::Receiver<Stop>, stopping: bool, over_quota: bool) {
         if let Some(tape) = &mut self.tape
             && let Err(error) = tape.spill(self.stream, &self.framer)
         {
             tracing::warn!(%error, "half a line could not be kept");
         }
         let stopped = async { drop(stop.wait_for(|stop| *stop != Stop::No).await) };
+        let ready = async {
+            if self.rest.is_empty() {
+                // An error here shows in the read.
+                let _ = self.stream.readable().await;
+            }
+            if over_quota {
+                self.meter.wait().await;
+            }
+        };
         tokio::select! {
             () = stopped, if !stopping => {}
             () = self.replies.until_ended() => {}
             () = committed(self.tape.as_ref()) => {}
-            // An error here shows in the read.
-            _ = self.stream.readable() => {}
+            () = ready => {}
         }
     }
 
@@ -217,19 +214,24 @@ impl Reader<'_> {
         }
     }
 
-    fn read(&mut self) -> Read {
+    fn read(&mut self, grant: &mut Grant) -> Read {
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);
-            return Read::Batch(self.take(&rest));
+            return Read::Batch(self.take(&rest, grant));
         }
         SCRATCH.with_borrow_mut(|buffer| {
+            let most = grant.bytes().min(READ);
+            let buffer = &mut buffer[..most];
             let read = match &mut self.tape {
                 Some(tape) => tape.read(self.stream, buffer),
                 None => self.stream.try_read(buffer),
             };
             match read {
                 Ok(0) => Read::End,
-                Ok(n) => Read::Batch(self.take(&buffer[..n])),
+                Ok(n) => {
+                    grant.spend(0, n as u64);
+                    Read::Batch(self.take(&buffer[..n], grant))
+                }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                     Read::Nothing
                 }
@@ -252,15 +254,18 @@ impl Reader<'_> {
         self.shared.context.metrics.accounts.name_of(self.peer.uid)
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Batch {
+    fn take(&mut self, bytes: &[u8], grant: &mut Grant) -> Batch {
         let limits = self.shared.limits();
         let Shared { rejects, overflow, .. } = self.shared;
         let account = self.account();
         let desk = Desk { limits: &limits, rejects, peer: &self.peer, account, overflow };
-        let mut batch = Batch::of(self.position, bytes.len(), self.lines.count);
+        let before = self.lines.count;
+        let mut batch = Batch::of(self.position, bytes.len(), before);
         let taken = self.framer.feed(bytes, limits.max_line(), |line, end| {
             self.lines.take(&line, end, check::check, &desk, &mut batch)
+                && self.lines.count - before < grant.events()
         });
+        grant.spend(self.lines.count - before, 0);
         self.rest = bytes[taken..].to_vec();
         self.turn += taken;
         self.position += taken as u64;
@@ -284,7 +289,7 @@ impl Reader<'_> {
 
     /// Waits until the disk has room for the batch's events. A drain does not wait: what there is room for after all, the
     /// writer knows. False if the next run is to read them again.
-    async fn wait_for_room(&self, batch: &Batch, stop: &mut watch::Receiver<Stop>) -> bool {
+    async fn wait_for_room(&mut self, batch: &Batch, stop: &mut watch::Receiver<Stop>) -> bool {
         let Some(class) = batch.waits else { return true };
         let mut room = self.shared.overflow.subscribe();
         let stopped = async { drop(stop.wait_for(|stop| *stop != Stop::No).await) };
@@ -308,7 +313,7 @@ impl Reader<'_> {
             self.replies.push(&batch.rejects);
         } else {
             let submission = self.submission(batch);
-            self.shared.context.submitter.submit(submission).await?;
+            self.flow.submit(submission).await?;
         }
         let (end, lines, acks) = (self.lines_end(), self.lines.count, self.lines.acks);
         if let Some(tape) = &mut self.tape {
@@ -352,9 +357,9 @@ impl Reader<'_> {
     }
 
     /// Writes a record about the client.
-    async fn record(&self, record: Record) {
+    async fn record(&mut self, record: Record) {
         let submission = Submission::record((self.peer.json.clone(), self.peer.uid), &record);
-        if self.shared.context.submitter.submit(submission).await.is_err() {
+        if self.flow.submit(submission).await.is_err() {
             tracing::warn!("a record of a connection could not be written");
         }
     }

@@ -13,11 +13,14 @@ use tokio::task::{JoinSet, block_in_place};
 use super::connection::Connection;
 use super::overflow::Overflow;
 use super::peer::Peer;
+use super::quota::{Quotas, Seat};
 use super::rejects::Rejects;
 use super::socket::Socket;
+use super::turned_away::turn_away;
 use super::{Context, Shared, Stop};
 use crate::kept::store::Store;
 use crate::kept::{LastRun, Left, Slot};
+use crate::metrics::SHARED;
 
 /// How long to wait for a file descriptor or memory before the next try.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -32,17 +35,20 @@ pub async fn serve(
     context: Context,
     shutdown: impl Future<Output = Stop>,
 ) {
-    let rejects = Rejects::new(context.submitter.clone(), context.store.clone());
+    let rejects = Rejects::new(&context.submitter, context.store.clone());
     let (room, metrics) = (context.room.clone(), context.metrics.clone());
-    let overflow = Overflow::new(room, context.submitter.clone(), &context.spool, metrics);
+    let overflow = Overflow::new(room, context.submitter.clone(), &context.spool, metrics.clone());
+    let quotas = Quotas::new(context.limits.clone(), &context.submitter, metrics);
     let (stop, stopping) = watch::channel(Stop::No);
     let mut room = Room {
         limits: context.limits.clone(),
-        shared: Arc::new(Shared { context, rejects, overflow }),
+        shared: Arc::new(Shared { context, rejects, quotas, overflow }),
         stopping,
         connections: JoinSet::new(),
         short: false,
     };
+    let shared = room.shared.clone();
+    let reporting = tokio::spawn(async move { shared.quotas.report().await });
     for left in last_run.connections {
         room.resume(left);
     }
@@ -67,6 +73,10 @@ pub async fn serve(
     take_in.abort();
     let _it_never_ends_by_itself = take_in.await;
     room.shared.rejects.close().await;
+    room.shared.quotas.close();
+    // It only fails if it panicked; what it left to report is written here.
+    let _ = reporting.await;
+    room.shared.quotas.write().await;
     room.shared.overflow.close().await;
     if let Some(store) = &room.shared.context.store {
         block_in_place(|| store.flush());
@@ -81,19 +91,26 @@ fn registered(stream: std::os::unix::net::UnixStream) -> Option<UnixStream> {
         .ok()
 }
 
+/// Whose connection it is. The kernel knows of every one that was accepted.
+fn uid(stream: &UnixStream) -> u32 {
+    stream.peer_cred().map_or(SHARED, |cred| cred.uid())
+}
+
 /// Begins with a connection, whoever that is.
 async fn begin(
     stream: UnixStream,
     peer: io::Result<Peer>,
     slot: Option<Slot>,
     shared: &Shared,
-    stop: watch::Receiver<Stop>,
+    seat: &Seat,
+    mut stop: watch::Receiver<Stop>,
     replayed: Option<String>,
 ) {
     let kept = shared.context.store.as_ref();
     let _until_it_is_over = kept.filter(|_| slot.is_none()).map(Store::not_kept);
+    let _served = seat.served(&mut shared.context.limits.clone(), &mut stop).await;
     match peer {
-        Ok(peer) => Connection::new(stream, peer, slot).run(shared, stop, replayed).await,
+        Ok(peer) => Connection::new(stream, peer, slot).run(shared, seat, stop, replayed).await,
         Err(error) => {
             tracing::warn!(%error, "a connection has no peer and was closed");
             if let (Some(store), Some(slot)) = (&shared.context.store, slot) {
@@ -123,7 +140,7 @@ impl Room {
                 }
                 Ok(()) = self.limits.changed() => {}
                 accepted = listener.accept(), if !full => match accepted {
-                    Ok((stream, _)) => self.welcome(stream),
+                    Ok((stream, _)) => self.receive(stream),
                     Err(error) => self.accept_failed(error).await,
                 },
             }
@@ -140,13 +157,24 @@ impl Room {
                 accepted => accepted?,
             };
             if let Some(stream) = registered(stream) {
-                self.welcome(stream);
+                let seat = self.shared.quotas.seat(uid(&stream));
+                self.welcome(stream, seat);
             }
         }
         Ok(())
     }
 
-    fn welcome(&mut self, stream: UnixStream) {
+    /// Welcomes a client if its user has not got its share of the connections.
+    fn receive(&mut self, stream: UnixStream) {
+        let free = self.limits.borrow().max_connections.saturating_sub(self.connections.len());
+        let uid = uid(&stream);
+        match self.shared.quotas.admit(uid, free) {
+            Some(seat) => self.welcome(stream, seat),
+            None => turn_away(&stream, uid, &self.shared.quotas),
+        }
+    }
+
+    fn welcome(&mut self, stream: UnixStream, seat: Seat) {
         if self.short {
             tracing::info!("connections are accepted again");
             self.short = false;
@@ -158,7 +186,7 @@ impl Room {
         let (shared, stop) = (self.shared.clone(), self.stopping.clone());
         self.spawn(async move {
             let peer = Peer::of(&stream).await;
-            begin(stream, peer, slot, &shared, stop, None).await;
+            begin(stream, peer, slot, &shared, &seat, stop, None).await;
         });
     }
 
@@ -181,8 +209,12 @@ impl Room {
             (Ok(Some(Some((peer, resumed)))), Some(slot)) => {
                 let log_id = &self.shared.context.log_id;
                 let connection = Connection::resume(stream, slot, peer, resumed, log_id);
-                let (shared, stop) = (self.shared.clone(), self.stopping.clone());
-                self.spawn(async move { connection.run(&shared, stop, replayed).await });
+                let (shared, mut stop) = (self.shared.clone(), self.stopping.clone());
+                let seat = shared.quotas.seat(connection.uid());
+                self.spawn(async move {
+                    let _served = seat.served(&mut shared.context.limits.clone(), &mut stop).await;
+                    connection.run(&shared, &seat, stop, replayed).await;
+                });
             }
             (Ok(_), slot) => self.begin_anew(stream, slot, replayed),
             (Err(error), slot) => self.begin_anew(stream, slot, Some(error.to_string())),
@@ -192,9 +224,10 @@ impl Room {
     /// Begins with a connection of the last run. `replayed` says why more of it may be stored than this run knows of.
     fn begin_anew(&mut self, stream: UnixStream, slot: Option<Slot>, replayed: Option<String>) {
         let (shared, stop) = (self.shared.clone(), self.stopping.clone());
+        let seat = shared.quotas.seat(uid(&stream));
         self.spawn(async move {
             let peer = Peer::of_earlier(&stream).await;
-            begin(stream, peer, slot, &shared, stop, replayed).await;
+            begin(stream, peer, slot, &shared, &seat, stop, replayed).await;
         });
     }
 

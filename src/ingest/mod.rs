@@ -6,6 +6,7 @@
 //! - `outbox` holds what a client is told after the commit, `replies` shares it with the writer, `answers`
 //!   writes it;
 //! - `rejects` bounds the records of refused lines;
+//! - `quota` says how much of a user's is read and how many connections it has, `turned_away` closes one too many;
 //! - `overflow` says what becomes of events that the disk has no room for.
 //!
 //! Nothing is dropped on the way: while the writer's queue is full a connection is not read, and the
@@ -21,10 +22,12 @@ mod listener;
 mod outbox;
 mod overflow;
 mod peer;
+mod quota;
 mod rejects;
 mod replies;
 mod socket;
 mod tape;
+mod turned_away;
 
 #[cfg(test)]
 mod tests;
@@ -88,6 +91,8 @@ pub struct Limits {
     pub reject_burst: u32,
     /// Connections at once; more wait in the listen queue.
     pub max_connections: usize,
+    /// What each user may send.
+    pub quota: config::Quota,
     /// What becomes of events that there is no room for.
     pub space: config::Space,
 }
@@ -102,6 +107,7 @@ impl Limits {
 struct Shared {
     context: Context,
     rejects: Arc<rejects::Rejects>,
+    quotas: quota::Quotas,
     overflow: overflow::Overflow,
 }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::Limits;
 use super::framing::{HEAD, Line};
 use super::peer::Peer;
-use crate::engine::{OnCommit, Submission, Submitter};
+use crate::engine::{Flow, OnCommit, Submission, Submitter};
 use crate::event::Reject;
 use crate::kept::store::Store;
 use crate::metrics::SHARED;
@@ -33,7 +33,7 @@ pub fn record(line: &Line<'_>, number: u64, reject: &Reject) -> String {
 
 /// Every user's allowance of `auditlogd.rejected` records, and what went beyond it.
 pub struct Rejects {
-    submitter: Submitter,
+    flow: Flow,
     /// Knows beyond a kill that something is left to summarise.
     store: Option<Store>,
     users: Mutex<Users>,
@@ -71,8 +71,9 @@ struct Swallowed {
 }
 
 impl Rejects {
-    pub fn new(submitter: Submitter, store: Option<Store>) -> Arc<Self> {
-        Arc::new(Self { submitter, store, users: Mutex::default(), stop: Notify::new() })
+    pub fn new(submitter: &Submitter, store: Option<Store>) -> Arc<Self> {
+        let flow = submitter.flow(SHARED);
+        Arc::new(Self { flow, store, users: Mutex::default(), stop: Notify::new() })
     }
 
     /// Whether a refused line of this user gets a record of its own. If not it is counted, and a
@@ -128,7 +129,7 @@ impl Rejects {
             let Record::RejectedSummary { uid, lines, bytes, .. } = summary else { continue };
             let submission = Submission::record((Peer::of_uid(uid).json, uid), &summary);
             let on_commit = self.store.clone().map(|store| said(store, lines, bytes));
-            if self.submitter.submit(Submission { on_commit, ..submission }).await.is_err() {
+            if self.flow.submit(Submission { on_commit, ..submission }).await.is_err() {
                 tracing::warn!(uid, "a summary of refused lines could not be written");
             }
         }
@@ -201,6 +202,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use crate::event::{FieldMap, RejectCode};
 
     fn limits(rate: u32, burst: u32) -> Limits {
@@ -210,6 +212,7 @@ mod tests {
             reject_rate: rate,
             reject_burst: burst,
             max_connections: 10,
+            quota: config::Quota::NONE,
             space: Default::default(),
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::{Context, Limits, Socket, Stop, serve};
+use crate::config;
 use crate::engine::{CommitFailed, Receipt, TestQueue, test_pair};
 use crate::event::FieldMap;
 use crate::kept::LastRun;
@@ -86,6 +87,7 @@ fn limits() -> Limits {
         reject_rate: 1,
         reject_burst: 3,
         max_connections: 100,
+        quota: config::Quota::NONE,
         space: Default::default(),
     }
 }

@@ -34,6 +34,16 @@ macro_rules! account {
 account! {
     /// Connections open now.
     connections,
+    /// Connections that wait now because the user has exceeded its quota.
+    slowed,
+    /// How long connections waited for that reason, added up, milliseconds.
+    slowed_ms,
+    /// When one last did or was turned away, seconds since 1970; 0 if none was.
+    slowed_at,
+    /// Connections that were closed at once: the user had its share of them.
+    turned_away,
+    /// Bytes that were read.
+    bytes,
     /// Events that are in the ledger.
     stored,
     /// Events that were in it already, by their `event_id`, and were acknowledged again.

@@ -137,7 +137,9 @@ impl World {
         let submission =
             Submission { peer: peer.into(), uid, text, items, origin: None, on_commit };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        runtime.block_on(self.running().engine.submitter().submit(submission)).expect("it runs");
+        runtime
+            .block_on(self.running().engine.submitter().flow(0).submit(submission))
+            .expect("it runs");
         assert!(answer.recv().expect("an answer"));
     }
 

@@ -155,7 +155,7 @@ impl Running {
             on_commit: Some(on_commit),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let submitted = runtime.block_on(self.engine.submitter().submit(submission));
+        let submitted = runtime.block_on(self.engine.submitter().flow(0).submit(submission));
         submitted.map_err(|_stopped| CommitFailed)
     }
 

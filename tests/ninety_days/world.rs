@@ -213,7 +213,8 @@ impl World {
         let submission =
             Submission { peer, uid: 0, text, items, origin: None, on_commit: Some(on_commit) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let submitted = runtime.block_on(self.daemon().engine.submitter().submit(submission));
+        let submitted =
+            runtime.block_on(self.daemon().engine.submitter().flow(0).submit(submission));
         let stored = submitted.is_ok() && told.recv().unwrap_or(false);
         self.revive();
         stored

@@ -96,7 +96,7 @@ impl Host {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let submitter = self.running().engine.submitter();
-        runtime.block_on(submitter.submit(submission)).expect("submitted");
+        runtime.block_on(submitter.flow(0).submit(submission)).expect("submitted");
         let receipt: Option<Receipt> = answer.recv().expect("told").expect("committed");
         receipt.expect("a receipt").seq
     }

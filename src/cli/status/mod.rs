@@ -6,6 +6,7 @@ mod daemon;
 mod files;
 mod maintenance;
 mod readers;
+mod slowed;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -29,6 +30,7 @@ Examples:
   auditlog status
   auditlog status --format json | jq .daemon.metrics.index_head
   auditlog status --format json | jq '.daemon.anchors[] | select(.error)'
+  auditlog status --format json | jq '.daemon.accounts | map_values(.slowed_ms)'
   auditlog status --format json | jq -r '.daemon.problems[].what'
   auditlog status --check                                  # Nagios, Icinga: a plugin as it is
   auditlog status --check || test $? -eq 1                 # a probe of Kubernetes: warnings are no reason
@@ -139,7 +141,10 @@ impl Report {
             line(check::word(problem.severity), check::sentence(problem, look));
         }
         match &self.daemon {
-            Some(daemon) => daemon::lines(daemon, look, now, &mut line),
+            Some(daemon) => {
+                daemon::lines(daemon, look, now, &mut line);
+                slowed::lines(&daemon.accounts, now, &mut line);
+            }
             None => line("daemon", self.error.clone().unwrap_or_default()),
         }
         if let Some(ended) = &self.decommissioned {
@@ -190,6 +195,7 @@ mod tests {
             maintenance: None,
             space: Default::default(),
             metrics,
+            accounts: Default::default(),
         };
         Report {
             daemon: Some(Box::new(daemon)),

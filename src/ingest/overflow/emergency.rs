@@ -12,10 +12,10 @@ use tokio::sync::{oneshot, watch};
 
 use super::spool::{Spool, Waiting};
 use crate::clock::{Clock, rfc3339};
-use crate::engine::{Item, Level, RoomState, Submission, Submitter};
+use crate::engine::{Flow, Item, Level, RoomState, Submission, Submitter};
 use crate::ingest::Peer;
 use crate::ingest::check::Checked;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SHARED};
 use crate::record::Record;
 
 /// Lines that wait for whoever reads the standard error; with more, clients wait.
@@ -31,6 +31,8 @@ pub struct Emergency {
     submitter: Submitter,
     /// Where what comes into the log is counted.
     metrics: Arc<Metrics>,
+    /// What waited goes its own way to the writer, beside the clients'.
+    flow: Flow,
     spool: Mutex<Option<Spool>>,
     /// To the thread that writes to the standard error, once there is one.
     printer: Mutex<Option<Sender<Vec<u8>>>>,
@@ -51,6 +53,7 @@ impl Emergency {
         }
         Arc::new(Self {
             path: path.into(),
+            flow: submitter.flow(SHARED),
             submitter,
             metrics,
             spool: Mutex::new(spool),
@@ -154,7 +157,7 @@ impl Emergency {
                 let _nobody_waits_any_more = tell.send(result.is_ok());
             });
             let submission = Submission { on_commit: Some(on_commit), ..run };
-            if self.submitter.submit(submission).await.is_err() {
+            if self.flow.submit(submission).await.is_err() {
                 return false;
             }
             last = Some(told);

@@ -1,0 +1,101 @@
+//! How many connections a user may have.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::report::Period;
+use super::{Limit, Quotas, Slowed, User};
+use crate::ingest::{Limits, Stop};
+
+/// A user may have so many times as many connections as are free: a single one three quarters of all, and no few
+/// users the last ones.
+const TIMES_FREE: usize = 3;
+
+/// An open connection of a user, until this is dropped.
+pub struct Seat(Arc<User>);
+
+/// A connection that is served, until this is dropped.
+pub struct Served<'s>(&'s User);
+
+impl Quotas {
+    /// Lets a connection of this user in, while so many more could be opened; none if the user has its share of them.
+    pub fn admit(&self, uid: u32, free: usize) -> Option<Seat> {
+        let user = self.user(uid);
+        let most = self.limits.borrow().quota.connections.max(free.saturating_mul(TIMES_FREE));
+        let open = user.lock().open;
+        (open < most).then(|| self.seat(uid))
+    }
+
+    /// Lets it in whatever the user has.
+    pub fn seat(&self, uid: u32) -> Seat {
+        let user = self.user(uid);
+        user.lock().open += 1;
+        user.account.connections.add(1);
+        Seat(user)
+    }
+
+    /// A connection was not let in, with so many lines and bytes that had been sent on it.
+    pub fn turned_away(&self, uid: u32, lines: u64, bytes: u64) {
+        let (user, now) = (self.user(uid), Instant::now());
+        let mut state = user.lock();
+        let period = state.period.get_or_insert_with(|| Period::new(now));
+        period.limits.insert(Limit::Connections.name());
+        period.turned_away += 1;
+        period.lost = (period.lost.0 + lines, period.lost.1 + bytes);
+        user.account.turned_away.add(1);
+        user.account.lines.add(lines);
+        user.account.missing.add(lines);
+        user.account.slowed_at.set(super::report::now_seconds());
+        drop(state);
+        self.began.notify_one();
+    }
+}
+
+impl Seat {
+    pub(super) fn user(&self) -> &Arc<User> {
+        &self.0
+    }
+
+    /// Waits until it may be served: `[quota] connections` of a user are at once. Returns at once when the daemon stops.
+    pub async fn served(
+        &self,
+        limits: &mut watch::Receiver<Arc<Limits>>,
+        stop: &mut watch::Receiver<Stop>,
+    ) -> Served<'_> {
+        let user = &*self.0;
+        let mut slowed = None;
+        loop {
+            let place = user.place.notified();
+            let most = limits.borrow_and_update().quota.connections;
+            {
+                let mut state = user.lock();
+                if most == 0 || state.served < most || *stop.borrow() != Stop::No {
+                    state.served += 1;
+                    return Served(user);
+                }
+            }
+            slowed.get_or_insert_with(|| Slowed::begin(user, Limit::Connections));
+            tokio::select! {
+                () = place => {}
+                Ok(()) = limits.changed() => {}
+                Ok(_) = stop.wait_for(|stop| *stop != Stop::No) => {}
+            }
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.lock().open -= 1;
+        self.0.account.connections.sub(1);
+    }
+}
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.0.lock().served -= 1;
+        self.0.place.notify_one();
+    }
+}
