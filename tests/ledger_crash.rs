@@ -83,10 +83,8 @@ fn check(dir: &Path) -> Report {
 /// What is stored, without copies of the beginning of a segment.
 fn stored(dir: &Path) -> String {
     let entries = fs::read_dir(paths(dir).log_dir).expect("log dir");
-    let read = |entry: std::io::Result<fs::DirEntry>| {
-        fs::read_to_string(entry.expect("entry").path()).expect("segment")
-    };
-    let mut texts: Vec<_> = entries.map(read).collect();
+    let paths = entries.map(|entry| entry.expect("entry").path()).filter(|path| path.is_file());
+    let mut texts: Vec<_> = paths.map(|p| fs::read_to_string(p).expect("segment")).collect();
     texts.sort();
     texts.dedup_by(|longer, shorter| {
         let copy = longer.starts_with(shorter.as_str());

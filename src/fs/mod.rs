@@ -121,19 +121,19 @@ pub fn read_small(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
 
 /// Replaces a small file so that a reader, and a crash, sees either the old or the new one whole.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    replace_with(fs, path, access, |file| file.write_at(bytes, 0))
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    replace_from(fs, Path::new(&name), path, access, |file| file.write_at(bytes, 0))
 }
 
-/// The same for a file of any size, which `fill` writes.
-pub fn replace_with(
+/// The same for a file of any size, which `fill` writes; until it is whole it is `temporary`, on the same file system.
+pub fn replace_from(
     fs: &dyn Fs,
+    temporary: &Path,
     path: &Path,
     access: Access,
     fill: impl FnOnce(&mut dyn File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let temporary = Path::new(&name);
     let mut file = fs.open_slots(temporary, access)?;
     file.truncate(0)?;
     fill(&mut *file)?;

@@ -13,7 +13,7 @@ use super::tail::{FEW, KEPT_NS};
 use super::tree::{Tree, leaf_hash};
 use super::{Ledger, LedgerError};
 use crate::clock::Now;
-use crate::fs::{Access, File, Fs, replace, replace_with};
+use crate::fs::{Access, File, Fs, replace, replace_from};
 
 /// Bytes that are copied at a time.
 const PIECE: usize = 1 << 20;
@@ -226,10 +226,13 @@ impl Saving<'_> {
         tree == *self.whole
     }
 
-    /// Writes the segment anew, from the source and from memory.
+    /// Writes the segment anew, from the source and from memory. Until it is whole it is where nobody looks for segments:
+    /// a power failure may tear it, and a torn one is no copy.
     fn write(&self, path: &Path, source: &Source) -> io::Result<()> {
         let before = self.segment.tail.start();
-        replace_with(self.fs, path, Access::Shared, |file| {
+        let staging = self.dir.join(".rescue");
+        self.fs.create_dir(&staging, Access::Private)?;
+        replace_from(self.fs, &staging.join("segment"), path, Access::Shared, |file| {
             if copy(&mut source.open()?.take(before), file)? != before {
                 return Err(io::Error::other("what it is copied from has changed meanwhile"));
             }

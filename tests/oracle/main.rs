@@ -134,8 +134,9 @@ fn memory_and_descriptors_level_off() {
     let mut rng = Rng::with_seed(seed);
     let seconds = given("AUDITLOGD_SOAK_SECONDS").unwrap_or(12);
     let root = tempfile::tempdir().expect("temporary directory");
-    // Small caches, so that they are full before the first third begins.
-    let config = "[ledger]\nrotate_bytes = 8388608\nepoch_seconds = 5\n[index]\ncache_bytes = 4194304\n\
+    // Small caches, so that they are full before the first third begins, also where the database lags behind.
+    let config = "[ledger]\nrotate_bytes = 8388608\nepoch_seconds = 5\n\
+                  [index]\ncache_bytes = 4194304\nqueue_bytes = 1048576\n\
                   [maintenance]\nmin_free_bytes = 0\ninterval_seconds = 60\n";
     let mut host = Host::start(root.path(), config);
     let rate = given("AUDITLOGD_SOAK_RATE").unwrap_or(500);
