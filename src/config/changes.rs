@@ -59,6 +59,7 @@ fn reloaded(old: &Config, new: &Config) -> Config {
         quota: new.quota.clone(),
         fields: new.fields.clone(),
         ledger: new.ledger.clone(),
+        space: new.space.clone(),
         maintenance: new.maintenance.clone(),
         retention: new.retention.clone(),
         archives: new.archives.clone(),
