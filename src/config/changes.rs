@@ -1,7 +1,7 @@
 //! What a reload changes.
 
 use super::key::{KEYS, Key};
-use super::{Config, Ingest};
+use super::{Config, Ingest, Space};
 
 /// The difference between the configuration in force and the one that was just read. Keys are named
 /// with their table: `ledger.epoch_seconds`.
@@ -59,6 +59,7 @@ fn reloaded(old: &Config, new: &Config) -> Config {
         quota: new.quota.clone(),
         fields: new.fields.clone(),
         ledger: new.ledger.clone(),
+        space: Space { reserve_bytes: old.space.reserve_bytes, ..new.space.clone() },
         maintenance: new.maintenance.clone(),
         retention: new.retention.clone(),
         archives: new.archives.clone(),

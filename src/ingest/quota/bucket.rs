@@ -11,7 +11,7 @@ pub struct Bucket {
     tokens: f64,
     /// What it holds at most.
     burst: f64,
-    /// What has to be there before some is taken: less would be many small reads.
+    /// What is waited for once it is empty: less would be many small reads.
     least: f64,
     rate: f64,
 }
@@ -38,11 +38,14 @@ impl Bucket {
         self.tokens >= self.burst
     }
 
-    /// How long it takes until there is something to take; none if there is.
+    /// How long to wait for tokens; none if there is one.
     pub fn missing(&self) -> Option<Duration> {
+        if self.tokens >= 1.0 {
+            return None;
+        }
         let missing = self.least - self.tokens;
         // Rounded up: a timer that ends a moment early would have to be set again.
-        (missing > 0.0).then(|| Duration::from_secs_f64(missing / self.rate + 1e-6))
+        Some(Duration::from_secs_f64(missing / self.rate + 1e-6))
     }
 
     /// Takes tokens out, if none are missing, and leaves most to the user's other connections.
@@ -50,7 +53,7 @@ impl Bucket {
         if self.tokens == f64::INFINITY {
             return u64::MAX;
         }
-        let taken = (self.tokens / 4.0).max(self.least).floor();
+        let taken = (self.tokens / 4.0).max(self.least.min(self.tokens)).floor();
         self.tokens -= taken;
         taken as u64
     }
