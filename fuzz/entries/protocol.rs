@@ -9,11 +9,11 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use auditlogd::clock::Clock;
 use auditlogd::config::{self, Sources};
-use auditlogd::engine::{Engine, EngineSetup, IndexSetup, Room, SpaceSetup};
+use auditlogd::engine::{Engine, EngineSetup, Exposure, IndexSetup, Room, SpaceSetup};
 use auditlogd::fs::Real;
 use auditlogd::ingest::check::{greeting, is_blank};
 use auditlogd::ingest::framing::{Framer, Line};
-use auditlogd::ingest::{Context, Limits, Peer, Socket, Stop, serve};
+use auditlogd::ingest::{Context, Limits, Peer, READ, Socket, Stop, serve};
 use auditlogd::kept::LastRun;
 use auditlogd::ledger::line::{Body, parse};
 use auditlogd::ledger::open::Setup;
@@ -70,6 +70,8 @@ impl Host {
             limits: config.ledger.clone(),
             space: SpaceSetup::of(&config, room.clone()),
             queue_bytes: 1 << 20,
+            exposure: Exposure::of(&config.ingest, READ),
+            repeats: config.ingest.repeats,
             kept: None,
             index: IndexSetup::new(&config, fields.clone(), None),
             clock: Clock::System,
@@ -85,6 +87,7 @@ impl Host {
             max_event_bytes: MAX,
             fields,
             space: config.space.clone(),
+            quota: config.quota.clone(),
             reject_rate: 10,
             reject_burst: 100,
             max_connections: 100,
