@@ -56,7 +56,9 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
-    pub fn new(setup: SpaceSetup, dirs: [&Path; 2]) -> Self {
+    /// The reserve is in the first directory that is on a file system: beside the keys rather than beside the log.
+    pub fn new(setup: SpaceSetup, [log_dir, state_dir]: [&Path; 2]) -> Self {
+        let dirs = [state_dir, log_dir];
         let devices = dirs.map(|dir| (setup.measure)(dir).ok().map(|space| space.device));
         let one = devices[0] == devices[1];
         let dirs = if one { &dirs[..1] } else { &dirs[..] };
