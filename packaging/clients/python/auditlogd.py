@@ -47,7 +47,10 @@ class _Spool:
 
     def __init__(self, path: str, limit: int) -> None:
         self.path, self.limit = path, limit
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        try:
+            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise AuditError("the spool '%s' cannot be opened: %s; it needs a directory that is this user's" % (path, error.strerror)) from None
         try:
             found = os.fstat(self.fd)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
@@ -257,7 +260,8 @@ class Client:
                     os.close(self._spool.fd)
                     self._spool = None
             if lost:
-                raise AuditError("%d events are not acknowledged, and lost: %s" % (lost, self.why))
+                what = "1 event is" if lost == 1 else "%d events are" % lost
+                raise AuditError("%s not acknowledged, and lost: %s" % (what, self.why))
 
     def _at_exit(self) -> None:
         try:
@@ -395,8 +399,9 @@ class AuditHandler(logging.Handler):
     It takes what Client takes. What cannot be sent goes where logging's own errors go, and is counted in `client.failed`."""
 
     def __init__(self, *args: Any, level: int = logging.NOTSET, event_type: str = "log", **options: Any) -> None:
-        super().__init__(level)
+        # First: logging flushes each handler that it knows when the interpreter ends, also one that could not be made.
         self.event_type, self.client = event_type, Client(*args, **options)
+        super().__init__(level)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -37,8 +37,8 @@ pub(super) enum Notice<'a> {
     Rejected(Rejected),
     /// The daemon acknowledged; the receipt is of the last event so far.
     Acknowledged { log_id: Option<&'a str>, receipt: &'a Receipt },
-    /// More was read or answered.
-    Progress { bytes_read: u64, accepted: u64 },
+    /// More was read or answered, or time has passed; whether the daemon is there and has not answered everything.
+    Progress { bytes_read: u64, accepted: u64, waits: bool },
 }
 
 /// The state of it.
@@ -111,7 +111,8 @@ impl<'a> Exchange<'a> {
                 });
             });
             let (bytes_read, accepted) = (self.bytes_read, self.session.sums().accepted);
-            notify(Notice::Progress { bytes_read, accepted });
+            let waits = self.session.away_since().is_none() && !self.session.is_done();
+            notify(Notice::Progress { bytes_read, accepted, waits });
             if stop.load(Relaxed) {
                 return Ok(End::Stopped);
             }

@@ -33,7 +33,7 @@ Examples:
   auditlog status --format json | jq '.daemon.accounts | map_values(.slowed_ms)'
   auditlog status --format json | jq -r '.daemon.problems[].what'
   auditlog status --check                                  # Nagios, Icinga: a plugin as it is
-  auditlog status --check || test $? -eq 1                 # a probe of Kubernetes: warnings are no reason
+  auditlog status --check || test $? -eq 1                 # a probe: warnings pass
 
 Exit codes:
   0  the daemon answered

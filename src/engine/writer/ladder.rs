@@ -115,11 +115,12 @@ impl Ladder {
         }
         (self.looked_at, self.written) = (now.boot_ns.max(1), 0);
         self.take_reserve();
-        let (free, total) = self.measure();
+        let (free, total, dir) = self.measure();
         let level = self.judge(free, total);
         let (before, refused) = (std::mem::replace(&mut self.level, level), self.refused);
         self.setup.room.tell(|state| {
             (state.level, state.free_bytes, state.reserve_used) = (level, Some(free), refused);
+            state.dir.clone_from(&dir);
         });
         self.note_full(now);
         if level == before {
@@ -127,7 +128,10 @@ impl Ladder {
         }
         let record = Record::Space { level: name(level), before: name(before), free_bytes: free };
         match level > before {
-            true => tracing::warn!("{}", record.sentence()),
+            true => {
+                let disk = dir.unwrap_or_default();
+                tracing::warn!("{}; make room on the disk of {disk:?}", record.sentence())
+            }
             false => tracing::info!("{}", record.sentence()),
         }
         Some(record)
@@ -174,14 +178,18 @@ impl Ladder {
         self.refused = false;
     }
 
-    /// Bytes that are free for events, and bytes in all, where they are fewest. What cannot be told is found out by
-    /// writing.
-    fn measure(&self) -> (u64, u64) {
-        let mut least = (u64::MAX, u64::MAX);
+    /// Bytes that are free for events where they are fewest, the bytes of the smallest disk, and the directory of the
+    /// former. What cannot be told is found out by writing.
+    fn measure(&self) -> (u64, u64, Option<PathBuf>) {
+        let mut least = (u64::MAX, u64::MAX, None);
         for (dir, reserve) in &self.places {
             let Ok(space) = (self.setup.measure)(dir) else { continue };
             let kept = if self.refused { reserve.bytes() } else { 0 };
-            least = (least.0.min(space.free.saturating_sub(kept)), least.1.min(space.total));
+            let free = space.free.saturating_sub(kept);
+            if free < least.0 {
+                (least.0, least.2) = (free, Some(dir.clone()));
+            }
+            least.1 = least.1.min(space.total);
         }
         least
     }
