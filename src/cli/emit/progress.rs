@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 
 use super::super::progress::bar;
 use super::super::text::visible;
+use super::exchange::Waits;
 use crate::client::Rejected;
 
 /// Rejections that are named one by one; the others are only counted.
@@ -75,14 +76,21 @@ impl Progress {
         }
     }
 
-    /// Says once, of a daemon that answers nothing for long while it has events, where to look.
-    pub(super) fn patience(&mut self, accepted: u64, waits: bool) {
+    /// Says once, of a daemon that answers nothing for long while it has events, or that is away, where to look.
+    pub(super) fn patience(&mut self, accepted: u64, waits: Waits) {
         let Some((before, since)) = &mut self.standstill else { return };
-        if !waits || *before != accepted {
+        if waits == Waits::Nothing || *before != accepted {
             (*before, *since) = (accepted, Instant::now());
         } else if since.elapsed() >= SILENCE {
             self.standstill = None;
-            self.say("the daemon has not stored anything of this for 5 seconds, and is waited for; `auditlog status` says why");
+            let what = match waits {
+                Waits::Daemon => "no daemon has answered",
+                _ => "the daemon has stored nothing of this",
+            };
+            let seconds = SILENCE.as_secs();
+            self.say(&format!(
+                "{what} for {seconds} seconds, and it is waited for; `auditlog status` says why"
+            ));
         }
     }
 

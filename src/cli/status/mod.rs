@@ -167,7 +167,7 @@ impl Report {
             _ => {}
         }
         if let Some(here @ Whereabouts::OnHost { .. }) = &self.auditor_key {
-            line("warning", format!("auditor key: {here}"));
+            line("reminder", format!("auditor key: {here}"));
         }
         lines.join("\n")
     }
