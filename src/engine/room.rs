@@ -49,6 +49,8 @@ pub struct RoomState {
     pub dir: Option<PathBuf>,
     /// Bytes that are free for events there; the reserve is not among them. None before the first look.
     pub free_bytes: Option<u64>,
+    /// What becomes of the events that are not stored, in words; none if all are.
+    pub instead: Option<String>,
     /// Whether the reserve had to be given back to the disk.
     pub reserve_used: bool,
     /// Why the disk takes nothing, while the writer waits for it.
@@ -74,7 +76,11 @@ impl RoomState {
         match (&self.error, not_stored) {
             (Some(error), _) => Some(format!("no event is stored: {error}; mend the disk")),
             (None, Some(what)) => {
-                Some(format!("{disk} is full, {free} are free for events: {what}; make room on it"))
+                let instead = self.instead.as_ref().map(|words| format!(", {words}"));
+                let instead = instead.unwrap_or_default();
+                Some(format!(
+                    "{disk} is full, {free} are free for events: {what}{instead}; make room on it"
+                ))
             }
             (None, None) => None,
         }

@@ -153,6 +153,7 @@ class Client:
         self.path, self.send_timeout, self.on_reject = path, send_timeout, on_reject
         self.accepted = self.rejected = self.failed = 0
         self.why = "it has not answered yet"
+        self._closed = False
         self._most = (window_events, window_bytes)
         self._waiting: Deque[_Entry] = collections.deque()  # not given to the connection
         self._sent: Deque[_Entry] = collections.deque()  # given to it, and not answered
@@ -209,6 +210,8 @@ class Client:
 
     def _send(self, line: bytes, until: float) -> None:
         spool = self._spool
+        if self._closed:
+            raise AuditError("the client is closed, and nothing would send the event; make another client")
         if len(line) > _LONGEST or spool and len(line) + len(_HEADER) > spool.limit:
             raise AuditError("an event of %d bytes is longer than any that can be sent; shorten it" % len(line))
         while True:
@@ -246,6 +249,7 @@ class Client:
         with self._lock:
             atexit.unregister(self._at_exit)
             self.flush(timeout)
+            self._closed = True
             try:
                 self._spill()
             finally:

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Now;
-use crate::config;
+use crate::config::{self, Overflow};
 use crate::engine::room::{Level, Room};
+use crate::event::Class;
 use crate::fs::space::{Reserve, Space};
 use crate::record::Record;
 
@@ -121,6 +122,7 @@ impl Ladder {
         self.setup.room.tell(|state| {
             (state.level, state.free_bytes, state.reserve_used) = (level, Some(free), refused);
             state.dir.clone_from(&dir);
+            state.instead = instead(&self.setup.limits, level);
         });
         self.note_full(now);
         if level == before {
@@ -156,7 +158,10 @@ impl Ladder {
         }
         (self.refused, self.level, self.looked_at) = (true, Level::Full, 0);
         self.note_full(now);
-        self.setup.room.tell(|state| (state.level, state.reserve_used) = (Level::Full, true));
+        self.setup.room.tell(|state| {
+            (state.level, state.reserve_used) = (Level::Full, true);
+            state.instead = instead(&self.setup.limits, Level::Full);
+        });
         had
     }
 
@@ -210,6 +215,25 @@ impl Ladder {
             free < if self.level >= *level { bytes + bytes / 4 } else { *bytes }
         };
         rungs.iter().find(holds).map_or(Level::Enough, |(level, _)| *level)
+    }
+}
+
+/// What becomes of the events that are not stored at this level, in words.
+fn instead(limits: &config::Space, level: Level) -> Option<String> {
+    let stopped = [Class::Low, Class::Normal, Class::High].into_iter().filter(|c| level.stops(*c));
+    let mut ways: Vec<_> = stopped
+        .map(|class| match limits.overflow(class) {
+            Overflow::Block => "their clients wait",
+            Overflow::Refuse => "they are refused",
+            Overflow::Stderr => "they go to standard error and are stored later",
+        })
+        .collect();
+    ways.sort_unstable();
+    ways.dedup();
+    match ways.len() {
+        0 => None,
+        1 => ways.pop().map(str::to_owned),
+        _ => Some(format!("{}, by their priority", ways.join(" or "))),
     }
 }
 
