@@ -226,7 +226,7 @@ mod tests {
             "index       12 lines behind: locked\\u001b",
             "database    damaged",
             "segments    /x, 1.00 MiB in 2 files",
-            "warning     auditor key: still on this host since today; take it away with `auditlog keys export --auditor FILE`",
+            "reminder    auditor key: still on this host since today; take it away with `auditlog keys export --auditor FILE`",
         ] {
             assert!(text.lines().any(|l| l == line), "{line:?} is missing in\n{text}");
         }
