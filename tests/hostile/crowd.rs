@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[test]
-fn four_thousand_connections_that_do_nothing_delay_nobody_and_their_number_is_said() {
+fn four_thousand_connections_that_do_nothing_delay_nobody_and_those_beyond_wait() {
     allow_many_descriptors();
     let daemon =
         Daemon::start_with("[ingest]\nmax_connections = 4097\n[quota]\nconnections = 4097\n");
@@ -23,13 +23,11 @@ fn four_thousand_connections_that_do_nothing_delay_nobody_and_their_number_is_sa
     idle.push(daemon.connect());
     let mut waiting = daemon.connect();
     waiting.send("{\"event_type\":\"waited\"}\n");
-    eventually("it says so", || daemon.log().contains("`max_connections` allows").then_some(()));
     // Those that are served are served on, and who waits comes in when one goes.
     idle[7].send("{\"event_type\":\"idle\"}\n");
     eventually("an idle one is heard", || (daemon.events().len() == 2).then_some(()));
     drop(idle.remove(100));
     eventually("who waited is heard", || (daemon.events().len() == 3).then_some(()));
-    assert_eq!(daemon.log().matches("no more connections").count(), 1, "{}", daemon.log());
 }
 
 /// What connections that come and go do to a daemon: each third leaves an event, and each third half a line.
