@@ -163,7 +163,6 @@ fn memory_and_descriptors_level_off() {
     let thirds = Thirds::of(&samples);
     println!("{rate} events a second for {seconds} s; {thirds}");
     println!("{stored}");
-    assert_eq!(stored.doubled, 0);
     // In the first minutes the caches come to their size.
     thirds.assert_flat(if seconds < 600 { 64 << 10 } else { 2 << 10 });
 }

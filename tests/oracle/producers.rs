@@ -1,7 +1,7 @@
 //! Clients that read their acknowledgements, and after each lost connection send again, byte for byte, what was not
 //! acknowledged.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,8 @@ pub struct Producers {
 pub struct Sent {
     /// Events 0 to here.
     pub events: u64,
-    /// Those that were sent more often than once.
-    pub again: BTreeSet<u64>,
+    /// How often one was sent that had been sent before.
+    pub again: u64,
     /// Connections it needed.
     pub connections: u64,
 }
@@ -49,7 +49,7 @@ impl Producers {
                 rng: Rng::with_seed(seed ^ producer),
                 pause,
                 waiting: VecDeque::new(),
-                sent: Sent { events: 0, again: BTreeSet::new(), connections: 0 },
+                sent: Sent { events: 0, again: 0, connections: 0 },
                 stop: stop.clone(),
                 acknowledged: acknowledged.clone(),
             };
@@ -115,7 +115,7 @@ impl Client {
         let mut replies = BufReader::new(stream.try_clone()?);
         self.reply(&mut replies)?;
         self.sent.connections += 1;
-        self.sent.again.extend(&self.waiting);
+        self.sent.again += self.waiting.len() as u64;
         let mut lines = 0;
         while !self.is_done() {
             let next = Instant::now() + self.pause;
