@@ -63,6 +63,7 @@ pub struct Running<'a> {
 impl<'a> Running<'a> {
     /// Starts everything; clients are served when this returns.
     pub fn start(sources: &'a Sources) -> Result<Self, DaemonError> {
+        kernel::bound_heap();
         // Before anything else is opened: the numbers of these descriptors are known from outside.
         let passed =
             kernel::passed().map_err(system("what the service manager passed cannot be used"))?;

@@ -7,7 +7,7 @@ mod passed;
 mod peek;
 mod secret;
 
-pub use heap::give_back;
+pub use heap::{LARGE, bound_heap, give_back};
 pub use passed::{Passed, passed};
 pub use peek::PeekOffset;
 pub use secret::Secret;

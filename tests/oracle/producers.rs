@@ -1,7 +1,7 @@
 //! Clients that read their acknowledgements, and after each lost connection send again, byte for byte, what was not
 //! acknowledged.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -30,15 +30,16 @@ pub struct Producers {
 pub struct Sent {
     /// Events 0 to here.
     pub events: u64,
-    /// Those that were sent more often than once.
-    pub again: BTreeSet<u64>,
+    /// How often one was sent that had been sent before.
+    pub again: u64,
     /// Connections it needed.
     pub connections: u64,
 }
 
 impl Producers {
-    /// Starts so many, which together send about `rate` events a second.
-    pub fn start(socket: &Path, seed: u64, count: u64, rate: u64) -> Self {
+    /// Starts so many, which together send about `rate` events a second. If they are `impatient`, they close a
+    /// connection now and then before they have read what is acknowledged, and send that again as well.
+    pub fn start(socket: &Path, seed: u64, count: u64, rate: u64, impatient: bool) -> Self {
         let (stop, acknowledged) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let pause = Duration::from_secs_f64(BURST as f64 / 2.0 * count as f64 / rate as f64);
         let client = |producer| {
@@ -48,8 +49,9 @@ impl Producers {
                 producer,
                 rng: Rng::with_seed(seed ^ producer),
                 pause,
+                impatient,
                 waiting: VecDeque::new(),
-                sent: Sent { events: 0, again: BTreeSet::new(), connections: 0 },
+                sent: Sent { events: 0, again: 0, connections: 0 },
                 stop: stop.clone(),
                 acknowledged: acknowledged.clone(),
             };
@@ -86,6 +88,7 @@ struct Client {
     rng: Rng,
     /// From one burst to the next.
     pause: Duration,
+    impatient: bool,
     /// Events that are not acknowledged.
     waiting: VecDeque<u64>,
     sent: Sent,
@@ -115,7 +118,7 @@ impl Client {
         let mut replies = BufReader::new(stream.try_clone()?);
         self.reply(&mut replies)?;
         self.sent.connections += 1;
-        self.sent.again.extend(&self.waiting);
+        self.sent.again += self.waiting.len() as u64;
         let mut lines = 0;
         while !self.is_done() {
             let next = Instant::now() + self.pause;
@@ -126,6 +129,9 @@ impl Client {
             }
             let text: String = self.waiting.iter().map(|n| self.line(*n)).collect();
             stream.write_all(text.as_bytes())?;
+            if self.impatient && self.rng.u8(..16) == 0 {
+                return Ok(());
+            }
             while !self.waiting.is_empty() {
                 let reply = self.reply(&mut replies)?;
                 let Some(line) = reply["ack"]["line"].as_u64() else {
