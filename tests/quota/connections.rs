@@ -75,6 +75,9 @@ fn one_user_cannot_take_all_connections_and_what_that_costs_it_is_on_record() {
     let gaps = data(&stopped.daemon, "gap");
     assert_eq!(sum(&gaps, "events"), lost);
     assert!(gaps.iter().all(|gap| gap["reason"] == "too_many_connections"), "{gaps:?}");
+    // It adds up, and events are missing.
+    let said = stopped.daemon.tool(&["account"]);
+    assert_eq!(said.status.code(), Some(5), "{}", String::from_utf8_lossy(&said.stdout));
 }
 
 fn another_user_is_served(daemon: &Daemon) {

@@ -156,6 +156,17 @@ mod tests {
     }
 
     #[test]
+    fn half_a_line_that_a_kill_left_does_not_spoil_the_next() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("spool");
+        let mut spool = Spool::open(&path).expect("opened");
+        ["one\n", "hal"].map(|line| spool.push(line.as_bytes()).expect("pushed"));
+        let mut spool = Spool::open(&path).expect("opened again");
+        spool.push(b"two\n").expect("pushed");
+        assert_eq!(spool.next(100).expect("read"), b"one\ntwo\n");
+    }
+
+    #[test]
     fn a_file_that_is_none_is_begun_anew() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("spool");
