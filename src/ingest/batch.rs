@@ -255,7 +255,8 @@ mod tests {
         let submitter = test_pair(1000).0;
         let (rejects, peer) = (Rejects::new(&submitter, None), Peer::of_uid(1));
         let room = Default::default();
-        let overflow = &Overflow::new(room, submitter, "/no/such/spool".as_ref(), Arc::default());
+        let overflow =
+            &Overflow::new(room, submitter, "/no/such/spool".as_ref(), Arc::default(), None);
         let (limits, rejects, peer, settled) = (&limits, &rejects, &peer, true);
         let desk = Desk { limits, rejects, peer, account: 1, overflow, settled };
         let mut take = |text: &&str| lines.take(&Line::Text(text), 0, check::check, &desk, batch);

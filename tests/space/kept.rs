@@ -74,3 +74,25 @@ fn what_was_refused_before_an_event_that_waits_is_counted_once() {
         assert_eq!(said.status.code(), Some(5), "{text}");
     }
 }
+
+#[test]
+fn what_was_refused_right_before_a_kill_is_a_gap() {
+    let Some(mut small) = Small::managed("[space]\nlow = \"refuse\"\n") else { return };
+    small.leave(50 * MIB);
+    small.until("low_stops");
+    let mut client = small.daemon.greeted();
+    small.daemon.await_kept(1);
+    client.send(event(0, "info"));
+    client.reply().expect("it is refused");
+    eventually("the first is recorded", || small.records("gap").pop());
+    // The next record would come a minute later.
+    client.send((1..=5).map(|n| event(n, "info")).collect::<String>());
+    (0..5).for_each(|_| drop(client.reply().expect("it is refused")));
+    small.daemon.again(End::Kill);
+    let gaps = small.records("gap");
+    let found: Vec<_> = gaps.iter().map(|gap| (&gap["reason"], &gap["events"])).collect();
+    assert_eq!(
+        format!("{found:?}"),
+        r#"[(String("disk_full"), Number(1)), (String("not_summarised"), Number(5))]"#
+    );
+}

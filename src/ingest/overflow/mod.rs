@@ -15,6 +15,7 @@ use super::{Limits, Peer};
 use crate::config;
 use crate::engine::{Room, RoomState, Submitter};
 use crate::event::Class;
+use crate::kept::store::Store;
 use crate::metrics::Metrics;
 use emergency::Emergency;
 use missing::Missing;
@@ -52,8 +53,14 @@ pub struct Overflow {
 impl Overflow {
     /// `spool` is where events wait that have gone to the standard error; what waits there from the last run comes
     /// into the log first.
-    pub fn new(room: Arc<Room>, submitter: Submitter, spool: &Path, metrics: Arc<Metrics>) -> Self {
-        let missing = Missing::new(submitter.clone());
+    pub fn new(
+        room: Arc<Room>,
+        submitter: Submitter,
+        spool: &Path,
+        metrics: Arc<Metrics>,
+        store: Option<Store>,
+    ) -> Self {
+        let missing = Missing::new(submitter.clone(), store);
         let emergency = Emergency::new(spool, submitter, metrics.clone());
         Self { room, metrics, missing, emergency }
     }
