@@ -210,8 +210,10 @@ fn numbers_outside_their_range_are_errors_that_give_it() {
         ("[ingest]\nmax_event_bytes = 1023", "from 1024 to 61440"),
         ("[ledger]\nepoch_seconds = 86401", "from 1 to 86400"),
         ("[ledger]\nbatch_bytes = 4095", "from 4096 to 16777216"),
-        ("[ledger]\nrotate_bytes = 1", "from 65536 to 1099511627776, not 1; or 0 for never"),
-        ("[ledger]\nrotate_seconds = -1", "from 60 to 31622400, not -1; or 0 for never"),
+        ("[ledger]\nrotate_bytes = 1", "from 65536 to 1099511627776, not 1; or 0 to switch it off"),
+        ("[ledger]\nrotate_seconds = -1", "from 60 to 31622400, not -1; or 0 to switch it off"),
+        ("[space]\nreserve_bytes = 5", "from 1048576 to 17179869184, not 5; or 0 to switch it off"),
+        ("[quota]\nexempt_uids = [\"root\"]", "or a list of them, not a list of strings"),
     ] {
         refused(text, &[range]);
     }

@@ -53,6 +53,22 @@ fn run(program: &str, args: &[&str], file: &Path) -> Option<String> {
 }
 
 #[test]
+fn no_line_of_a_help_text_is_broken_by_the_terminal() {
+    fn check(command: &clap::Command, name: &str) {
+        let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        for line in help.lines() {
+            // `max_term_width`
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+        for sub in command.get_subcommands() {
+            check(sub, &format!("{name} {}", sub.get_name()));
+        }
+    }
+    check(&cli::command(), "auditlog");
+    check(&daemon::command(), "auditlogd");
+}
+
+#[test]
 fn each_command_has_a_page_with_its_options_and_what_users_look_for() {
     fn check(dir: &TempDir, command: &clap::Command, name: &str, section: u8) {
         let text = plain(dir, &format!("{name}.{section}"));

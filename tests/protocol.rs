@@ -213,7 +213,8 @@ fn four_thousand_connections_at_once_are_served_and_cost_little() {
     assert!(hard >= needed, "this test needs `ulimit -Hn` of {needed}, it is {hard}");
     setrlimit(Resource::RLIMIT_NOFILE, needed.max(soft), hard).expect("raises the limit");
 
-    let daemon = Daemon::start_with("[ingest]\nmax_connections = 4096\n");
+    let daemon =
+        Daemon::start_with("[ingest]\nmax_connections = 4096\n[quota]\nconnections = 4096\n");
     let before = resident_kib(daemon.pid());
     let mut clients: Vec<_> = (0..4096).map(|_| daemon.greeted()).collect();
     let grown = resident_kib(daemon.pid()) - before;
@@ -250,7 +251,7 @@ fn a_connection_beyond_the_limit_waits_for_its_turn() {
 
 #[test]
 fn without_descriptors_new_clients_wait_and_the_daemon_neither_spins_nor_stalls_the_others() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start_with("[quota]\nconnections = 4096\n");
     let mut served = daemon.greeted();
     let limit = std::process::Command::new("prlimit")
         .args(["--nofile=64:64", "--pid", &daemon.pid().to_string()])

@@ -121,6 +121,16 @@ try:
 except auditlogd.AuditError as error:
     assert "3 events wait in memory" in str(error) or "3 events wait for the daemon" in str(error), error
 assert small.failed == 1
+try:
+    log.send(event(5))
+    raise SystemExit("a closed client takes an event")
+except auditlogd.AuditError as error:
+    assert "is closed" in str(error) and log.failed == 1, error
+try:
+    auditlogd.AuditHandler(socket, spool + "/nowhere/spool")
+    raise SystemExit("a spool in no directory")
+except auditlogd.AuditError as error:
+    assert "cannot be opened" in str(error), error
 assert time.monotonic() - start < 30
 "#,
     )

@@ -28,10 +28,10 @@ const POLL: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_secs(30);
 
 const HELP: &str = "\
-The file holds the line as it is in the log, its path in the Merkle tree, and a signed checkpoint of the
-log. Whoever gets it needs the log's verifier key and nothing else: neither the log nor a network.
-Besides `auditlog verify-proof` other tools can check it: its form is c2sp.org/tlog-proof, the line is
-in `extra`. It shows the whole line to whoever gets it.
+The file holds the line as it is in the log, its path in the Merkle tree, and a signed checkpoint of
+the log. Whoever gets it needs the log's verifier key and nothing else: neither the log nor a
+network. Besides `auditlog verify-proof` other tools can check it: its form is c2sp.org/tlog-proof,
+the line is in `extra`. It shows the whole line to whoever gets it.
 
 A checkpoint that witnesses have cosigned is taken where there is one that covers the line.
 

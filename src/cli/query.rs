@@ -12,6 +12,7 @@ use super::text::visible;
 use super::time;
 use crate::control::{self, Reply, Request};
 use crate::index::{Filter, Order, Reader};
+use crate::words::count;
 
 /// Events that a table shows unless told otherwise.
 const TABLE_LIMIT: u64 = 100;
@@ -108,7 +109,10 @@ pub(super) fn end(context: &Context, shown: u64) -> Result<Exit, Error> {
     };
     let behind = status.metrics.ledger_head.saturating_sub(status.metrics.index_head);
     if behind > 0 {
-        note(format!("the newest {behind} lines of the ledger are not in the database yet"));
+        let lines = count(behind, "line");
+        note(format!(
+            "the database does not have all of the ledger yet: {lines} of it, the newest, are to come"
+        ));
     }
     let mut damaged = false;
     for problem in status.problems.iter().filter(|problem| problem.about.starts_with("index")) {
@@ -122,7 +126,7 @@ pub(super) fn end(context: &Context, shown: u64) -> Result<Exit, Error> {
 /// Says why there may be nothing.
 pub(super) fn say_nothing(filter: &Filter, reader: &Reader, out: &Out) -> Result<(), Error> {
     let Some(last) = reader.last_seq()?.map(|seq| reader.get(seq)).transpose()?.flatten() else {
-        note("the log has no events yet");
+        note("the database has no events yet");
         return Ok(());
     };
     if let Some(hint) = type_hint(filter, reader)? {

@@ -36,7 +36,7 @@ pub(super) enum Kind {
     Overflow(fn(&mut Config) -> &mut Overflow),
     /// A whole number with its least and greatest value.
     Number(fn(&mut Config) -> Number<'_>, u64, u64),
-    /// The same, or 0 for never.
+    /// The same, or 0 to switch it off.
     OrNever(fn(&mut Config) -> Number<'_>, u64, u64),
     /// A list of users.
     Uids(fn(&mut Config) -> &mut Vec<u32>),

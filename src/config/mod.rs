@@ -83,7 +83,7 @@ pub struct Config {
 pub struct Ingest {
     /// The longest event line, bytes without LF; at most 61,440.
     pub max_event_bytes: usize,
-    /// Connections at once; more wait in the listen queue.
+    /// Connections that are served at once; [`Ingest::TIMES_SERVED`] times as many may be open.
     pub max_connections: usize,
     /// Bytes read from clients and not yet committed, over all connections.
     pub queue_bytes: usize,
@@ -234,6 +234,12 @@ impl Quota {
         connections: 0,
         exempt_uids: Vec::new(),
     };
+}
+
+impl Ingest {
+    /// So many times as many connections may be open as are served: the others wait, unread, and nothing that was
+    /// written to them is lost.
+    pub const TIMES_SERVED: usize = 16;
 }
 
 impl Config {

@@ -52,7 +52,8 @@ impl Key {
                     Ok(never) => Ok(never),
                     Err(_) => number(given, least, greatest),
                 };
-                at(config).set(given.map_err(|problem| format!("{problem}; or 0 for never"))?);
+                at(config)
+                    .set(given.map_err(|problem| format!("{problem}; or 0 to switch it off"))?);
             }
             Kind::Uids(at) => *at(config) = uids(given)?,
             Kind::Columns(at) => *at(config) = columns(list(given)?)?,
@@ -143,6 +144,7 @@ pub(super) fn numbers(given: &Given, greatest: u32) -> Result<Vec<u32>, Problem>
     let numbers = match given {
         Given::Integer(number) => std::slice::from_ref(number),
         Given::Numbers(numbers) => numbers,
+        Given::List(_) => return Err(format!("{wanted}, not a list of strings")),
         other => return Err(format!("{wanted}, not {}", describe(other))),
     };
     let one = |n: &i128| u32::try_from(*n).ok().filter(|n| *n <= greatest);

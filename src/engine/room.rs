@@ -1,5 +1,6 @@
 //! Whether there is room for events: what the writer has found, told to whoever takes events in, and to people.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -44,8 +45,12 @@ impl Level {
 pub struct RoomState {
     /// How far it is.
     pub level: Level,
-    /// Bytes that are free for events; the reserve is not among them. None before the first look.
+    /// The directory on whose file system the least is free. None before the first look.
+    pub dir: Option<PathBuf>,
+    /// Bytes that are free for events there; the reserve is not among them. None before the first look.
     pub free_bytes: Option<u64>,
+    /// What becomes of the events that are not stored, in words; none if all are.
+    pub instead: Option<String>,
     /// Whether the reserve had to be given back to the disk.
     pub reserve_used: bool,
     /// Why the disk takes nothing, while the writer waits for it.
@@ -64,10 +69,18 @@ impl RoomState {
             Level::Full => Some("no event is stored"),
         };
         let free = BinaryBytes(self.free_bytes.unwrap_or(0));
+        let disk = match &self.dir {
+            Some(dir) => format!("the disk of {dir:?}"),
+            None => "the disk".into(),
+        };
         match (&self.error, not_stored) {
             (Some(error), _) => Some(format!("no event is stored: {error}; mend the disk")),
             (None, Some(what)) => {
-                Some(format!("the disk is full, {free} are free for events: {what}; make room"))
+                let instead = self.instead.as_ref().map(|words| format!(", {words}"));
+                let instead = instead.unwrap_or_default();
+                Some(format!(
+                    "{disk} is full, {free} are free for events: {what}{instead}; make room on it"
+                ))
             }
             (None, None) => None,
         }

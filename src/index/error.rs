@@ -80,7 +80,9 @@ pub enum IndexError {
         path: PathBuf,
     },
     /// There is no such file.
-    #[error("there is no index {path:?}; start auditlogd to make it, or run `auditlog reindex`")]
+    #[error(
+        "there is no index {path:?} yet; auditlogd makes it when it runs and its disk has room, and so does `auditlog reindex`"
+    )]
     Missing {
         /// The database.
         path: PathBuf,

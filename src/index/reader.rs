@@ -45,6 +45,10 @@ impl Reader {
             Ok(db)
         };
         let db = open().map_err(|e| IndexError::sqlite(path, e))?;
+        // A daemon that is making it has the file before it has the tables, for long on a full disk.
+        if schema::is_empty(&db).map_err(|e| IndexError::sqlite(path, e))? {
+            return Err(IndexError::Missing { path: path.into() });
+        }
         schema::check_version(&db, path)?;
         Ok(Self { db, path: path.into() })
     }

@@ -18,6 +18,7 @@ use super::rejects::Rejects;
 use super::socket::Socket;
 use super::turned_away::turn_away;
 use super::{Context, Shared, Stop};
+use crate::config::Ingest;
 use crate::kept::store::Store;
 use crate::kept::{LastRun, Left, Slot};
 use crate::metrics::SHARED;
@@ -107,9 +108,14 @@ async fn begin(
     mut stop: watch::Receiver<Stop>,
     replayed: Option<String>,
 ) {
-    let kept = shared.context.store.as_ref();
-    let _until_it_is_over = kept.filter(|_| slot.is_none()).map(Store::not_kept);
+    let store = shared.context.store.as_ref();
+    let mut slot = slot;
+    let waits = store.filter(|_| slot.is_none()).map(Store::not_kept);
     let _served = seat.served(&mut shared.context.limits.clone(), &mut stop).await;
+    if slot.is_none() && *stop.borrow() == Stop::No {
+        slot = store.and_then(|store| block_in_place(|| store.keep(&stream)));
+    }
+    let _until_it_is_over = waits.filter(|_| slot.is_none());
     match peer {
         Ok(peer) => Connection::new(stream, peer, slot).run(shared, seat, stop, replayed).await,
         Err(error) => {
@@ -174,9 +180,10 @@ impl Room {
         }
     }
 
-    /// Connections that are served at once.
+    /// Connections that may be open at once, those that wait to be served included.
     fn most(&self) -> usize {
-        self.limits.borrow().max_connections.min(descriptors::room())
+        let served = self.limits.borrow().max_connections.max(1);
+        served.saturating_mul(Ingest::TIMES_SERVED).min(descriptors::room())
     }
 
     fn welcome(&mut self, stream: UnixStream, seat: Seat) {
@@ -211,10 +218,11 @@ impl Room {
             (Ok(Some(Some((peer, resumed)))), Some(slot)) => {
                 let log_id = &self.shared.context.log_id;
                 let connection = Connection::resume(stream, slot, peer, resumed, log_id);
-                let (shared, mut stop) = (self.shared.clone(), self.stopping.clone());
+                let (shared, stop) = (self.shared.clone(), self.stopping.clone());
                 let seat = shared.quotas.seat(connection.uid());
+                let served = seat.served_as_before(&shared.limits());
                 self.spawn(async move {
-                    let _served = seat.served(&mut shared.context.limits.clone(), &mut stop).await;
+                    let _until_it_is_over = served;
                     connection.run(&shared, &seat, stop, replayed).await;
                 });
             }
@@ -238,20 +246,20 @@ impl Room {
         self.connections.spawn(serving);
     }
 
-    /// Whether new clients have to wait. If so the log is told.
+    /// Whether new clients have to wait in the kernel's queue. If so the log is told.
     fn is_full(&mut self) -> bool {
-        let (open, configured) = (self.connections.len(), self.limits.borrow().max_connections);
-        let room = descriptors::room();
-        if open >= room {
+        let (open, most) = (self.connections.len(), self.most());
+        if open >= descriptors::room() {
             self.shortage.begins(format_args!(
                 "{open} are open, and the other descriptors are kept for the log's own files; raise LimitNOFILE= or find out who has so many"
             ));
-        } else if open >= configured.max(1) {
+        } else if open >= most {
             self.shortage.begins(format_args!(
-                "{open} are open, as many as `max_connections` allows; raise it or find out who has so many"
+                "{open} are open, {} times as many as `max_connections` serves at once; raise it or find out who has so many",
+                Ingest::TIMES_SERVED
             ));
         }
-        open >= room.min(configured.max(1))
+        open >= most
     }
 
     /// Most failures are about the one connection and it is gone. Where something ran short, the

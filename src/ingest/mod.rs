@@ -90,7 +90,7 @@ pub struct Limits {
     pub reject_rate: u32,
     /// `auditlogd.rejected` records a uid may cause at once.
     pub reject_burst: u32,
-    /// Connections at once; more wait in the listen queue.
+    /// Connections that are served at once; more wait.
     pub max_connections: usize,
     /// What each user may send.
     pub quota: config::Quota,

@@ -6,6 +6,7 @@
 
 mod bucket;
 mod meter;
+mod places;
 mod report;
 mod seat;
 
@@ -21,6 +22,7 @@ use crate::engine::{Flow, Submitter};
 use crate::kept::store::Store;
 use crate::metrics::{Account, Metrics, SHARED};
 use bucket::Bucket;
+use places::Places;
 use report::Period;
 
 pub use meter::{Grant, Meter};
@@ -39,6 +41,7 @@ pub struct Quotas {
     users: Mutex<HashMap<u32, Arc<User>>>,
     /// Somebody was slowed or turned away: there is something to report.
     began: Arc<Notify>,
+    places: Arc<Places>,
     stop: Notify,
 }
 
@@ -50,6 +53,7 @@ struct User {
     line: tokio::sync::Mutex<()>,
     /// A connection has ended, so another one may be served.
     place: Notify,
+    places: Arc<Places>,
     began: Arc<Notify>,
 }
 
@@ -60,7 +64,7 @@ struct State {
     filled: Instant,
     /// Connections that are open.
     open: usize,
-    /// Those of them that are served.
+    /// Those of them that are served; the others wait, unread.
     served: usize,
     /// Connections that wait for tokens or to be served, since `since`.
     waiting: usize,
@@ -86,7 +90,8 @@ impl Quotas {
     ) -> Self {
         let (users, began) = (Mutex::default(), Arc::default());
         let flow = submitter.flow(SHARED);
-        Self { limits, flow, metrics, store, users, began, stop: Notify::new() }
+        let places = Arc::default();
+        Self { limits, flow, metrics, store, users, began, places, stop: Notify::new() }
     }
 
     fn user(&self, uid: u32) -> Arc<User> {
@@ -98,7 +103,10 @@ impl Quotas {
                 users.retain(|_, user| user.lock().is_busy());
             }
         }
-        let new = || Arc::new(User::new(uid, self.metrics.accounts.of(uid), self.began.clone()));
+        let new = || {
+            let (began, places) = (self.began.clone(), self.places.clone());
+            Arc::new(User::new(uid, self.metrics.accounts.of(uid), began, places))
+        };
         users.entry(uid).or_insert_with(new).clone()
     }
 
@@ -108,7 +116,7 @@ impl Quotas {
 }
 
 impl User {
-    fn new(uid: u32, account: Arc<Account>, began: Arc<Notify>) -> Self {
+    fn new(uid: u32, account: Arc<Account>, began: Arc<Notify>, places: Arc<Places>) -> Self {
         let now = Instant::now();
         let state = State {
             uid,
@@ -122,7 +130,7 @@ impl User {
             period: None,
         };
         let (state, line) = (Mutex::new(state), tokio::sync::Mutex::new(()));
-        Self { account, state, line, place: Notify::new(), began }
+        Self { account, state, line, place: Notify::new(), places, began }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

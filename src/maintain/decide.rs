@@ -10,7 +10,7 @@ use super::scan::Lens;
 use super::survey::{Memory, Segment, survey};
 use super::{Settings, space};
 use crate::event::FieldMap;
-use crate::index::Reader;
+use crate::index::{IndexError, Reader};
 use crate::retention::{Hold, Rules};
 
 /// What the decision is made on.
@@ -63,12 +63,16 @@ impl Basis<'_> {
     }
 
     /// What events were read with, now and before. One that another version of the daemon made cannot be used
-    /// any more; its rows were made anew with one that can.
+    /// any more; its rows were made anew with one that can. A database that is not there, or was not made yet, is
+    /// made with the present one.
     fn field_maps(&self) -> Result<Vec<Arc<FieldMap>>, String> {
         let now = self.settings.fields.clone();
-        let definitions = Reader::open(self.database).and_then(|reader| reader.field_maps());
-        let definitions = definitions
-            .map_err(|e| format!("with which [fields] events were read is not known: {e}"))?;
+        let definitions = match Reader::open(self.database).and_then(|db| db.field_maps()) {
+            Err(IndexError::Missing { .. }) => Vec::new(),
+            read => {
+                read.map_err(|e| format!("with which [fields] events were read is not known: {e}"))?
+            }
+        };
         let mut maps = vec![now.clone()];
         let others = definitions.iter().filter(|definition| *definition != now.definition());
         maps.extend(others.filter_map(|text| FieldMap::from_definition(text).ok()).map(Arc::new));

@@ -16,7 +16,7 @@ use crate::clock::{self, Clock, Now};
 use crate::config::Config;
 use crate::event::FieldMapError;
 use crate::fs::Real;
-use crate::index::{PruneRows, Reader};
+use crate::index::{IndexError, PruneRows, Reader, RowsPruned};
 use crate::ledger::{Paths, segment};
 
 /// What would be done.
@@ -86,6 +86,9 @@ pub fn outlook(config: &Config, now: Now) -> Result<Outlook, OutlookError> {
     let plan = basis.decide(&mut file.read_memory(), &|| false).map_err(OutlookError::Undecided)?;
     let what = PruneRows { rules: settings.rules.clone(), believed_ns, holds, gone: Vec::new() };
     let rows = Reader::open(&config.database()).and_then(|reader| reader.would_prune(what));
-    let rows = rows.map_err(|e| OutlookError::Undecided(e.to_string()))?;
+    let rows = match rows {
+        Err(IndexError::Missing { .. }) => RowsPruned::default(),
+        rows => rows.map_err(|e| OutlookError::Undecided(e.to_string()))?,
+    };
     Ok(Outlook { plan, rows: rows.rows, rows_held: rows.kept_by_hold, believed_ns })
 }

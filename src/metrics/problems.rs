@@ -124,9 +124,13 @@ impl Problems {
         }
     }
 
-    /// All that is wrong, the worst first.
+    /// All that is wrong, the worst first. That a disk is nearly full (`space`) is left out while it is full (`disk`).
     pub fn list(&self) -> Vec<Problem> {
-        let mut list: Vec<_> = self.lock().values().cloned().collect();
+        let now = self.lock();
+        let full = now.contains_key("disk");
+        let told = now.values().filter(|problem| !(full && problem.about == "space"));
+        let mut list: Vec<_> = told.cloned().collect();
+        drop(now);
         worst_first(&mut list);
         list
     }
@@ -172,6 +176,17 @@ mod tests {
             ("one; two", Some("end it"))
         );
         assert_eq!(list[1].to_string(), "one; two; end it");
+    }
+
+    #[test]
+    fn a_disk_that_is_full_is_not_said_to_be_nearly_full_too() {
+        let problems = Problems::default();
+        problems.say("space", Severity::Warning, "the disk is nearly full");
+        problems.say("disk", Severity::Critical, "the disk is full");
+        let told = || problems.list().into_iter().map(|p| p.what).collect::<Vec<_>>();
+        assert_eq!(told(), ["the disk is full"]);
+        problems.clear("disk");
+        assert_eq!(told(), ["the disk is nearly full"]);
     }
 
     #[test]

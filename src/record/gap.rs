@@ -6,10 +6,10 @@ use crate::words::count;
 pub fn because(code: &str) -> &str {
     match code {
         "host_crash" => {
-            "the host went down while the log was written; what clients had sent in the last moment was in memory only"
+            "the host went down while the log was written; what clients had sent in the last moment was in memory only, and so much is what all connections can hold"
         }
         "killed" => {
-            "the daemon was killed or crashed; what clients had sent in the last moment, and was not acknowledged, was in their connections"
+            "the daemon was killed or crashed; what clients had sent in the last moment, and was not acknowledged, was in their connections, and so much is what all of these can hold"
         }
         "disk_full" => "the disk had no room for events of their priority",
         "stop_deadline" => "the daemon had to stop before it had read all that clients had sent",

@@ -56,8 +56,8 @@ fn those_that_are_kept_are_served_though_the_limit_is_lower_now() {
     manager.await_kept(3);
     manager.configure("[ingest]\nmax_connections = 1\n");
     manager.again(End::Restart);
-    for client in &mut clients {
-        client.send(event("kept"));
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.send(event(n));
         client.replies_to(1);
     }
     let mut waiting = manager.connect();

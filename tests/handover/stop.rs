@@ -44,8 +44,8 @@ fn a_stop_hears_those_that_wait_beyond_the_limit_or_says_nothing_of_them_was_tak
 fn a_stop_after_a_restart_and_a_kill_drains_what_they_kept() {
     let mut manager = Manager::start_new();
     let mut client = manager.greeted();
-    for how in End::BOTH {
-        client.send(events(0..10));
+    for (how, first) in End::BOTH.into_iter().zip([0, 10]) {
+        client.send(events(first..first + 10));
         manager.again(how);
     }
     client.send(&event("last")[..30]);

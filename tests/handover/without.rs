@@ -47,8 +47,8 @@ fn what_finds_no_room_in_a_store_is_drained_at_a_restart() {
     beyond.replies_to(1000);
     assert!(beyond.reply().is_none(), "it is closed");
     manager.start();
-    for client in &mut clients {
-        client.send(event("kept"));
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.send(event(format_args!("kept {n}")));
         client.replies_to(1);
     }
     eventually("all are stored", || (manager.events().len() == 1002).then_some(()));

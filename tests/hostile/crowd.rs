@@ -16,7 +16,8 @@ use crate::{
 #[test]
 fn four_thousand_connections_that_do_nothing_delay_nobody_and_their_number_is_said() {
     allow_many_descriptors();
-    let daemon = Daemon::start_with("[ingest]\nmax_connections = 4097\n");
+    let daemon =
+        Daemon::start_with("[ingest]\nmax_connections = 4097\n[quota]\nconnections = 4097\n");
     let mut idle: Vec<_> = (0..4096).map(|_| daemon.connect()).collect();
     serves_at_once(&daemon);
     idle.push(daemon.connect());

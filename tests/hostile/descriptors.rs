@@ -25,7 +25,7 @@ fn does(daemon: &Daemon, args: &[&str]) {
 fn clients_that_open_all_they_can_leave_the_daemon_what_it_needs_itself() {
     let prlimit = format!("--nofile={LIMIT}:{LIMIT}");
     let root = tempfile::tempdir().expect("temporary directory");
-    let daemon = Daemon::start_under(&["prlimit", &prlimit], root, "");
+    let daemon = Daemon::start_under(&["prlimit", &prlimit], root, "[quota]\nconnections = 4096\n");
     let mut served = daemon.greeted();
     let crowd: Vec<_> = (0..400).map(|_| daemon.connect()).collect();
     eventually("it says so", || daemon.log().contains("raise LimitNOFILE=").then_some(()));
@@ -55,11 +55,11 @@ fn clients_that_open_all_they_can_leave_the_daemon_what_it_needs_itself() {
 fn a_daemon_with_few_descriptors_recovers_from_a_kill_among_its_clients() {
     let prlimit = ["prlimit", "--nofile=72:72"];
     let root = tempfile::tempdir().expect("temporary directory");
-    let daemon = Daemon::start_under(&prlimit, root, "");
+    let daemon = Daemon::start_under(&prlimit, root, "[quota]\nconnections = 4096\n");
     let mut client = daemon.greeted();
     client.store("{\"event_type\":\"before\"}", 1);
     let crowd: Vec<_> = (0..100).map(|_| daemon.connect()).collect();
-    let daemon = Daemon::start_under(&prlimit, daemon.kill(), "");
+    let daemon = Daemon::start_under(&prlimit, daemon.kill(), "[quota]\nconnections = 4096\n");
     drop(crowd);
     daemon.greeted().store("{\"event_type\":\"after\"}", 1);
     assert_eq!(daemon.records("recovered").len(), 1);

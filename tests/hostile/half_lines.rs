@@ -14,7 +14,8 @@ const HALF: u64 = 61_400;
 #[test]
 fn thousands_of_half_lines_cost_their_bytes_and_hold_up_nobody() {
     allow_many_descriptors();
-    let daemon = Daemon::start_with("[ingest]\nmax_connections = 5000\n");
+    let daemon =
+        Daemon::start_with("[ingest]\nmax_connections = 5000\n[quota]\nconnections = 5000\n");
     let before = kib(&daemon, "RssAnon");
     let mut half = b"{\"event_type\":\"half\",\"a\":\"".to_vec();
     half.resize(HALF as usize, b'x');

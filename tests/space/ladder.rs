@@ -55,7 +55,7 @@ fn events_wait_by_their_priority_while_the_disk_is_full_and_come_in_when_there_i
 #[test]
 fn a_disk_that_is_suddenly_full_loses_nothing_and_the_reserve_comes_back() {
     let Some(small) = Small::start("[space]\nnormal_bytes = 0\nlow_bytes = 0\n") else { return };
-    let reserve = small.path("log/auditlogd/.reserve");
+    let reserve = small.path("lib/auditlogd/.reserve");
     assert_eq!(std::fs::metadata(&reserve).expect("a reserve").len(), 16 * MIB);
     let mut client = small.daemon.greeted();
     client.store(&event("first", "info"), 1);

@@ -10,6 +10,8 @@ fn events_that_are_refused_are_counted_in_the_log() {
     let Some(small) = Small::start("[space]\nlow = \"refuse\"\n") else { return };
     small.leave(50 * MIB);
     small.until("low_stops");
+    assert_eq!(small.space("instead"), "they are refused");
+    assert!(small.space("dir").ends_with("/var/log/auditlogd"));
     let mut client = small.daemon.greeted();
     for n in 0..7 {
         client.send(format!("{{\"event_type\":\"chatter\",\"priority\":\"info\",\"n\":{n}}}\n"));
@@ -40,6 +42,9 @@ fn events_that_go_to_the_standard_error_come_into_the_log_later_each_once() {
     let Some(small) = Small::start("[space]\nhigh = \"stderr\"\n") else { return };
     small.leave(0);
     small.until("full");
+    let ways =
+        "their clients wait or they go to standard error and are stored later, by their priority";
+    assert_eq!(small.space("instead"), ways);
     let mut client = small.daemon.connect();
     let event = |n: u64| format!("{{\"event_type\":\"urgent\",\"priority\":\"alert\",\"n\":{n}}}");
     (0..500).for_each(|n| client.send(event(n) + "\n"));

@@ -120,12 +120,17 @@ impl<D: Deref<Target = Daemon>> Small<D> {
         fs::remove_file(self.path("somebody-elses")).expect("removed");
     }
 
-    /// The ladder's level, as status tells it.
-    pub fn level(&self) -> String {
+    /// What status tells of the disk: `level`, `dir`, `instead` and others.
+    pub fn space(&self, what: &str) -> String {
         let output = self.daemon.tool(&["status", "--format", "json"]);
         let status: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let level = status["daemon"]["space"]["level"].as_str();
-        level.unwrap_or_else(|| panic!("no level: {status}")).to_owned()
+        let told = status["daemon"]["space"][what].as_str();
+        told.unwrap_or_else(|| panic!("no {what}: {status}")).to_owned()
+    }
+
+    /// The ladder's level.
+    pub fn level(&self) -> String {
+        self.space("level")
     }
 
     /// Writes until the daemon has found out that the ladder stands there.

@@ -47,7 +47,10 @@ class _Spool:
 
     def __init__(self, path: str, limit: int) -> None:
         self.path, self.limit = path, limit
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        try:
+            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise AuditError("the spool '%s' cannot be opened: %s; it needs a directory that is this user's" % (path, error.strerror)) from None
         try:
             found = os.fstat(self.fd)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
@@ -150,6 +153,7 @@ class Client:
         self.path, self.send_timeout, self.on_reject = path, send_timeout, on_reject
         self.accepted = self.rejected = self.failed = 0
         self.why = "it has not answered yet"
+        self._closed = False
         self._most = (window_events, window_bytes)
         self._waiting: Deque[_Entry] = collections.deque()  # not given to the connection
         self._sent: Deque[_Entry] = collections.deque()  # given to it, and not answered
@@ -206,6 +210,8 @@ class Client:
 
     def _send(self, line: bytes, until: float) -> None:
         spool = self._spool
+        if self._closed:
+            raise AuditError("the client is closed, and nothing would send the event; make another client")
         if len(line) > _LONGEST or spool and len(line) + len(_HEADER) > spool.limit:
             raise AuditError("an event of %d bytes is longer than any that can be sent; shorten it" % len(line))
         while True:
@@ -243,6 +249,7 @@ class Client:
         with self._lock:
             atexit.unregister(self._at_exit)
             self.flush(timeout)
+            self._closed = True
             try:
                 self._spill()
             finally:
@@ -257,7 +264,8 @@ class Client:
                     os.close(self._spool.fd)
                     self._spool = None
             if lost:
-                raise AuditError("%d events are not acknowledged, and lost: %s" % (lost, self.why))
+                what = "1 event is" if lost == 1 else "%d events are" % lost
+                raise AuditError("%s not acknowledged, and lost: %s" % (what, self.why))
 
     def _at_exit(self) -> None:
         try:
@@ -395,8 +403,9 @@ class AuditHandler(logging.Handler):
     It takes what Client takes. What cannot be sent goes where logging's own errors go, and is counted in `client.failed`."""
 
     def __init__(self, *args: Any, level: int = logging.NOTSET, event_type: str = "log", **options: Any) -> None:
-        super().__init__(level)
+        # First: logging flushes each handler that it knows when the interpreter ends, also one that could not be made.
         self.event_type, self.client = event_type, Client(*args, **options)
+        super().__init__(level)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

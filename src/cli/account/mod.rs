@@ -19,19 +19,20 @@ use live::Live;
 use report::Report;
 
 const HELP: &str = "\
-Every line that an application sends becomes one of these: an event that is stored; a repeated one, which is
-stored already; a refused one, with a record of its own; one of those that a summary counts; or one that a gap
-record names as missing. The log says the sums of these of each user, at most once a minute and at each stop
-(auditlogd.account records). This command reads the whole log, counts its lines once more, holds them against
-each of these records, and shows the sums, the gaps and why there are any. Where retention has deleted lines
-the sums lead over them.
+Every line that an application sends becomes one of these: an event that is stored; a repeated one,
+which is stored already; a refused one, with a record of its own; one of those that a summary
+counts; or one that a gap record names as missing. The log says the sums of these of each user, at
+most once a minute and at each stop (auditlogd.account records). This command reads the whole log,
+counts its lines once more, holds them against each of these records, and shows the sums, the gaps
+and why there are any. Where retention has deleted lines the sums lead over them.
 
-It takes the lines of the log as they are: `auditlog verify` is what proves that nobody has changed them.
+It takes the lines of the log as they are: `auditlog verify` is what proves that nobody has changed
+them.
 
---since and --until say of which lines the sums and gaps are shown; all of the log is checked in any case.
-LINES are those of which it is known what became of them. With a running daemon the lines that it has taken in
-and not yet dealt with are shown as well, and its open connections. A number for connections is since this
-run of the daemon has them.
+--since and --until say of which lines the sums and gaps are shown; all of the log is checked in any
+case. LINES are those of which it is known what became of them. With a running daemon the lines that
+it has taken in and not yet dealt with are shown as well, and its open connections. A number for
+connections is since this run of the daemon has them.
 
 Examples:
   auditlog account

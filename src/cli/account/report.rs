@@ -115,13 +115,13 @@ impl Verdict {
                 "UNVERIFIABLE: nothing contradicts the sums, but not all lines can be held against them".into()
             }
             Self::Incomplete if sums.missing > 0 => format!(
-                "INCOMPLETE: every line is accounted for, and {} of them are missing from the log; {} say why",
-                count(sums.missing, "event"),
-                count(gaps, "gap record")
+                "INCOMPLETE: every line is accounted for, and {} missing from the log; {} why",
+                are(sums.missing, "event"),
+                say(gaps)
             ),
             Self::Incomplete if gaps > 0 => format!(
                 "INCOMPLETE: every line that is known of is stored, repeated or refused with a record; {} that others may be missing",
-                if gaps == 1 { "1 gap record says".into() } else { format!("{} say", count(gaps, "gap record")) }
+                say(gaps)
             ),
             Self::Incomplete => {
                 "INCOMPLETE: the log does not say what became of some lines".into()
@@ -131,6 +131,16 @@ impl Verdict {
             }
         }
     }
+}
+
+/// `1 event is`, `2 events are`.
+fn are(n: u64, what: &str) -> String {
+    format!("{} {}", count(n, what), if n == 1 { "is" } else { "are" })
+}
+
+/// `1 gap record says`, `2 gap records say`.
+fn say(gaps: u64) -> String {
+    format!("{} {}", count(gaps, "gap record"), if gaps == 1 { "says" } else { "say" })
 }
 
 impl Report {

@@ -48,7 +48,7 @@ pub(super) fn write(report: &Report, out: &mut Out) -> Result<(), Error> {
     out.line(checked(report, &look))?;
     for (first, next) in &report.holes {
         out.line(format_args!(
-            "leaves {first} to {} were deleted; the sums lead over them",
+            "leaves {first} to {} are not there; the sums lead over them, and `auditlog verify` says whether retention deleted them",
             next - 1
         ))?;
     }
@@ -121,7 +121,7 @@ fn gap_line(told: &Told, look: &Look) -> String {
     };
     let whose = gap.uid.map_or_else(|| "anybody".into(), |uid| format!("uid {uid}"));
     let (since, until) = (look.time_of(&gap.since), look.time_of(&gap.until));
-    let verb = if gap.exact { "missing" } else { "maybe missing" };
+    let verb = if gap.exact { "missing" } else { "may be missing" };
     let (seq, because) = (told.gapped.seq, &told.because);
     format!("gap, leaf {seq}: {what} of {whose} {verb}, {since} to {until}: {because}")
 }

@@ -27,12 +27,13 @@ use compose::Evidence;
 use scan::Scan;
 
 const HELP: &str = "\
-The page says what was checked and what was not, the verdict, who vouches for which part, what happened to
-the log, what is in it, how to check all of it again without this page, and what that means for PCI DSS,
-SOC 2, ISO 27001, HIPAA, SOX and MiFID II. It is one file that loads nothing from anywhere: to print, to
-send, and to read in ten years. It is written whatever the verdict is.
+The page says what was checked and what was not, the verdict, who vouches for which part, what
+happened to the log, what is in it, how to check all of it again without this page, and what that
+means for PCI DSS, SOC 2, ISO 27001, HIPAA, SOX and MiFID II. It is one file that loads nothing from
+anywhere: to print, to send, and to read in ten years. It is written whatever the verdict is.
 
-The whole log is verified; --since and --until say what the page tells of its history and its events.
+The whole log is verified; --since and --until say what the page tells of its history and its
+events.
 
 Examples:
   auditlog attest --since 2026-10-01 --until 2026-11-01 -o evidence.html

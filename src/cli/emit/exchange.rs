@@ -31,14 +31,25 @@ pub(super) enum End {
     Stopped,
 }
 
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// Input.
+    Nothing,
+    /// The daemon is there and has not answered everything.
+    Answer,
+    /// There is no daemon.
+    Daemon,
+}
+
 /// What happens on the way.
 pub(super) enum Notice<'a> {
     /// An event was refused; its number is its line in the input.
     Rejected(Rejected),
     /// The daemon acknowledged; the receipt is of the last event so far.
     Acknowledged { log_id: Option<&'a str>, receipt: &'a Receipt },
-    /// More was read or answered.
-    Progress { bytes_read: u64, accepted: u64 },
+    /// More was read or answered, or time has passed.
+    Progress { bytes_read: u64, accepted: u64, waits: Waits },
 }
 
 /// The state of it.
@@ -111,7 +122,12 @@ impl<'a> Exchange<'a> {
                 });
             });
             let (bytes_read, accepted) = (self.bytes_read, self.session.sums().accepted);
-            notify(Notice::Progress { bytes_read, accepted });
+            let waits = match self.session.away_since() {
+                Some(_) => Waits::Daemon,
+                None if self.session.is_done() => Waits::Nothing,
+                None => Waits::Answer,
+            };
+            notify(Notice::Progress { bytes_read, accepted, waits });
             if stop.load(Relaxed) {
                 return Ok(End::Stopped);
             }

@@ -47,8 +47,10 @@ Exit codes:
 
 When the daemon is away: with --wait and with --spool the command connects again, and sends again
 what was not acknowledged. So that nothing is stored twice, it gives each event that has none an
-event_id, and a timestamp. With both, events go to FILE once the wait is over. FILE is for one
-user, who alone can send it: the log says who sent an event, and that is who sends the spool.
+event_id, and a timestamp. The daemon knows what it has by id and text: who runs the command twice
+with an --event-id of their own gives it the same --timestamp, too. With both options, events go to
+FILE once the wait is over. FILE is for one user, who alone can send it: the log says who sent an
+event, and that is who sends the spool.
 
 Receipts: each acknowledgement of the daemon names the last line that is on disk and its mac. A
 file of them, kept where nobody who takes over this host can change it, later shows that these
@@ -128,7 +130,10 @@ impl Emit {
                 let kept = receipts.as_mut().is_none_or(|receipts| receipts.keep(log_id, receipt));
                 stop.fetch_or(!kept, Relaxed);
             }
-            Notice::Progress { bytes_read, accepted } => progress.tick(bytes_read, accepted),
+            Notice::Progress { bytes_read, accepted, waits } => {
+                progress.tick(bytes_read, accepted);
+                progress.patience(accepted, waits);
+            }
         });
         let told = matches!(end, Ok(End::NotSpooled(_)));
         for trouble in exchange.close().into_iter().flatten().filter(|_| !told) {

@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 
 use super::super::progress::bar;
 use super::super::text::visible;
+use super::exchange::Waits;
 use crate::client::Rejected;
 
 /// Rejections that are named one by one; the others are only counted.
@@ -17,12 +18,16 @@ const FILE: &str = "{bar:30} {percent}% of {total_bytes}, {eta} left, {msg}";
 const STREAM: &str = "{spinner} {bytes} read, {msg}";
 /// Shorter runs have no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// After so long without an answer it is said who knows why.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// The state of what is shown.
 pub(super) struct Progress {
     bar: Bar,
     rejected: u64,
     single: bool,
+    /// Events that were acknowledged, and since when no other was; none once that was told.
+    standstill: Option<(u64, Instant)>,
 }
 
 enum Bar {
@@ -40,7 +45,7 @@ impl Progress {
             let total = file.ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
             Bar::After { start: Instant::now(), total }
         });
-        Self { bar, rejected: 0, single }
+        Self { bar, rejected: 0, single, standstill: Some((0, Instant::now())) }
     }
 
     /// Names a rejection, if not too many were named before.
@@ -68,6 +73,24 @@ impl Progress {
         if let Bar::Shown(bar) = &self.bar {
             bar.set_position(bytes_read);
             bar.set_message(format!("{accepted} on disk"));
+        }
+    }
+
+    /// Says once, of a daemon that answers nothing for long while it has events, or that is away, where to look.
+    pub(super) fn patience(&mut self, accepted: u64, waits: Waits) {
+        let Some((before, since)) = &mut self.standstill else { return };
+        if waits == Waits::Nothing || *before != accepted {
+            (*before, *since) = (accepted, Instant::now());
+        } else if since.elapsed() >= SILENCE {
+            self.standstill = None;
+            let what = match waits {
+                Waits::Daemon => "no daemon has answered",
+                _ => "the daemon has stored nothing of this",
+            };
+            let seconds = SILENCE.as_secs();
+            self.say(&format!(
+                "{what} for {seconds} seconds, and it is waited for; `auditlog status` says why"
+            ));
         }
     }
 

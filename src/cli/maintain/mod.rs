@@ -26,7 +26,7 @@ follows it; there are never two at a time.
 
 Examples:
   sudo auditlog maintain
-  auditlog maintain --dry-run      which segments would be deleted, and why; asks nobody, changes nothing
+  auditlog maintain --dry-run      which segments would be deleted, and why; changes nothing
   auditlog status                  when the next run is, and what the last one did
   auditlog query --type auditlogd.maintained --since 7d
 

@@ -33,7 +33,7 @@ Examples:
   auditlog status --format json | jq '.daemon.accounts | map_values(.slowed_ms)'
   auditlog status --format json | jq -r '.daemon.problems[].what'
   auditlog status --check                                  # Nagios, Icinga: a plugin as it is
-  auditlog status --check || test $? -eq 1                 # a probe of Kubernetes: warnings are no reason
+  auditlog status --check || test $? -eq 1                 # a probe: warnings pass
 
 Exit codes:
   0  the daemon answered
@@ -167,7 +167,7 @@ impl Report {
             _ => {}
         }
         if let Some(here @ Whereabouts::OnHost { .. }) = &self.auditor_key {
-            line("warning", format!("auditor key: {here}"));
+            line("reminder", format!("auditor key: {here}"));
         }
         lines.join("\n")
     }
@@ -226,7 +226,7 @@ mod tests {
             "index       12 lines behind: locked\\u001b",
             "database    damaged",
             "segments    /x, 1.00 MiB in 2 files",
-            "warning     auditor key: still on this host since today; take it away with `auditlog keys export --auditor FILE`",
+            "reminder    auditor key: still on this host since today; take it away with `auditlog keys export --auditor FILE`",
         ] {
             assert!(text.lines().any(|l| l == line), "{line:?} is missing in\n{text}");
         }

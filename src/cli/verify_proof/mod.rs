@@ -17,8 +17,9 @@ use crate::ledger::note::{KeyKind, VerifierKey};
 use crate::ledger::proof;
 
 const HELP: &str = "\
-Needs the proof and the log's verifier key, which has to come from elsewhere than the proof: as text, or
-a copy of the file checkpoint.vkey in the log's state directory. No configuration, no log, no network.
+Needs the proof and the log's verifier key, which has to come from elsewhere than the proof: as
+text, or a copy of the file checkpoint.vkey in the log's state directory. No configuration, no log,
+no network.
 
 What PROVEN means: whoever held the log's checkpoint key signed a tree that has exactly this line at
 exactly this place. The line's sender and time are what the log's host said. With --witness also

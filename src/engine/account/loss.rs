@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::clock::rfc3339;
-use crate::config;
+use crate::config::Ingest;
 use crate::kept::LeftOver;
 use crate::record::Record;
 
@@ -24,9 +24,10 @@ pub struct Exposure {
 
 impl Exposure {
     /// Of a daemon of this configuration that reads so many bytes of a connection at a time.
-    pub fn of(ingest: &config::Ingest, read: usize) -> Self {
+    pub fn of(ingest: &Ingest, read: usize) -> Self {
         Self {
-            connections: (ingest.max_connections as u64).saturating_add(waiting_connections()),
+            connections: (ingest.max_connections.saturating_mul(Ingest::TIMES_SERVED) as u64)
+                .saturating_add(waiting_connections()),
             connection_bytes: socket_bytes().saturating_add(read as u64),
             queue_bytes: ingest.queue_bytes as u64,
         }

@@ -46,7 +46,7 @@ pub(super) fn run(
             Err(e) => follower.let_go(e),
         };
         if follower.standstill.is_news(&error, Instant::now()) {
-            match error.is_temporary() {
+            match error.is_temporary() || error.mends_itself() {
                 true => tracing::warn!("the index waits: {error}; the ledger goes on"),
                 false => tracing::error!("the index stands still: {error}; the ledger goes on"),
             }

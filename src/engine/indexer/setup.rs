@@ -54,6 +54,11 @@ impl FollowError {
             FollowError::Segments { .. } => false,
         }
     }
+
+    /// Whether the next try repairs what is wrong, as it does where the database was deleted.
+    pub(super) fn mends_itself(&self) -> bool {
+        matches!(self, FollowError::Index(IndexError::Gone { .. }))
+    }
 }
 
 /// What the index needs.

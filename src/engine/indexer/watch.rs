@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{FollowError, Follower};
-use crate::index::{IndexError, Writer};
+use crate::index::Writer;
 use crate::metrics::Severity;
 
 /// How often it is looked at under load.
@@ -78,7 +78,7 @@ impl Follower<'_> {
         if error.is_temporary() {
             return error;
         }
-        let gone = matches!(error, FollowError::Index(IndexError::Gone { .. }));
+        let gone = error.mends_itself();
         if let Some(Err(why)) = self.database.as_ref().filter(|_| gone).map(Writer::save) {
             return why.into();
         }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Now;
-use crate::config;
+use crate::config::{self, Overflow};
 use crate::engine::room::{Level, Room};
+use crate::event::Class;
 use crate::fs::space::{Reserve, Space};
 use crate::record::Record;
 
@@ -56,7 +57,9 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
-    pub fn new(setup: SpaceSetup, dirs: [&Path; 2]) -> Self {
+    /// The reserve is in the first directory that is on a file system: beside the keys rather than beside the log.
+    pub fn new(setup: SpaceSetup, [log_dir, state_dir]: [&Path; 2]) -> Self {
+        let dirs = [state_dir, log_dir];
         let devices = dirs.map(|dir| (setup.measure)(dir).ok().map(|space| space.device));
         let one = devices[0] == devices[1];
         let dirs = if one { &dirs[..1] } else { &dirs[..] };
@@ -115,11 +118,13 @@ impl Ladder {
         }
         (self.looked_at, self.written) = (now.boot_ns.max(1), 0);
         self.take_reserve();
-        let (free, total) = self.measure();
+        let (free, total, dir) = self.measure();
         let level = self.judge(free, total);
         let (before, refused) = (std::mem::replace(&mut self.level, level), self.refused);
         self.setup.room.tell(|state| {
             (state.level, state.free_bytes, state.reserve_used) = (level, Some(free), refused);
+            state.dir.clone_from(&dir);
+            state.instead = instead(&self.setup.limits, level);
         });
         self.note_full(now);
         if level == before {
@@ -127,7 +132,10 @@ impl Ladder {
         }
         let record = Record::Space { level: name(level), before: name(before), free_bytes: free };
         match level > before {
-            true => tracing::warn!("{}", record.sentence()),
+            true => {
+                let disk = dir.unwrap_or_default();
+                tracing::warn!("{}; make room on the disk of {disk:?}", record.sentence())
+            }
             false => tracing::info!("{}", record.sentence()),
         }
         Some(record)
@@ -152,7 +160,10 @@ impl Ladder {
         }
         (self.refused, self.level, self.looked_at) = (true, Level::Full, 0);
         self.note_full(now);
-        self.setup.room.tell(|state| (state.level, state.reserve_used) = (Level::Full, true));
+        self.setup.room.tell(|state| {
+            (state.level, state.reserve_used) = (Level::Full, true);
+            state.instead = instead(&self.setup.limits, Level::Full);
+        });
         had
     }
 
@@ -174,14 +185,18 @@ impl Ladder {
         self.refused = false;
     }
 
-    /// Bytes that are free for events, and bytes in all, where they are fewest. What cannot be told is found out by
-    /// writing.
-    fn measure(&self) -> (u64, u64) {
-        let mut least = (u64::MAX, u64::MAX);
+    /// Bytes that are free for events where they are fewest, the bytes of the smallest disk, and the directory of the
+    /// former. What cannot be told is found out by writing.
+    fn measure(&self) -> (u64, u64, Option<PathBuf>) {
+        let mut least = (u64::MAX, u64::MAX, None);
         for (dir, reserve) in &self.places {
             let Ok(space) = (self.setup.measure)(dir) else { continue };
             let kept = if self.refused { reserve.bytes() } else { 0 };
-            least = (least.0.min(space.free.saturating_sub(kept)), least.1.min(space.total));
+            let free = space.free.saturating_sub(kept);
+            if free < least.0 {
+                (least.0, least.2) = (free, Some(dir.clone()));
+            }
+            least.1 = least.1.min(space.total);
         }
         least
     }
@@ -202,6 +217,25 @@ impl Ladder {
             free < if self.level >= *level { bytes + bytes / 4 } else { *bytes }
         };
         rungs.iter().find(holds).map_or(Level::Enough, |(level, _)| *level)
+    }
+}
+
+/// What becomes of the events that are not stored at this level, in words.
+fn instead(limits: &config::Space, level: Level) -> Option<String> {
+    let stopped = [Class::Low, Class::Normal, Class::High].into_iter().filter(|c| level.stops(*c));
+    let mut ways: Vec<_> = stopped
+        .map(|class| match limits.overflow(class) {
+            Overflow::Block => "their clients wait",
+            Overflow::Refuse => "they are refused",
+            Overflow::Stderr => "they go to standard error and are stored later",
+        })
+        .collect();
+    ways.sort_unstable();
+    ways.dedup();
+    match ways.len() {
+        0 => None,
+        1 => ways.pop().map(str::to_owned),
+        _ => Some(format!("{}, by their priority", ways.join(" or "))),
     }
 }
 

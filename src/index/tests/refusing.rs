@@ -176,6 +176,12 @@ fn a_missing_directory_or_index_is_named() {
     let place = Place::new();
     let missing = Reader::open(&place.path).map(drop).expect_err("is not there");
     assert!(matches!(missing, IndexError::Missing { .. }), "{missing:?}");
+    // So it is while a daemon on a full disk makes it: a header that says nothing, and no table.
+    let made = rusqlite::Connection::open(&place.path).expect("opens");
+    made.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM").expect("writes");
+    assert!(fs::metadata(&place.path).expect("is there").len() > 0);
+    let unmade = Reader::open(&place.path).map(drop).expect_err("is not made");
+    assert!(matches!(unmade, IndexError::Missing { .. }), "{unmade:?}");
     let path = place.path.with_file_name("no/audit.db");
     let denied = Writer::open(&path, LOG, &options()).map(drop).expect_err("no directory");
     assert!(matches!(denied, IndexError::Denied { .. }), "{denied:?}");

@@ -9,22 +9,21 @@ use super::report::Period;
 use super::{Limit, Quotas, Slowed, User};
 use crate::ingest::{Limits, Stop};
 
-/// A user may have so many times as many connections as are free: a single one three quarters of all, and no few
-/// users the last ones.
-const TIMES_FREE: usize = 3;
-
 /// An open connection of a user, until this is dropped.
 pub struct Seat(Arc<User>);
 
+/// How much of the descriptors a user may have for connections that wait: so many times as many as are free.
+const TIMES_FREE: usize = 3;
+
 /// A connection that is served, until this is dropped.
-pub struct Served<'s>(&'s User);
+pub struct Served(Arc<User>);
 
 impl Quotas {
-    /// Lets a connection of this user in, while so many more could be opened; none if the user has its share of them.
+    /// Lets a connection of this user in, to be served or to wait, while so many more could be open; none if the user
+    /// has its share of them.
     pub fn admit(&self, uid: u32, free: usize) -> Option<Seat> {
-        let user = self.user(uid);
         let most = self.limits.borrow().quota.connections.max(free.saturating_mul(TIMES_FREE));
-        let open = user.lock().open;
+        let open = self.user(uid).lock().open;
         (open < most).then(|| self.seat(uid))
     }
 
@@ -60,23 +59,26 @@ impl Seat {
         &self.0
     }
 
-    /// Waits until it may be served: `[quota] connections` of a user are at once. Returns at once when the daemon stops.
+    /// Serves it whether there is a place or not, as one that was served before this run.
+    pub fn served_as_before(&self, limits: &Limits) -> Served {
+        self.0.places.take(&self.0, limits, true);
+        Served(self.0.clone())
+    }
+
+    /// Waits until it may be served: `max_connections` are at once, and of a user as many as `[quota] connections` says,
+    /// or its share. Returns at once when the daemon stops.
     pub async fn served(
         &self,
         limits: &mut watch::Receiver<Arc<Limits>>,
         stop: &mut watch::Receiver<Stop>,
-    ) -> Served<'_> {
-        let user = &*self.0;
+    ) -> Served {
+        let user = &self.0;
         let mut slowed = None;
         loop {
             let place = user.place.notified();
-            let most = limits.borrow_and_update().quota.connections;
-            {
-                let mut state = user.lock();
-                if most == 0 || state.served < most || *stop.borrow() != Stop::No {
-                    state.served += 1;
-                    return Served(user);
-                }
+            let stopping = *stop.borrow() != Stop::No;
+            if user.places.take(user, &limits.borrow_and_update(), stopping) {
+                return Served(user.clone());
             }
             slowed.get_or_insert_with(|| Slowed::begin(user, Limit::Connections));
             tokio::select! {
@@ -95,9 +97,8 @@ impl Drop for Seat {
     }
 }
 
-impl Drop for Served<'_> {
+impl Drop for Served {
     fn drop(&mut self) {
-        self.0.lock().served -= 1;
-        self.0.place.notify_one();
+        self.0.places.give_back(&self.0);
     }
 }

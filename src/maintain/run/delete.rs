@@ -117,6 +117,11 @@ impl Tasks<'_> {
 
     fn rows(&mut self, holds: Vec<Hold>, gone: Vec<Range<u64>>, named_ns: i64) {
         self.doing("deleting rows of the database");
+        // The index itself is told as standing still, until it goes on; this task would fail until its next run.
+        if let Some(error) = self.setup.index.error() {
+            self.tally.note(format!("delete rows: {error}"));
+            return;
+        }
         let what = PruneRows {
             rules: self.settings.rules.clone(),
             // Not what expired since: the log does not vouch for that yet.
