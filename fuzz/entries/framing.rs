@@ -1,6 +1,6 @@
 //! A stream of bytes in reads of any length: the same lines come out of it, however it is cut.
 
-use auditlogd::ingest::framing::{Framer, HEAD, Line};
+use auditlogd::ingest::framing::{Framer, HEAD, Line, Then};
 
 /// A line that outlives the call: its first bytes, its length, and whether it is text.
 type Owned = (Vec<u8>, u64, Option<bool>);
@@ -40,7 +40,10 @@ pub fn run(bytes: &[u8]) {
             let taken = framer.feed(read, max, |line, end| {
                 assert_eq!(read[end - 1], b'\n');
                 found.push(own(line));
-                !found.len().is_multiple_of(1 + usize::from(pause % 4))
+                match found.len().is_multiple_of(1 + usize::from(pause % 4)) {
+                    true => Then::Stop,
+                    false => Then::Next,
+                }
             });
             assert!(taken > 0 || framer.partial().1 == 0, "it goes on");
             read = &read[taken..];

@@ -12,7 +12,7 @@ use auditlogd::config::{self, Sources};
 use auditlogd::engine::{Engine, EngineSetup, Exposure, IndexSetup, Room, SpaceSetup};
 use auditlogd::fs::Real;
 use auditlogd::ingest::check::{greeting, is_blank};
-use auditlogd::ingest::framing::{Framer, Line};
+use auditlogd::ingest::framing::{Framer, Line, Then};
 use auditlogd::ingest::{Context, Limits, Peer, READ, Socket, Stop, serve};
 use auditlogd::kept::LastRun;
 use auditlogd::ledger::line::{Body, parse};
@@ -182,7 +182,7 @@ fn lines(stream: &[u8]) -> (Vec<String>, bool) {
     let mut framer = Framer::default();
     framer.feed(stream, MAX, |line, _| {
         take(line);
-        true
+        Then::Next
     });
     framer.finish(take);
     (lines, acks)

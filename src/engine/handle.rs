@@ -54,7 +54,13 @@ impl WriterHandle {
     /// Writes one of the daemon's own records; returns when it is durable, or `false` if the writer has
     /// ended.
     pub fn record_durably(&self, record: Record) -> bool {
-        self.ask(|done| Command::Record(record, Some(done))).is_some()
+        let command = |done: Done| {
+            let stored = move || {
+                let _asker_may_be_gone = done.send(());
+            };
+            Command::Record(record, Some(Box::new(stored)))
+        };
+        self.ask(command).is_some()
     }
 
     /// Renames the active segment to the name of a closed one, closes the epoch and opens a new segment,

@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// Put events into the ledger.
     Append(submit::Queued),
     /// Put one of the daemon's own records into it, and tell whoever waits for that.
-    Record(Record, Option<Done>),
+    Record(Record, Option<OnStored>),
     /// Close the epoch, and open a new segment if the active file was renamed.
     Reopen(Done),
     /// Close the epoch, rename the active file and open a new segment, for this reason.
@@ -136,6 +136,9 @@ pub type OnSeal = Box<dyn Fn(Sealed) + Send>;
 /// Called between two turns of the writer's loop, when nothing is due any more. Returns CLOCK_BOOTTIME, nanoseconds,
 /// at which the loop has to come round again even if there is nothing to do; none if it need not.
 pub type OnTurn = Box<dyn FnMut(Now) -> Option<u64> + Send>;
+
+/// Called from the writer's thread once a record is durable: it must not block.
+pub(crate) type OnStored = Box<dyn FnOnce() + Send>;
 
 /// Called when there is something new to tell of the index.
 pub type OnIndex = Box<dyn Fn() + Send>;

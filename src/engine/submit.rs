@@ -174,6 +174,12 @@ impl Submitter {
             self.queue.send(super::Command::Record(record, None));
     }
 
+    /// The same; `stored` is called from the writer's thread once it is durable, and must not block.
+    pub fn record_then(&self, record: Record, stored: impl FnOnce() + Send + 'static) {
+        let _ended_writer_is_noticed_elsewhere =
+            self.queue.send(super::Command::Record(record, Some(Box::new(stored))));
+    }
+
     /// A way for one connection of this user.
     pub fn flow(&self, uid: u32) -> Flow {
         let key = (uid, self.flows.fetch_add(1, Ordering::Relaxed));

@@ -171,10 +171,10 @@ impl Writer {
                     (batch, next) = self.gather(first);
                     self.commit(batch)?;
                 }
-                Command::Record(record, done) => {
+                Command::Record(record, stored) => {
                     self.write_own(vec![record])?;
-                    if let Some(done) = done {
-                        let _asker_may_be_gone = done.send(());
+                    if let Some(stored) = stored {
+                        stored();
                     }
                 }
                 Command::Reopen(done) => self.reopen(&done)?,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Limits;
 use super::check::{self, Checked};
-use super::framing::Line;
-use super::overflow::{Overflow, Verdict};
+use super::framing::{Line, Then};
+use super::overflow::{Overflow, Verdict, Way};
 use super::peer::Peer;
 use super::rejects::{self, Rejects, Whose};
 use super::replies;
@@ -27,6 +27,8 @@ pub struct Desk<'a> {
     pub account: u32,
     /// What becomes of events that there is no room for.
     pub overflow: &'a Overflow,
+    /// All lines before these are durable, or will not be heard again if they are not.
+    pub settled: bool,
 }
 
 /// [`check::check`] or [`check::check_unterminated`].
@@ -67,8 +69,10 @@ pub struct Batch {
     pub refused: u64,
     /// How many of all became no items.
     pub left: Left,
-    /// There is no room for events of this class, and of it is the least important one that has to wait for room.
+    /// There is no room for events of this class, and its only line is of that.
     pub waits: Option<Class>,
+    /// The line after it must not be dealt with before all others are durable.
+    pub unsettled: bool,
     /// The client greeted and wants replies.
     pub greeted: bool,
     /// The last accepted line: the commit's receipt speaks of it.
@@ -89,7 +93,10 @@ impl Lines {
         Self { count, started: count > 0 || acks, acks }
     }
 
-    /// Takes the next line, which ends `end` bytes behind the batch's start. False if the batch is full.
+    /// Takes the next line, which ends `end` bytes behind the batch's start, unless it has to go into a batch of its own.
+    ///
+    /// What goes beside the log is done at once, and what goes into the log may be heard again by the next run, if it is
+    /// not durable by then. So the two are never in one batch, and the first never overtakes the second.
     pub fn take(
         &mut self,
         line: &Line<'_>,
@@ -97,50 +104,70 @@ impl Lines {
         check: Check,
         desk: &Desk<'_>,
         batch: &mut Batch,
-    ) -> bool {
-        batch.at = end;
+    ) -> Then {
         if !self.started && !check::is_blank(line) {
             self.started = true;
             if let Some(acks) = check::greeting(line) {
                 (self.acks, batch.greeted) = (acks, acks);
-                return true;
+                batch.at = end;
+                return Then::Next;
             }
         }
         match check(line, &desk.limits.fields, desk.limits.max_line()) {
-            Ok(None) => {}
-            Ok(Some(checked)) => {
-                self.count += 1;
-                self.accept(&checked, desk, batch);
-            }
+            Ok(None) => batch.at = end,
+            Ok(Some(checked)) => return self.accept(&checked, end, desk, batch),
+            Err(_) if batch.left.is_beside() => return Then::Again,
             Err(reject) => {
-                self.count += 1;
+                (self.count, batch.at) = (self.count + 1, end);
                 self.refuse(line, &reject, desk, batch);
             }
         }
-        batch.refused < MAX_REFUSED
+        batch.then()
     }
 
-    fn accept(&self, checked: &Checked<'_>, desk: &Desk<'_>, batch: &mut Batch) {
+    fn accept(
+        &mut self,
+        checked: &Checked<'_>,
+        end: usize,
+        desk: &Desk<'_>,
+        batch: &mut Batch,
+    ) -> Then {
         let Desk { peer, limits, overflow, .. } = desk;
-        let verdict = match overflow.is_idle() {
-            true => Verdict::Store,
-            false => overflow.judge(checked, peer, self.acks, limits),
+        let way = overflow.way(checked.class, self.acks, limits);
+        batch.unsettled = way == Way::Beside && !desk.settled;
+        let alone = match way {
+            Way::Log => !batch.left.is_beside(),
+            Way::LogLater => batch.is_empty(),
+            Way::Beside => batch.has_no_items() && desk.settled,
         };
+        if !alone {
+            return Then::Again;
+        }
+        let verdict = match way {
+            Way::Log => None,
+            _ => Some(overflow.judge(checked, peer, self.acks, limits)),
+        };
+        if matches!(verdict, Some(Verdict::Wait(_))) && batch.left.is_beside() {
+            return Then::Again;
+        }
+        (self.count, batch.at) = (self.count + 1, end);
         match verdict {
-            Verdict::Store => batch.accept(checked, self.count),
-            Verdict::Wait(class) => {
-                batch.waits = Some(batch.waits.map_or(class, |other| other.min(class)));
+            None => batch.accept(checked, self.count),
+            Some(Verdict::Wait(class)) => {
+                batch.waits = Some(class);
                 batch.accept(checked, self.count);
+                return Then::Stop;
             }
-            Verdict::Refuse => {
+            Some(Verdict::Refuse) => {
                 batch.refused += 1;
                 batch.left.missing += 1;
                 if self.acks {
                     replies::push_reject(&mut batch.rejects, self.count, &disk_full());
                 }
             }
-            Verdict::Taken => batch.left.spooled += 1,
+            Some(Verdict::Taken) => batch.left.spooled += 1,
         }
+        batch.then()
     }
 
     fn refuse(&self, line: &Line<'_>, reject: &Reject, desk: &Desk<'_>, batch: &mut Batch) {
@@ -157,7 +184,26 @@ impl Lines {
     }
 }
 
+impl Left {
+    /// Whether something of it went beside the log for want of room.
+    pub fn is_beside(self) -> bool {
+        self.missing + self.spooled > 0
+    }
+}
+
 impl Batch {
+    fn has_no_items(&self) -> bool {
+        self.items.is_empty() && self.left.summarised == 0
+    }
+
+    fn is_empty(&self) -> bool {
+        self.has_no_items() && !self.left.is_beside()
+    }
+
+    fn then(&self) -> Then {
+        if self.refused < MAX_REFUSED { Then::Next } else { Then::Stop }
+    }
+
     /// A batch for so many bytes of lines from a position on, with so many event lines before it.
     pub fn of(start: u64, bytes: usize, before: u64) -> Self {
         Self { expected: bytes, start, before, ..Self::default() }
@@ -209,9 +255,12 @@ mod tests {
         let submitter = test_pair(1000).0;
         let (rejects, peer) = (Rejects::new(&submitter, None), Peer::of_uid(1));
         let room = Default::default();
-        let overflow = &Overflow::new(room, submitter, "/no/such/spool".as_ref(), Arc::default());
-        let desk = Desk { limits: &limits, rejects: &rejects, peer: &peer, account: 1, overflow };
-        let full = |text: &&str| !lines.take(&Line::Text(text), 0, check::check, &desk, batch);
+        let overflow =
+            &Overflow::new(room, submitter, "/no/such/spool".as_ref(), Arc::default(), None);
+        let (limits, rejects, peer, settled) = (&limits, &rejects, &peer, true);
+        let desk = Desk { limits, rejects, peer, account: 1, overflow, settled };
+        let mut take = |text: &&str| lines.take(&Line::Text(text), 0, check::check, &desk, batch);
+        let full = |text: &&str| take(text) != Then::Next;
         texts.iter().position(full).map_or(texts.len(), |at| at + 1)
     }
 

@@ -3,6 +3,7 @@
 //! Waiting for bytes takes no buffer: a read goes into the thread's own, and is taken apart there.
 
 mod begin;
+mod taking;
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -14,14 +15,14 @@ use rustix::io::ioctl_fionread;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
-use super::batch::{Batch, Check, Desk, Lines};
+use super::batch::{Batch, Lines};
 use super::counting::{self, Counting};
 use super::framing::Framer;
 use super::peer::Peer;
 use super::quota::{Grant, Meter, Seat};
 use super::replies::{End, Outbox, Replies};
 use super::tape::Tape;
-use super::{Shared, Stop, answers, check};
+use super::{Shared, Stop, answers};
 use crate::engine::{Flow, Stopped, Submission};
 use crate::kept::Mark;
 use crate::record::Record;
@@ -82,6 +83,8 @@ impl Connection {
             tape,
             rest: Vec::new(),
             turn: 0,
+            draining: false,
+            given_up: 0,
         };
         if let Some(reason) = replayed {
             reader.record(Record::Replayed { reason }).await;
@@ -126,12 +129,15 @@ struct Reader<'a> {
     rest: Vec<u8>,
     /// Bytes since other connections last had their turn.
     turn: usize,
+    /// What clients have written is taken in, and nothing more comes.
+    draining: bool,
+    /// Bytes of events that were read and then given up.
+    given_up: u64,
     counting: Counting,
 }
 
 impl Reader<'_> {
     async fn run(&mut self, mut stop: watch::Receiver<Stop>) -> Result<(), Stopped> {
-        let mut draining = false;
         while self.replies.room().await {
             self.settle();
             let how = *stop.borrow();
@@ -141,15 +147,15 @@ impl Reader<'_> {
                     self.wait_for_commits().await;
                     return Ok(());
                 }
-                _ if !draining => {
-                    draining = true;
+                _ if !self.draining => {
+                    self.draining = true;
                     self.refuse_more();
                 }
                 _ => {}
             }
-            let granted = if draining { Some(self.meter.open()) } else { self.meter.take() };
+            let granted = if self.draining { Some(self.meter.open()) } else { self.meter.take() };
             let Some(mut grant) = granted else {
-                self.wait(&mut stop, draining, OVER_QUOTA).await;
+                self.wait(&mut stop, OVER_QUOTA).await;
                 continue;
             };
             let read = self.read(&mut grant);
@@ -161,9 +167,13 @@ impl Reader<'_> {
                         self.wait_for_commits().await;
                         return Ok(());
                     }
+                    let unsettled = batch.unsettled;
                     self.hand_over(batch).await?;
+                    if unsettled {
+                        self.wait_until_settled(&mut stop).await;
+                    }
                 }
-                Read::Nothing => self.wait(&mut stop, draining, WITHIN_QUOTA).await,
+                Read::Nothing => self.wait(&mut stop, WITHIN_QUOTA).await,
                 Read::End => return self.finish(&mut stop).await,
             }
         }
@@ -172,8 +182,9 @@ impl Reader<'_> {
 
     /// Waits for bytes, and tokens to read them with, for a commit, for the stop or for the end, whichever there is
     /// to wait for.
-    async fn wait(&mut self, stop: &mut watch::Receiver<Stop>, stopping: bool, over_quota: bool) {
-        if let Some(tape) = &mut self.tape
+    async fn wait(&mut self, stop: &mut watch::Receiver<Stop>, over_quota: bool) {
+        // A line that comes again is not all in the framer.
+        if let Some(tape) = self.tape.as_mut().filter(|_| self.rest.is_empty())
             && let Err(error) = tape.spill(self.stream, &self.framer)
         {
             tracing::warn!(%error, "half a line could not be kept");
@@ -189,7 +200,7 @@ impl Reader<'_> {
             }
         };
         tokio::select! {
-            () = stopped, if !stopping => {}
+            () = stopped, if !self.draining => {}
             () = self.replies.until_ended() => {}
             () = committed(self.tape.as_ref()) => {}
             () = ready => {}
@@ -202,15 +213,6 @@ impl Reader<'_> {
             && let Err(error) = tape.settle(self.stream)
         {
             tracing::warn!(%error, "what is stored could not be taken out of a connection");
-        }
-    }
-
-    async fn wait_for_commits(&mut self) {
-        while self.tape.as_ref().is_some_and(|tape| !tape.is_settled()) {
-            tokio::select! {
-                () = self.replies.until_ended() => return,
-                () = committed(self.tape.as_ref()) => self.settle(),
-            }
         }
     }
 
@@ -249,59 +251,6 @@ impl Reader<'_> {
         }
     }
 
-    /// In whose account the lines are counted.
-    fn account(&self) -> u32 {
-        self.shared.context.metrics.accounts.name_of(self.peer.uid)
-    }
-
-    fn take(&mut self, bytes: &[u8], grant: &mut Grant) -> Batch {
-        let limits = self.shared.limits();
-        let Shared { rejects, overflow, .. } = self.shared;
-        let account = self.account();
-        let desk = Desk { limits: &limits, rejects, peer: &self.peer, account, overflow };
-        let before = self.lines.count;
-        let mut batch = Batch::of(self.position, bytes.len(), before);
-        let taken = self.framer.feed(bytes, limits.max_line(), |line, end| {
-            self.lines.take(&line, end, check::check, &desk, &mut batch)
-                && self.lines.count - before < grant.events()
-        });
-        grant.spend(self.lines.count - before, 0);
-        self.rest = bytes[taken..].to_vec();
-        self.turn += taken;
-        self.position += taken as u64;
-        batch
-    }
-
-    /// The client sends no more: what it left without LF is its last line.
-    async fn finish(&mut self, stop: &mut watch::Receiver<Stop>) -> Result<(), Stopped> {
-        let limits = self.shared.limits();
-        let Shared { rejects, overflow, .. } = self.shared;
-        let account = self.account();
-        let desk = Desk { limits: &limits, rejects, peer: &self.peer, account, overflow };
-        let mut batch = Batch::of(self.position, 0, self.lines.count);
-        let last: Check = check::check_unterminated;
-        self.framer.finish(|line| self.lines.take(&line, 0, last, &desk, &mut batch));
-        match self.wait_for_room(&batch, stop).await {
-            true => self.hand_over(batch).await,
-            false => Ok(()),
-        }
-    }
-
-    /// Waits until the disk has room for the batch's events. A drain does not wait: what there is room for after all, the
-    /// writer knows. False if the next run is to read them again.
-    async fn wait_for_room(&mut self, batch: &Batch, stop: &mut watch::Receiver<Stop>) -> bool {
-        let Some(class) = batch.waits else { return true };
-        let mut room = self.shared.overflow.subscribe();
-        let stopped = async { drop(stop.wait_for(|stop| *stop != Stop::No).await) };
-        tokio::select! {
-            // The room is never gone: the daemon holds it.
-            _ = room.wait_for(|room| !room.level.stops(class)) => return true,
-            () = self.replies.until_ended() => return false,
-            () = stopped => {}
-        }
-        self.tape.is_none() || *stop.borrow() == Stop::Drain
-    }
-
     /// Waits while the writer's queue is full: meanwhile nothing is read.
     async fn hand_over(&mut self, batch: Batch) -> Result<(), Stopped> {
         if batch.greeted {
@@ -309,21 +258,28 @@ impl Reader<'_> {
         }
         self.counting.taken(self.lines.count - batch.before, batch.left);
         self.shared.context.metrics.lines_rejected.add(batch.refused);
+        let (end, lines, acks) = (self.lines_end(), self.lines.count, self.lines.acks);
         if batch.items.is_empty() {
             self.replies.push(&batch.rejects);
+            self.step(end, lines, acks);
+            // Now: what is done must not be done again by the next run.
+            self.settle();
         } else {
             let submission = self.submission(batch);
             self.flow.submit(submission).await?;
-        }
-        let (end, lines, acks) = (self.lines_end(), self.lines.count, self.lines.acks);
-        if let Some(tape) = &mut self.tape {
-            tape.step(end, lines, acks);
+            self.step(end, lines, acks);
         }
         if self.turn >= TURN || !self.rest.is_empty() {
             self.turn = 0;
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+
+    fn step(&mut self, end: u64, lines: u64, acks: bool) {
+        if let Some(tape) = &mut self.tape {
+            tape.step(end, lines, acks);
+        }
     }
 
     fn submission(&mut self, batch: Batch) -> Submission {
@@ -369,7 +325,7 @@ impl Reader<'_> {
         let (_, partial, _) = self.framer.partial();
         // Some of what a kept connection holds may be stored already.
         let held = ioctl_fionread(self.stream).unwrap_or_default();
-        let bytes = held + self.rest.len() as u64 + partial;
+        let bytes = held + self.rest.len() as u64 + partial + self.given_up;
         counting::lost(self.peer.uid, bytes)
     }
 

@@ -6,6 +6,17 @@ pub const HEAD: usize = 4096;
 /// A buffer that is larger than this is given back when it is empty.
 const KEEP: usize = 1024;
 
+/// How it goes on after a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// With the next one.
+    Next,
+    /// Not now: this was the last one.
+    Stop,
+    /// Not now, and this one is not taken: it comes again.
+    Again,
+}
+
 /// One line without its LF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -59,13 +70,14 @@ pub struct Framer {
 
 impl Framer {
     /// Takes `input` apart and gives each line that ends in it to `each`, with the bytes of `input` up to behind
-    /// its LF, until that returns `false`. Returns how many bytes were taken: all of them, or those up to the line that was the last.
+    /// its LF, until that says [`Then::Stop`] or [`Then::Again`]. Returns how many bytes were taken: all of them, or
+    /// those up to behind the last line that was taken.
     /// A line of more than `max` bytes is too long.
     pub fn feed(
         &mut self,
         input: &[u8],
         max: usize,
-        mut each: impl FnMut(Line<'_>, usize) -> bool,
+        mut each: impl FnMut(Line<'_>, usize) -> Then,
     ) -> usize {
         let mut start = 0;
         if !self.is_empty() {
@@ -73,18 +85,30 @@ impl Framer {
                 self.keep(input, max);
                 return input.len();
             };
+            let before = Self { tail: Vec::new(), ..*self };
+            let held = self.tail.len();
+            // What is too long is not all kept, and could not be cut back.
+            let whole = (self.len + end as u64 > max as u64).then(|| self.tail.clone());
             self.keep(&input[..end], max);
             start = end + 1;
-            let go_on = each(self.line(), start);
-            self.clear();
-            if !go_on {
-                return start;
+            match each(self.line(), start) {
+                Then::Next => self.clear(),
+                Then::Stop => {
+                    self.clear();
+                    return start;
+                }
+                Then::Again => {
+                    let mut tail = whole.unwrap_or_else(|| std::mem::take(&mut self.tail));
+                    tail.truncate(held);
+                    *self = Self { tail, ..before };
+                    return 0;
+                }
             }
         }
         let whole = memchr::memrchr(b'\n', &input[start..]).map_or(start, |at| start + at + 1);
-        let (taken, go_on) =
+        let (taken, then) =
             split(&input[start..whole], max, &mut |line, end| each(line, start + end));
-        if !go_on {
+        if then != Then::Next {
             return start + taken;
         }
         self.keep(&input[whole..], max);
@@ -158,8 +182,8 @@ impl Framer {
 fn split(
     input: &[u8],
     max: usize,
-    each: &mut impl FnMut(Line<'_>, usize) -> bool,
-) -> (usize, bool) {
+    each: &mut impl FnMut(Line<'_>, usize) -> Then,
+) -> (usize, Then) {
     let text = std::str::from_utf8(input).ok();
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', input) {
@@ -169,12 +193,13 @@ fn split(
             Some(text) => Line::Text(&text[start..end]),
             None => text_or_bytes(bytes),
         };
-        start = end + 1;
-        if !each(line, start) {
-            return (start, false);
+        match each(line, end + 1) {
+            Then::Next => start = end + 1,
+            Then::Stop => return (end + 1, Then::Stop),
+            Then::Again => return (start, Then::Again),
         }
     }
-    (start, true)
+    (start, Then::Next)
 }
 
 fn too_long(bytes: &[u8]) -> Line<'_> {
@@ -213,7 +238,7 @@ mod tests {
             let taken = framer.feed(chunk, max, |line, end| {
                 assert_eq!(chunk[end - 1], b'\n');
                 found.push(own(line));
-                true
+                Then::Next
             });
             assert_eq!(taken, chunk.len());
             assert!(framer.tail.len() <= max.max(HEAD));
@@ -257,13 +282,13 @@ mod tests {
     #[test]
     fn splitting_stops_where_it_is_told_and_goes_on_from_there() {
         let mut framer = Framer::default();
-        framer.feed(b"ze", 100, |_, _| true);
+        framer.feed(b"ze", 100, |_, _| Then::Next);
         let mut found = Vec::new();
         let mut rest: &[u8] = b"ro\none\ntwo\nthree";
         while !rest.is_empty() {
             let taken = framer.feed(rest, 100, |line, _| {
                 found.push(own(line));
-                false
+                Then::Stop
             });
             rest = &rest[taken..];
         }
@@ -272,10 +297,40 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_not_taken_comes_again_whole() {
+        let long = "x".repeat(6000);
+        for (begin, end, max) in [("ze", "ro", 100), (&long, "y", 6000), (&long, "y", 5000)] {
+            let (mut framer, mut found) = (Framer::default(), Vec::new());
+            framer.feed(begin.as_bytes(), max, |_, _| Then::Next);
+            let input = format!("{end}\none\ntwo\nth");
+            let mut rest = input.as_bytes();
+            let mut again = true;
+            while !rest.is_empty() {
+                let taken = framer.feed(rest, max, |line, _| {
+                    again = !again;
+                    if !again {
+                        return Then::Again;
+                    }
+                    found.push(own(line));
+                    Then::Next
+                });
+                rest = &rest[taken..];
+            }
+            let whole = format!("{begin}{end}");
+            let first = match whole.len() > max {
+                true => Owned::TooLong(whole.as_bytes()[..HEAD].to_vec(), whole.len() as u64),
+                false => text(&whole),
+            };
+            assert_eq!(found, [first, text("one"), text("two")]);
+            assert_eq!(framer.finish(own), Some(text("th")));
+        }
+    }
+
+    #[test]
     fn an_idle_connection_holds_no_large_buffer() {
         let mut framer = Framer::default();
-        framer.feed(&[b'x'; 50_000], 60_000, |_, _| true);
-        framer.feed(b"\n", 60_000, |_, _| true);
+        framer.feed(&[b'x'; 50_000], 60_000, |_, _| Then::Next);
+        framer.feed(b"\n", 60_000, |_, _| Then::Next);
         assert!(framer.tail.capacity() <= KEEP);
     }
 

@@ -38,8 +38,9 @@ pub async fn serve(
 ) {
     let rejects = Rejects::new(&context.submitter, context.store.clone());
     let (room, metrics) = (context.room.clone(), context.metrics.clone());
-    let overflow = Overflow::new(room, context.submitter.clone(), &context.spool, metrics.clone());
-    let quotas = Quotas::new(context.limits.clone(), &context.submitter, metrics);
+    let (submitter, store) = (context.submitter.clone(), context.store.clone());
+    let overflow = Overflow::new(room, submitter, &context.spool, metrics.clone(), store.clone());
+    let quotas = Quotas::new(context.limits.clone(), &context.submitter, metrics, store);
     let (stop, stopping) = watch::channel(Stop::No);
     let mut room = Room {
         limits: context.limits.clone(),

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use super::Limits;
 use crate::config;
 use crate::engine::{Flow, Submitter};
+use crate::kept::store::Store;
 use crate::metrics::{Account, Metrics, SHARED};
 use bucket::Bucket;
 use places::Places;
@@ -35,6 +36,8 @@ pub struct Quotas {
     limits: watch::Receiver<Arc<Limits>>,
     flow: Flow,
     metrics: Arc<Metrics>,
+    /// Knows beyond a kill what was turned away and is in no record.
+    store: Option<Store>,
     users: Mutex<HashMap<u32, Arc<User>>>,
     /// Somebody was slowed or turned away: there is something to report.
     began: Arc<Notify>,
@@ -83,11 +86,12 @@ impl Quotas {
         limits: watch::Receiver<Arc<Limits>>,
         submitter: &Submitter,
         metrics: Arc<Metrics>,
+        store: Option<Store>,
     ) -> Self {
         let (users, began) = (Mutex::default(), Arc::default());
         let flow = submitter.flow(SHARED);
         let places = Arc::default();
-        Self { limits, flow, metrics, users, began, places, stop: Notify::new() }
+        Self { limits, flow, metrics, store, users, began, places, stop: Notify::new() }
     }
 
     fn user(&self, uid: u32) -> Arc<User> {

@@ -82,10 +82,7 @@ impl Rejects {
         let mut users = self.lock();
         let allowed = users.allow(whose, bytes, limits, Instant::now());
         if !allowed && let Some(store) = &self.store {
-            store.refused(|left| {
-                left.refused_lines += 1;
-                left.refused_bytes += bytes;
-            });
+            store.unsaid(1, bytes);
         }
         if !allowed && users.timer.is_none() {
             users.timer = Some(tokio::spawn(self.clone().write_summaries()));
@@ -141,13 +138,10 @@ impl Rejects {
 }
 
 /// Once the log has it, a kill does not leave it over.
-fn said(store: Store, lines: u64, bytes: u64) -> OnCommit {
+pub fn said(store: Store, lines: u64, bytes: u64) -> OnCommit {
     Box::new(move |result| {
         if result.is_ok() {
-            store.refused(|left| {
-                left.refused_lines = left.refused_lines.saturating_sub(lines);
-                left.refused_bytes = left.refused_bytes.saturating_sub(bytes);
-            });
+            store.said(lines, bytes);
         }
     })
 }

@@ -9,7 +9,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use tokio::net::UnixStream;
 
 use super::check;
-use super::framing::{Framer, Line};
+use super::framing::{Framer, Line, Then};
 use super::quota::Quotas;
 
 /// Bytes that are looked at in one go.
@@ -58,7 +58,7 @@ impl Sent {
                     self.bytes += n as u64;
                     framer.feed(&buffer[..n], MAX_LINE, |line, _| {
                         self.count(&line);
-                        true
+                        Then::Next
                     });
                 }
             }

@@ -9,7 +9,7 @@ use std::thread;
 use sd_notify::NotifyState;
 
 use super::layout::SLOTS;
-use super::left_over::{LeftOver, NotKept};
+use super::left_over::NotKept;
 use super::memory::{Memory, Slot};
 
 /// The listening socket among what is passed: FileDescriptorName= of the socket unit.
@@ -78,9 +78,20 @@ impl Store {
         self.memory.not_kept()
     }
 
-    /// So many lines that were refused, and so many of their bytes, are in no record yet, or in one now.
-    pub fn refused(&self, change: impl FnOnce(&mut LeftOver)) {
-        self.memory.change(change);
+    /// So many lines that are not stored, and so many of their bytes, are in no record yet.
+    pub fn unsaid(&self, lines: u64, bytes: u64) {
+        self.memory.change(|left| {
+            left.refused_lines += lines;
+            left.refused_bytes += bytes;
+        });
+    }
+
+    /// The log has them in a record: a kill does not leave them over.
+    pub fn said(&self, lines: u64, bytes: u64) {
+        self.memory.change(|left| {
+            left.refused_lines = left.refused_lines.saturating_sub(lines);
+            left.refused_bytes = left.refused_bytes.saturating_sub(bytes);
+        });
     }
 
     /// The connection is over. Does not wait.

@@ -17,7 +17,7 @@ pub fn because(code: &str) -> &str {
             "a client did not read its replies, so its connection was closed with what it had sent since"
         }
         "not_summarised" => {
-            "refused lines that have no record of their own; the daemon was killed before it had written how many"
+            "lines that were refused, or that there was no room or no connection for, and that have no record of their own; the daemon was killed before it had written how many"
         }
         code => code,
     }

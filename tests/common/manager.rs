@@ -16,6 +16,7 @@ use std::sync::{Arc, MutexGuard};
 use std::thread::JoinHandle;
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
 use super::{Daemon, eventually, write_config};
 use notices::Notices;
@@ -33,12 +34,19 @@ pub struct Unit {
     pub announce_store: bool,
     /// `WatchdogSec=`, in microseconds.
     pub watchdog_usec: Option<u64>,
+    /// A program that runs what its last arguments say, in its own place.
+    pub wrapper: Vec<String>,
 }
 
 impl Default for Unit {
     fn default() -> Self {
-        let config = String::new();
-        Self { config, store_max: 10_000, announce_store: false, watchdog_usec: None }
+        Self {
+            config: String::new(),
+            store_max: 10_000,
+            announce_store: false,
+            watchdog_usec: None,
+            wrapper: Vec::new(),
+        }
     }
 }
 
@@ -77,7 +85,11 @@ impl Manager {
 
     /// The same with other unit files.
     pub fn with(unit: Unit) -> Self {
-        let root = tempfile::tempdir().expect("temporary directory");
+        Self::within(tempfile::tempdir().expect("temporary directory"), unit)
+    }
+
+    /// The same in this directory.
+    pub fn within(root: TempDir, unit: Unit) -> Self {
         write_config(root.path(), &unit.config);
         let run = root.path().join("run");
         std::fs::create_dir_all(&run).expect("creates the run directory");

@@ -71,13 +71,18 @@ fn one_user_cannot_take_all_connections_and_what_that_costs_it_is_on_record() {
     eventually("all have gone", || (account(&daemon)["connections"] == 0).then_some(()));
     daemon.greeted().store("{\"n\":8}", 1);
 
-    let lost = account(&daemon)["missing"].as_u64().expect("a number");
+    // All but the two that are stored.
+    let lost = account(&daemon)["lines"].as_u64().expect("a number") - 2;
     let stopped = daemon.stop();
     let records = data(&stopped.daemon, "throttled");
     assert_eq!(sum(&records, "turned_away"), 200);
     let gaps = data(&stopped.daemon, "gap");
     assert_eq!(sum(&gaps, "events"), lost);
     assert!(gaps.iter().all(|gap| gap["reason"] == "too_many_connections"), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| gap["exact"] == true), "{gaps:?}");
+    // It adds up, and events are missing.
+    let said = stopped.daemon.tool(&["account"]);
+    assert_eq!(said.status.code(), Some(5), "{}", String::from_utf8_lossy(&said.stdout));
 }
 
 fn another_user_is_served(daemon: &Daemon) {
@@ -110,6 +115,6 @@ fn a_client_that_is_turned_away_is_told_so_if_it_wants_replies() {
     let reply = client.reply().expect("a reply");
     assert!(reply["error"].as_str().expect("text").contains("too many connections"), "{reply}");
     assert_eq!(client.reply(), None);
-    assert_eq!(account(&daemon)["missing"], 2);
+    assert_eq!(account(&daemon)["lines"], 2);
     assert_eq!(sum(&data(&daemon.stop().daemon, "gap"), "events"), 2);
 }

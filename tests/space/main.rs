@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod gone;
+mod kept;
 mod ladder;
 mod overflow;
 mod small;

@@ -1,12 +1,15 @@
 //! A daemon whose log and state are on a small file system of their own.
 
 use std::fs;
+use std::io::Read;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::common::manager::{Manager, Unit};
 use crate::common::{Daemon, eventually};
 
 /// $0 is a name in the daemon's root, the other arguments are the daemon. $var is all that it keeps. The size is such
@@ -17,28 +20,80 @@ mount -t tmpfs -o size=320m tmpfs "$var"
 exec "$@"
 "#;
 
-pub struct Small {
-    pub daemon: Daemon,
+const UNSHARE: [&str; 6] =
+    ["unshare", "--mount", "--propagation=private", "/bin/sh", "-ec", SCRIPT];
+
+/// The daemon, or the service manager that runs one after the other.
+pub struct Small<D = Box<Daemon>> {
+    pub daemon: D,
+    /// Keeps the file system while no daemon runs.
+    _holder: Option<Holder>,
+}
+
+/// A process with the file system mounted; ends with this.
+struct Holder(Child);
+
+/// Whether something can be mounted; if not, that is said.
+fn can_mount() -> bool {
+    let can = Command::new("unshare").args(["--mount", "true"]).output().expect("unshare runs");
+    if !can.status.success() {
+        eprintln!("skipped: mounting needs root: {}", String::from_utf8_lossy(&can.stderr));
+    }
+    can.status.success()
 }
 
 impl Small {
-    /// None where nothing can be mounted; that is said.
+    /// None where nothing can be mounted.
     pub fn start(config: &str) -> Option<Self> {
-        let can = Command::new("unshare").args(["--mount", "true"]).output().expect("unshare runs");
-        if !can.status.success() {
-            eprintln!("skipped: mounting needs root: {}", String::from_utf8_lossy(&can.stderr));
-            return None;
-        }
-        Some(Self::start_in(tempfile::tempdir().expect("a directory"), config))
+        can_mount().then(|| Self::start_in(tempfile::tempdir().expect("a directory"), config))
     }
 
     fn start_in(root: TempDir, config: &str) -> Self {
         let name = root.path().join("sh").display().to_string();
-        let wrapper =
-            ["unshare", "--mount", "--propagation=private", "/bin/sh", "-ec", SCRIPT, &name];
-        Self { daemon: Daemon::start_under(&wrapper, root, config) }
+        let wrapper = [&UNSHARE[..], &[name.as_str()]].concat();
+        let daemon = Box::new(Daemon::start_under(&wrapper, root, config));
+        Self { daemon, _holder: None }
     }
+}
 
+impl Small<Manager> {
+    /// The same with a service manager, which keeps connections.
+    pub fn managed(config: &str) -> Option<Self> {
+        can_mount().then(|| {
+            let root = tempfile::tempdir().expect("a directory");
+            let holder = Holder::new(&root);
+            let wrapper = ["nsenter", "--mount", "--target", &holder.0.id().to_string()];
+            let wrapper = wrapper.map(str::to_owned).to_vec();
+            let unit = Unit { config: config.into(), wrapper, ..Unit::default() };
+            Self { daemon: Manager::within(root, unit), _holder: Some(holder) }
+        })
+    }
+}
+
+impl Holder {
+    fn new(root: &TempDir) -> Self {
+        let mut command = Command::new(UNSHARE[0]);
+        command.args(&UNSHARE[1..]).arg(root.path().join("sh")).args([
+            "sh",
+            "-c",
+            "echo; exec cat",
+        ]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare runs");
+        let said = child.stdout.as_mut().expect("piped").read(&mut [0]);
+        assert_eq!(said.expect("it mounts"), 1);
+        Self(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ended = self.0.wait();
+    }
+}
+
+impl<D: Deref<Target = Daemon>> Small<D> {
     /// A path below `var`, as it is outside.
     pub fn path(&self, name: &str) -> PathBuf {
         let root = self.daemon.root().display().to_string();

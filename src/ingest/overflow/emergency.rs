@@ -150,9 +150,11 @@ impl Emergency {
         for run in runs(lines, tally) {
             let (tell, told) = oneshot::channel();
             let (account, events) = (self.metrics.accounts.of(run.uid), run.items.len() as u64);
+            // Before they can be stored: an account is never more than its lines.
+            account.lines.add(events);
             let on_commit = Box::new(move |result: Result<_, _>| {
-                if result.is_ok() {
-                    account.lines.add(events);
+                if result.is_err() {
+                    account.lines.sub(events);
                 }
                 let _nobody_waits_any_more = tell.send(result.is_ok());
             });

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, rfc3339};
 use crate::engine::Submitter;
+use crate::kept::store::Store;
 use crate::record::Record;
 
 /// How soon the first are recorded.
@@ -19,6 +20,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Every user's refused events since the last records.
 pub struct Missing {
     submitter: Submitter,
+    /// Knows beyond a kill that something is left to record.
+    store: Option<Store>,
     users: Mutex<Users>,
     stop: Notify,
 }
@@ -39,14 +42,17 @@ struct Tally {
 }
 
 impl Missing {
-    pub fn new(submitter: Submitter) -> Arc<Self> {
-        Arc::new(Self { submitter, users: Mutex::default(), stop: Notify::new() })
+    pub fn new(submitter: Submitter, store: Option<Store>) -> Arc<Self> {
+        Arc::new(Self { submitter, store, users: Mutex::default(), stop: Notify::new() })
     }
 
     /// An event that is counted in this account, of so many bytes, is not stored. It is counted as missing once the
     /// record is durable.
     pub fn note(self: &Arc<Self>, account: u32, bytes: u64) {
         let now = Clock::System.now().wall_ns;
+        if let Some(store) = &self.store {
+            store.unsaid(1, bytes);
+        }
         let mut users = self.lock();
         let new = || Tally { events: 0, bytes: 0, since_ns: now, until_ns: now };
         let tally = users.tallies.entry(account).or_insert_with(new);
@@ -92,14 +98,13 @@ impl Missing {
         for (uid, Tally { events, bytes, since_ns, until_ns }) in tallies {
             let (since, until) = (rfc3339(since_ns), rfc3339(until_ns));
             let reason = "disk_full";
-            self.submitter.record(Record::Gap {
-                reason,
-                uid: Some(uid),
-                events,
-                bytes,
-                exact: true,
-                since,
-                until,
+            let uid = Some(uid);
+            let record = Record::Gap { reason, uid, events, bytes, exact: true, since, until };
+            let store = self.store.clone();
+            self.submitter.record_then(record, move || {
+                if let Some(store) = store {
+                    store.said(events, bytes);
+                }
             });
         }
     }

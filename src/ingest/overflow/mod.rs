@@ -13,17 +13,27 @@ use tokio::sync::watch;
 use super::check::Checked;
 use super::{Limits, Peer};
 use crate::config;
-use crate::engine::{Level, Room, RoomState, Submitter};
+use crate::engine::{Room, RoomState, Submitter};
 use crate::event::Class;
+use crate::kept::store::Store;
 use crate::metrics::Metrics;
 use emergency::Emergency;
 use missing::Missing;
 
-/// What becomes of an event.
+/// Where an event goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Into the log.
+    Log,
+    /// Into the log, once there is room for its class.
+    LogLater,
+    /// Not into the log from here, if that can be done: at once, whatever becomes of the lines before it.
+    Beside,
+}
+
+/// What becomes of an event that there is no room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is stored now.
-    Store,
     /// It is stored once there is room for its class; its client waits.
     Wait(Class),
     /// It is not stored, and counted.
@@ -43,8 +53,14 @@ pub struct Overflow {
 impl Overflow {
     /// `spool` is where events wait that have gone to the standard error; what waits there from the last run comes
     /// into the log first.
-    pub fn new(room: Arc<Room>, submitter: Submitter, spool: &Path, metrics: Arc<Metrics>) -> Self {
-        let missing = Missing::new(submitter.clone());
+    pub fn new(
+        room: Arc<Room>,
+        submitter: Submitter,
+        spool: &Path,
+        metrics: Arc<Metrics>,
+        store: Option<Store>,
+    ) -> Self {
+        let missing = Missing::new(submitter.clone(), store);
         let emergency = Emergency::new(spool, submitter, metrics.clone());
         Self { room, metrics, missing, emergency }
     }
@@ -54,22 +70,27 @@ impl Overflow {
         self.emergency.take_in(self.room.subscribe()).await;
     }
 
-    /// Whether there is room for everything; then nothing has to be asked about events.
-    pub fn is_idle(&self) -> bool {
-        self.room.level() < Level::LowStops
-    }
-
     /// A way to wait until that changes.
     pub fn subscribe(&self) -> watch::Receiver<RoomState> {
         self.room.subscribe()
     }
 
-    /// What becomes of an event of this peer. `acks` says whether the client wants to know when it is stored: then it
-    /// has to wait for that in any case.
-    pub fn judge(&self, event: &Checked<'_>, peer: &Peer, acks: bool, limits: &Limits) -> Verdict {
-        if !self.room.level().stops(event.class) {
-            return Verdict::Store;
+    /// Where an event of this class goes. `acks` says whether the client wants to know when it is stored: then it has to
+    /// wait for that, unless it is refused.
+    pub fn way(&self, class: Class, acks: bool, limits: &Limits) -> Way {
+        if !self.room.level().stops(class) {
+            return Way::Log;
         }
+        match limits.space.overflow(class) {
+            config::Overflow::Refuse => Way::Beside,
+            config::Overflow::Stderr if !acks => Way::Beside,
+            config::Overflow::Stderr | config::Overflow::Block => Way::LogLater,
+        }
+    }
+
+    /// What becomes of an event of this peer that there is no room for. It is done when this returns, so the event must
+    /// not come here twice.
+    pub fn judge(&self, event: &Checked<'_>, peer: &Peer, acks: bool, limits: &Limits) -> Verdict {
         match limits.space.overflow(event.class) {
             config::Overflow::Block => Verdict::Wait(event.class),
             config::Overflow::Refuse => {

@@ -55,10 +55,27 @@ impl Spool {
         let len = file.metadata()?.len();
         let mut spool = Self { file, len, taken: HEAD };
         match spool.read_head()? {
-            Some(taken) if (HEAD..=len).contains(&taken) => spool.taken = taken,
+            Some(taken) if (HEAD..=len).contains(&taken) => {
+                spool.taken = taken;
+                spool.cut()?;
+            }
             _ => spool.clear()?,
         }
         Ok(spool)
+    }
+
+    /// Half a line at the end is one that a kill cut off: its client waits with it. What is added must not become a part
+    /// of it.
+    fn cut(&mut self) -> io::Result<()> {
+        let from = self.taken.max(self.len.saturating_sub(MAX_LINE as u64));
+        let mut end = vec![0; (self.len - from) as usize];
+        self.file.read_exact_at(&mut end, from)?;
+        let whole = memchr::memrchr(b'\n', &end).map_or(0, |at| at + 1);
+        if whole < end.len() {
+            self.len = from + whole as u64;
+            self.file.set_len(self.len)?;
+        }
+        Ok(())
     }
 
     fn read_head(&self) -> io::Result<Option<u64>> {
@@ -105,7 +122,6 @@ impl Spool {
             None => None,
         };
         let end = end.or_else(|| memchr::memrchr(b'\n', &lines).map(|at| at + 1));
-        // Half a line at the end is one that a kill cut off: its client waits with it.
         lines.truncate(end.unwrap_or(0));
         Ok(lines)
     }
@@ -150,9 +166,22 @@ mod tests {
         let mut spool = Spool::open(&path).expect("opened again");
         assert_eq!(spool.next(100).expect("read"), b"two\nthree\n");
         spool.took(10).expect("noted");
-        assert_eq!((spool.next(100).expect("read"), spool.bytes()), (Vec::new(), 3));
+        assert_eq!((spool.next(100).expect("read"), spool.bytes()), (Vec::new(), 0));
         spool.clear().expect("cleared");
         assert!(Spool::open(&path).expect("opened again").is_empty());
+    }
+
+    #[test]
+    fn half_a_line_that_a_kill_left_does_not_spoil_the_next() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("spool");
+        let mut spool = Spool::open(&path).expect("opened");
+        for line in ["one\n", "hal"] {
+            spool.push(line.as_bytes()).expect("pushed");
+        }
+        let mut spool = Spool::open(&path).expect("opened again");
+        spool.push(b"two\n").expect("pushed");
+        assert_eq!(spool.next(100).expect("read"), b"one\ntwo\n");
     }
 
     #[test]

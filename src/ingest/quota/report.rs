@@ -7,6 +7,7 @@ use super::{Quotas, User};
 use crate::clock::{Clock, rfc3339};
 use crate::engine::Submission;
 use crate::ingest::peer::Peer;
+use crate::ingest::rejects::said;
 use crate::record::{Record, Throttled};
 
 /// Between two records of a user.
@@ -68,7 +69,7 @@ impl Period {
             let since = until.saturating_sub_unsigned(u64::try_from(over.as_nanos()).unwrap_or(0));
             let (since, until) = (rfc3339(since), rfc3339(until));
             let (reason, uid) = ("too_many_connections", Some(uid));
-            records.push(Record::Gap { reason, uid, events, bytes, exact: false, since, until });
+            records.push(Record::Gap { reason, uid, events, bytes, exact: true, since, until });
         }
         records
     }
@@ -105,7 +106,13 @@ impl Quotas {
         let records: Vec<_> = users.iter().flat_map(|user| user.take(Instant::now())).collect();
         for (uid, record) in &records {
             let submission = Submission::record((Peer::of_uid(*uid).json, *uid), record);
-            if self.flow.submit(submission).await.is_err() {
+            let on_commit = match (record, self.store.clone()) {
+                (Record::Gap { events, bytes, .. }, Some(store)) => {
+                    Some(said(store, *events, *bytes))
+                }
+                _ => None,
+            };
+            if self.flow.submit(Submission { on_commit, ..submission }).await.is_err() {
                 tracing::warn!(uid, "a record of a user who was slowed could not be written");
             }
         }

@@ -45,9 +45,11 @@ impl Quotas {
         period.lost = (period.lost.0 + lines, period.lost.1 + bytes);
         user.account.turned_away.add(1);
         user.account.lines.add(lines);
-        user.account.missing.add(lines);
         user.account.slowed_at.set(super::report::now_seconds());
         drop(state);
+        if let Some(store) = &self.store {
+            store.unsaid(lines, bytes);
+        }
         self.began.notify_one();
     }
 }

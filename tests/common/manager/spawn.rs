@@ -31,7 +31,8 @@ pub fn spawn(
     let mappings = std::iter::once(listener).chain(copies).enumerate().map(map).collect();
 
     let mut command = clean("/bin/sh");
-    command.args(["-c", BECOME, "sh", env!("CARGO_BIN_EXE_auditlogd"), "--root"]).arg(root);
+    command.args(["-c", BECOME, "sh"]).args(&unit.wrapper);
+    command.args([env!("CARGO_BIN_EXE_auditlogd"), "--root"]).arg(root);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log(root));
     command.env("NOTIFY_SOCKET", root.join("notify"));
     command.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
