@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{DaemonError, system};
 use crate::config::Config;
 use crate::fs::{Access, Fs, Real};
+use crate::kernel::short_turns;
 use crate::ledger::Host;
 
 /// Least privilege that needs no configuration: no dumps of a process that holds keys, no capability for the
@@ -44,12 +45,18 @@ pub fn prepare_directories(config: &Config) -> Result<Real, DaemonError> {
     Ok(disk)
 }
 
+/// Connections are served this often at most before it is asked which others have sent something. One of a flood
+/// takes hundreds of microseconds.
+const SERVED_AT_ONCE: u32 = 7;
+
 /// The threads of ingest; 0 is as many as there are cores, four at most.
 pub fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, DaemonError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if threads == 0 { cores.min(4) } else { threads };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
+        .event_interval(SERVED_AT_ONCE)
+        .on_thread_start(short_turns)
         .thread_name("ingest")
         .enable_all()
         .build();
