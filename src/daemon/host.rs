@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::{DaemonError, system};
 use crate::config::Config;
 use crate::fs::{Access, Fs, Real};
-use crate::kernel::short_turns;
 use crate::ledger::Host;
 
 /// Least privilege that needs no configuration: no dumps of a process that holds keys, no capability for the
@@ -56,7 +55,6 @@ pub fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .event_interval(SERVED_AT_ONCE)
-        .on_thread_start(short_turns)
         .thread_name("ingest")
         .enable_all()
         .build();

@@ -43,7 +43,6 @@ use crate::clock::{Clock, Now};
 use crate::config;
 use crate::event::FieldMap;
 use crate::kept::{Memory, Promise};
-use crate::kernel;
 use crate::ledger::LedgerError;
 use crate::ledger::open::{Setup, open};
 use crate::metrics::Metrics;
@@ -54,9 +53,6 @@ use handle::Done;
 use repeats::Repeats;
 use watch::Watch;
 use writer::{Output, Writer};
-
-/// How much lower the priority of the index's thread is than the writer's; maintenance has 19.
-const INDEX_NICE: i32 = 5;
 
 /// What the writer is asked to do.
 pub(crate) enum Command {
@@ -223,8 +219,6 @@ impl Engine {
         let (ended, end) = sync_channel(1);
         let on_end = setup.on_end;
         let writer = spawn("writer", move || {
-            // Acks wait for this thread.
-            kernel::short_turns();
             let result = writer.run();
             on_end();
             let _ = ended.send(());
@@ -234,10 +228,7 @@ impl Engine {
         let handle = IndexHandle { feed: feed.clone(), jobs };
         let (index, id, metrics) = (setup.index, log_id.clone(), setup.metrics);
         let on_index = setup.on_index;
-        let follow = move || {
-            give_way();
-            indexer::run(&index, &id, &feed, index_jobs, &metrics, on_index);
-        };
+        let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics, on_index);
         let indexer = spawn("index", follow)?;
         let commands = WriterHandle(commands);
         let engine =
@@ -307,14 +298,6 @@ impl Engine {
             );
         }
         result
-    }
-}
-
-/// Lowers the priority of the index's thread: it works through a burst later, while clients wait for the writer's
-/// acks.
-fn give_way() {
-    if let Err(error) = rustix::process::nice(INDEX_NICE) {
-        tracing::warn!(%error, "the index runs with the priority of everything else");
     }
 }
 

@@ -6,10 +6,8 @@ mod heap;
 mod passed;
 mod peek;
 mod secret;
-mod turns;
 
 pub use heap::give_back;
 pub use passed::{Passed, passed};
 pub use peek::PeekOffset;
 pub use secret::Secret;
-pub use turns::short_turns;
