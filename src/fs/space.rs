@@ -121,13 +121,4 @@ mod tests {
         Reserve::new(dir.path(), 0).make().expect("nothing to do");
         assert!(blocks().is_err());
     }
-
-    #[test]
-    fn there_is_none_that_is_larger_than_the_disk() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let there_is = space(dir.path()).expect("a file system");
-        let reserve = Reserve::new(dir.path(), there_is.total.saturating_mul(2));
-        assert!(reserve.make().is_err());
-        assert!(!dir.path().join(".reserve").exists());
-    }
 }

@@ -163,8 +163,8 @@ fn database_is_whole(daemon: &Daemon, events: i64) {
     };
     assert_eq!(one("PRAGMA integrity_check"), "ok".to_owned().into());
     assert_eq!(one("SELECT count(*) FROM seals"), 2.into());
-    // Besides the clients' there are: created, started, stopped.
-    assert_eq!(one("SELECT count(*) FROM events"), (events + 3).into());
+    // Besides the clients' there are: created, started, the sums, stopped.
+    assert_eq!(one("SELECT count(*) FROM events"), (events + 4).into());
     let own = "SELECT count(*) FROM events WHERE uid <> (SELECT uid FROM events WHERE seq = 0)";
     assert_eq!(one(own), 0.into(), "a client's uid is not what it says");
     let last: Value =

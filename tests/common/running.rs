@@ -68,6 +68,17 @@ impl Running {
         change: impl FnOnce(&mut Config),
         on_turn: OnTurn,
     ) -> Result<Self, LedgerError> {
+        Self::start_in(Room::without_patience(), fs, root, boot, (now, change, on_turn))
+    }
+
+    /// The same with a writer that may wait for the disk.
+    pub fn start_in(
+        room: Room,
+        fs: Arc<dyn Fs>,
+        root: &Path,
+        boot: u32,
+        (now, change, on_turn): (Now, impl FnOnce(&mut Config), OnTurn),
+    ) -> Result<Self, LedgerError> {
         let sources = Sources { root: Some(root.into()), ..Sources::default() };
         let mut config = config::load(&sources).expect("the defaults");
         change(&mut config);
@@ -78,7 +89,7 @@ impl Running {
         let boot_id = ledger.host.boot_id.clone();
         let seals = ledger.paths.seals();
         let metrics = Arc::new(Metrics::default());
-        let mut space = SpaceSetup::of(&config, Room::without_patience().into());
+        let mut space = SpaceSetup::of(&config, room.into());
         space.limits.reserve_bytes = 0;
         let index = IndexSetup::new(&config, fields, None);
         let reserve = index.reserve.clone();

@@ -13,6 +13,7 @@ mod lives;
 mod maintained;
 mod power;
 mod stage;
+mod waits;
 
 /// A number from the environment.
 fn given(name: &str) -> Option<u64> {
