@@ -1,7 +1,8 @@
 //! `cargo bench --bench fairness [-- RUNS]`: how long a polite client waits for its acks, alone and beside another
 //! process that sends as fast as it can, as the same user and as another one. The polite client sends an event each
-//! 2 ms, line by line. Then how fast 1 and 16 connections are that send 64 KiB a write. Run as root; other users'
-//! floods are left out for anybody else. Quotas are off: with them the flood would soon be slow.
+//! 2 ms, line by line. Each round measures it alone and beside each flood, one after the other; the ratios are of one
+//! round, and the median of the rounds is told. Then how fast 1 and 16 connections are that send 64 KiB a write. Run as
+//! root; other users' floods are left out for anybody else. Quotas are off: with them the flood would soon be slow.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -18,8 +19,8 @@ use common::{Client, Daemon, eventually};
 
 const NO_QUOTA: &str = "[quota]\nevents_per_second = 0\nbytes_per_second = 0\n";
 /// Events of the polite client in a run, unless it takes longer than this.
-const EVENTS: u64 = 1500;
-const LONGEST: Duration = Duration::from_secs(15);
+const EVENTS: u64 = 1000;
+const LONGEST: Duration = Duration::from_secs(6);
 const EVERY: Duration = Duration::from_millis(2);
 /// The user nobody.
 const OTHER: u32 = 65534;
@@ -34,8 +35,10 @@ fn main() {
         return flood(Path::new(socket), connections.parse().expect("a number"));
     }
     let runs = args.iter().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(5);
+    println!("load: {}", load());
     acks(runs);
     speed(runs);
+    println!("load: {}", load());
 }
 
 /// Acks of the polite client, beside each flood in turns.
@@ -59,13 +62,15 @@ fn acks(runs: usize) {
             drop(flood);
         }
     }
-    println!("{:<34}{:>10}{:>10}", "acks of a polite client, ms", "p50", "p99");
-    let medians = |runs: &Vec<[f64; 2]>| [0, 1].map(|at| median(runs.iter().map(|run| run[at])));
-    let alone = medians(&found[0]);
-    for ((name, _), found) in floods.iter().zip(&found) {
-        let beside = medians(found);
-        let [p50, p99] = [0, 1].map(|at| beside[at] / alone[at]);
-        println!("{name:<34}{:>10.2}{:>10.2}{p50:>7.1}x{p99:>7.1}x", beside[0], beside[1]);
+    println!(
+        "{:<34}{:>10}{:>10}{:>16}",
+        "acks of a polite client, ms", "p50", "p99", "beside/alone"
+    );
+    for ((name, _), beside) in floods.iter().zip(&found) {
+        let [p50, p99] = [0, 1].map(|at| median(beside.iter().map(|run| run[at])));
+        let rounds = || beside.iter().zip(&found[0]);
+        let [r50, r99] = [0, 1].map(|at| median(rounds().map(|(run, alone)| run[at] / alone[at])));
+        println!("{name:<34}{p50:>10.2}{p99:>10.2}{r50:>8.1}{r99:>8.1}");
     }
 }
 
@@ -155,6 +160,11 @@ fn flood(socket: &Path, connections: usize) {
 fn line() -> String {
     let head = "{\"event_type\":\"bench.sent\",\"source\":\"bench\",\"text\":\"";
     format!("{head}{}\"}}\n", "x".repeat(400 - 3 - head.len()))
+}
+
+/// How many threads ran or waited for a core, over 1, 5 and 15 minutes.
+fn load() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim_end().to_owned()
 }
 
 fn median(found: impl Iterator<Item = f64>) -> f64 {

@@ -44,12 +44,17 @@ pub fn prepare_directories(config: &Config) -> Result<Real, DaemonError> {
     Ok(disk)
 }
 
+/// Connections are served this often at most before it is asked which others have sent something. One of a flood
+/// takes hundreds of microseconds.
+const SERVED_AT_ONCE: u32 = 7;
+
 /// The threads of ingest; 0 is as many as there are cores, four at most.
 pub fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, DaemonError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if threads == 0 { cores.min(4) } else { threads };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
+        .event_interval(SERVED_AT_ONCE)
         .thread_name("ingest")
         .enable_all()
         .build();

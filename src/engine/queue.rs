@@ -67,7 +67,9 @@ const MUCH: u64 = 32 << 10;
 /// After somebody sent little beside somebody who sends much, so many batches stay small.
 const WARY: u32 = 256;
 /// How much smaller they are.
-const SMALLER: usize = 8;
+const SMALLER: usize = 16;
+/// How much smaller one is that begins with what somebody sent who sends little: its ack waits for all of it.
+const SMALLEST: usize = 64;
 
 /// An end to send by.
 pub(crate) struct Sender(Arc<Shared>);
@@ -239,10 +241,14 @@ impl Receiver {
     /// somebody who sends much, since an ack waits for the batch that is being written and for its own.
     pub fn batch_bytes(&self, most: usize) -> usize {
         let mut state = self.0.lock();
-        let both = state.little > 0 && state.much > 0;
+        let part = match (state.little, state.much) {
+            (0, _) | (_, 0) => 1,
+            (WARY, _) => SMALLEST,
+            _ => SMALLER,
+        };
         state.little = state.little.saturating_sub(1);
         state.much = state.much.saturating_sub(1);
-        if both { most / SMALLER } else { most }
+        most / part
     }
 }
 

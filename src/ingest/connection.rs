@@ -28,7 +28,7 @@ use crate::kept::Mark;
 use crate::record::Record;
 
 /// Bytes that one read takes at most: what a connection holds in memory.
-pub const READ: usize = 128 * 1024;
+pub const READ: usize = 64 * 1024;
 /// Other connections get their turn after this many bytes.
 const TURN: usize = 2 * READ;
 

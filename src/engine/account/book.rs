@@ -56,18 +56,27 @@ impl Book {
     /// Counts whole lines that are durable, each with its LF.
     pub fn count(&mut self, lines: &[u8]) {
         let mut rest = lines;
+        // Lines of one user follow each other: their sums go into the account at once.
+        let (mut user, mut run) = (None, Sums::default());
         while let Some(end) = memchr::memchr(b'\n', rest) {
             let line = &rest[..end];
             rest = &rest[end + 1..];
-            match self.entries.read(line) {
-                Entry::Became(uid, sums) => self.add(uid, sums),
-                Entry::Gap(gap) => {
-                    if let Some((uid, missing)) = gap.missing() {
-                        self.add(uid, Sums { missing, ..Sums::default() });
-                    }
-                }
-                Entry::Account(_) | Entry::Other => {}
+            let (uid, sums) = match self.entries.read(line) {
+                Entry::Became(uid, sums) => (uid, sums),
+                Entry::Gap(gap) => match gap.missing() {
+                    Some((uid, missing)) => (uid, Sums { missing, ..Sums::default() }),
+                    None => continue,
+                },
+                Entry::Account(_) | Entry::Other => continue,
+            };
+            if let Some(before) = user.replace(uid).filter(|before| *before != uid) {
+                self.add(before, std::mem::take(&mut run));
             }
+            run += sums;
+            self.lines += 1;
+        }
+        if let Some(uid) = user {
+            self.add(uid, run);
         }
     }
 
@@ -81,7 +90,6 @@ impl Book {
         account.refused.add(refused);
         account.summarised.add(summarised);
         account.missing.add(missing);
-        self.lines += 1;
     }
 
     /// CLOCK_BOOTTIME at which the log is to say the sums.

@@ -97,7 +97,7 @@ async fn batches_are_small_while_somebody_who_sends_little_is_served_beside_a_ba
     assert_eq!(way.receiver.batch_bytes(most), most);
     assert!(fits(&polite, 100).await);
     while way.next().is_some() {}
-    assert_eq!(way.receiver.batch_bytes(most), most / SMALLER);
-    let small = (1..WARY).filter(|_| way.receiver.batch_bytes(most) < most).count();
+    assert_eq!(way.receiver.batch_bytes(most), most / SMALLEST);
+    let small = (1..WARY).filter(|_| way.receiver.batch_bytes(most) == most / SMALLER).count();
     assert_eq!((small, way.receiver.batch_bytes(most)), (255, most));
 }
