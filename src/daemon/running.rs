@@ -248,6 +248,9 @@ impl<'a> Running<'a> {
             }
         }
         // A disk that takes nothing now is not waited for any more.
+        if clients == ingest::Stop::HandOver {
+            self.engine.room().hand_over();
+        }
         self.engine.room().give_up();
         // What it has done is in the log before the log is closed.
         line.ending("ending what maintenance does");

@@ -1,6 +1,8 @@
 //! Whether there is room for events: what the writer has found, told to whoever takes events in, and to people.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -94,6 +96,8 @@ pub struct Room {
     state: watch::Sender<RoomState>,
     given_up: Mutex<bool>,
     wake: Condvar,
+    /// Events of connections that outlive the daemon come again in the next run.
+    handing_over: AtomicBool,
 }
 
 impl Default for Room {
@@ -106,7 +110,8 @@ impl Room {
     /// One that lists what is wrong among the daemon's problems.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         let state = watch::Sender::new(RoomState::default());
-        Self { metrics, state, given_up: Mutex::new(false), wake: Condvar::new() }
+        let (given_up, wake, handing_over) = Default::default();
+        Self { metrics, state, given_up, wake, handing_over }
     }
 
     /// One whose writer ends at the first error of the disk.
@@ -127,6 +132,16 @@ impl Room {
     /// A way to wait for changes.
     pub fn subscribe(&self) -> watch::Receiver<RoomState> {
         self.state.subscribe()
+    }
+
+    /// What is not stored of connections that outlive the daemon is not missing: the next run takes it in.
+    pub fn hand_over(&self) {
+        self.handing_over.store(true, Release);
+    }
+
+    /// Whether that was said.
+    pub(super) fn is_handing_over(&self) -> bool {
+        self.handing_over.load(Acquire)
     }
 
     /// No waiting for the disk any more: what it does not take is an error from now on.

@@ -112,6 +112,10 @@ async fn begin(
     let mut slot = slot;
     let waits = store.filter(|_| slot.is_none()).map(Store::not_kept);
     let _served = seat.served(&mut shared.context.limits.clone(), &mut stop).await;
+    if slot.is_some() && *stop.borrow() == Stop::HandOver {
+        // Nothing of it was read: it begins with the next run.
+        return;
+    }
     if slot.is_none() && *stop.borrow() == Stop::No {
         slot = store.and_then(|store| block_in_place(|| store.keep(&stream)));
     }

@@ -11,6 +11,7 @@ use super::survey::{Memory, Segment, survey};
 use super::{Settings, space};
 use crate::event::FieldMap;
 use crate::index::{IndexError, Reader};
+use crate::ledger::segment;
 use crate::retention::{Hold, Rules};
 
 /// What the decision is made on.
@@ -63,12 +64,12 @@ impl Basis<'_> {
     }
 
     /// What events were read with, now and before. One that another version of the daemon made cannot be used
-    /// any more; its rows were made anew with one that can. A database that is not there, or was not made yet, is
-    /// made with the present one.
+    /// any more; its rows were made anew with one that can. A database that was not made yet, as there is nothing
+    /// closed to decide on, is made with the present one.
     fn field_maps(&self) -> Result<Vec<Arc<FieldMap>>, String> {
         let now = self.settings.fields.clone();
         let definitions = match Reader::open(self.database).and_then(|db| db.field_maps()) {
-            Err(IndexError::Missing { .. }) => Vec::new(),
+            Err(IndexError::Missing { .. }) if !self.has_closed_segments() => Vec::new(),
             read => {
                 read.map_err(|e| format!("with which [fields] events were read is not known: {e}"))?
             }
@@ -77,6 +78,11 @@ impl Basis<'_> {
         let others = definitions.iter().filter(|definition| *definition != now.definition());
         maps.extend(others.filter_map(|text| FieldMap::from_definition(text).ok()).map(Arc::new));
         Ok(maps)
+    }
+
+    fn has_closed_segments(&self) -> bool {
+        let found = segment::list_of(self.log_dir, self.log_id);
+        found.map_or(true, |found| found.len() > 1)
     }
 
     fn not_taken(&self, segment: &Segment) -> Vec<String> {

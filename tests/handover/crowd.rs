@@ -39,6 +39,7 @@ fn those_beyond_max_connections_wait_over_the_end_too() {
         manager.await_kept(2);
         let mut waiting = manager.connect();
         waiting.send(event("waited"));
+        manager.await_kept(3);
         manager.again(how);
         one.send(event("served"));
         one.replies_to(1);
@@ -62,8 +63,9 @@ fn those_that_are_kept_are_served_though_the_limit_is_lower_now() {
     }
     let mut waiting = manager.connect();
     waiting.send("{\"event_id\":\"new\"}\n");
+    manager.await_kept(4);
     clients.truncate(1);
-    manager.await_kept(1);
+    manager.await_kept(2);
     assert_eq!(manager.events().len(), 3);
     drop(clients);
     eventually("the new one is let in", || (manager.events().len() == 4).then_some(()));

@@ -20,7 +20,7 @@ fn four_thousand_connections_that_do_nothing_delay_nobody_and_those_beyond_wait(
         Daemon::start_with("[ingest]\nmax_connections = 4097\n[quota]\nconnections = 4097\n");
     let mut idle: Vec<_> = (0..4096).map(|_| daemon.connect()).collect();
     serves_at_once(&daemon);
-    idle.push(daemon.connect());
+    idle.push(daemon.greeted());
     let mut waiting = daemon.connect();
     waiting.send("{\"event_type\":\"waited\"}\n");
     // Those that are served are served on, and who waits comes in when one goes.

@@ -27,6 +27,10 @@ impl Writer {
         let mut gaps: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
         for queued in self.held.drain(..) {
             let submission = &queued.submission;
+            if submission.origin.is_some() && self.ladder.room().is_handing_over() {
+                refuse(queued);
+                continue;
+            }
             let accepted = submission.items.iter().filter(|item| item.accepted);
             let (events, bytes) = gaps.entry(submission.uid).or_default();
             for item in accepted {
