@@ -73,14 +73,18 @@ impl Seat {
         stop: &mut watch::Receiver<Stop>,
     ) -> Served {
         let user = &self.0;
-        let mut slowed = None;
+        let mut waiting = None;
         loop {
             let place = user.place.notified();
             let stopping = *stop.borrow() != Stop::No;
             if user.places.take(user, &limits.borrow_and_update(), stopping) {
                 return Served(user.clone());
             }
-            slowed.get_or_insert_with(|| Slowed::begin(user, Limit::Connections));
+            if waiting.is_none() {
+                let slowed = Slowed::begin(user, Limit::Connections);
+                waiting = Some((slowed, user.places.line_up(user)));
+                continue;
+            }
             tokio::select! {
                 () = place => {}
                 Ok(()) = limits.changed() => {}
