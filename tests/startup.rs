@@ -183,19 +183,6 @@ fn a_database_of_a_newer_version_is_survived_and_repaired() {
 }
 
 #[test]
-fn a_database_deleted_under_the_daemon_is_noticed_and_made_anew_by_reindex() {
-    for online in [true, false] {
-        let daemon = filled();
-        for suffix in ["", "-wal", "-shm"] {
-            let _not_there = fs::remove_file(format!("{}{suffix}", daemon.database().display()));
-        }
-        daemon.greeted().store("{\"event_type\":\"new\"}", 1);
-        assert_told(&daemon);
-        assert_repaired(daemon, online);
-    }
-}
-
-#[test]
 fn a_stop_with_idle_clients_is_quick_and_ends_with_a_seal_and_without_a_socket() {
     let daemon = Daemon::start_with("stop_seconds = 20\n");
     let mut clients: Vec<_> = (0..5).map(|_| daemon.greeted()).collect();

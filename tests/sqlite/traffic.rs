@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use crate::common::{Client, Daemon, eventually};
 use crate::program::{self, sqlite3};
 
-/// One of each kind of event that the documented queries look for.
-const EVENTS: &str = r#"{"event_type":"auth.login","source":"sshd","actor":"alice","outcome":"success","client_ip":"192.0.2.7","session_id":"session-3"}
+/// One of each kind of event that the documented queries look for. The one with an id is stored the first time only.
+const EVENTS: &str = r#"{"event_type":"order.placed","source":"shop","actor":"bob","event_id":"order-4711"}
+{"event_type":"auth.login","source":"sshd","actor":"alice","outcome":"success","client_ip":"192.0.2.7","session_id":"session-3"}
 {"event_type":"auth.login","source":"sshd","actor":"mallory","outcome":"failure","client_ip":"192.0.2.9"}
 {"event_type":"auth.login","source":"sshd","actor":"mallory","outcome":"failure","client_ip":"192.0.2.10"}
 {"event_type":"file.read","source":"vault","actor":"alice","action":"reads","target":"shadow","priority":"crit","correlation_id":"req-7","data":{"path":"/etc/shadow","bytes":17}}
 {"event_type":"db.query","source":"shop","actor":"alice","operation":"select","duration_ms":1500.5,"correlation_id":"req-7","timestamp":"2020-01-01T00:00:00Z"}
-{"event_type":"order.placed","source":"shop","actor":"bob","event_id":"order-4711"}
 "#;
 const LINES: u64 = 6;
 
