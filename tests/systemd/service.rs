@@ -37,7 +37,9 @@ impl Container {
             (found.trim() == "1").then_some(())
         });
         let text = self.run(&format!("auditlog query --format jsonl {id}"));
-        serde_json::from_str(&text).expect("one event")
+        // The text may stand in others, too.
+        let mut found = text.lines().map(|line| serde_json::from_str(line).expect("an event"));
+        found.find(|event: &Value| event["id"] == id).expect("the event")
     }
 
     /// The process that is the daemon, by its number inside.

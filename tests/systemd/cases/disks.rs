@@ -84,8 +84,8 @@ pub fn a_full_disk_loses_nothing() {
     container.emit("alice", "before");
     let free = container.run(&format!("df --output=avail --block-size=1M {LOG} | tail -1"));
     let free: u64 = free.trim().parse().expect("MiB");
-    container.run(&format!("fallocate --length {}M {LOG}/ballast", free - 10));
     let traffic = Traffic::start(&container, "full");
+    container.run(&format!("fallocate --length {}M {LOG}/ballast", free - 10));
     wait("the disk is too full for these events", LONG, || {
         let journal = container.run(&format!("journalctl --unit={UNIT} --output=cat"));
         journal.contains("only events of priority error and worse are stored").then_some(())
