@@ -11,7 +11,7 @@ fn events_that_are_refused_are_counted_in_the_log() {
     small.leave(50 * MIB);
     small.until("low_stops");
     assert_eq!(small.space("instead"), "they are refused");
-    assert!(small.space("dir").ends_with("/var/log/auditlogd"));
+    assert!(small.space("dir").ends_with("/var/lib/auditlogd"), "where the reserve is");
     let mut client = small.daemon.greeted();
     for n in 0..7 {
         client.send(format!("{{\"event_type\":\"chatter\",\"priority\":\"info\",\"n\":{n}}}\n"));
