@@ -3,6 +3,7 @@
 mod account;
 mod done;
 mod gap;
+mod level;
 mod storage;
 mod throttled;
 
@@ -13,6 +14,7 @@ use crate::retention::Hold;
 pub use account::{Account, Sums, UserSums};
 pub use done::{EarlierRules, Maintained, Pruned, Task, Trigger};
 pub use gap::because;
+pub use level::Level;
 pub use storage::{StorageProblem, Weakness};
 pub use throttled::Throttled;
 
@@ -129,10 +131,10 @@ pub enum Record {
     },
     /// The disk got fuller or emptier, so that other events are stored than before.
     Space {
-        /// `enough`, `warning`, `low_stops`, `normal_stops` or `full`.
-        level: &'static str,
-        /// The same before.
-        before: &'static str,
+        /// How full it is.
+        level: Level,
+        /// How full it was.
+        before: Level,
         /// Bytes that were free for events.
         free_bytes: u64,
     },
@@ -290,17 +292,14 @@ impl Record {
                 format!("what this client sends next may repeat lines that are stored: {reason}"),
             ),
             Record::Space { level, before: _, free_bytes } => {
-                let (priority, what) = match *level {
-                    "enough" => ("notice", "all events are stored"),
-                    "warning" => ("warning", "all events are still stored"),
-                    "low_stops" => ("alert", "events of priority info and debug are not stored"),
-                    "normal_stops" => {
-                        ("alert", "only events of priority error and worse are stored")
-                    }
-                    _ => ("emergency", "no event is stored"),
+                let priority = match level {
+                    Level::Enough => "notice",
+                    Level::Warning => "warning",
+                    Level::LowStops | Level::NormalStops => "alert",
+                    Level::Full => "emergency",
                 };
                 let free = indicatif::BinaryBytes(*free_bytes);
-                ("auditlogd.space", priority, format!("{free} of the disk are free: {what}"))
+                ("auditlogd.space", priority, format!("{free} of the disk are free: {level}"))
             }
             Record::Stalled { error, waited_ms, .. } => (
                 "auditlogd.stalled",

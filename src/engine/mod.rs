@@ -31,7 +31,7 @@ pub use handle::{NotRotated, Pruned, Rotated, WriterHandle};
 pub use index_handle::IndexHandle;
 pub use indexer::{FollowError, IndexSetup, reindex_offline};
 pub use lock::{Lock, LockError};
-pub use room::{Level, Room, RoomState};
+pub use room::{Room, RoomState};
 pub use rows::{Sink, each as each_row};
 pub use submit::{CommitFailed, Flow, Item, OnCommit, Receipt, Stopped, Submission, Submitter};
 #[cfg(test)]

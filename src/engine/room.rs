@@ -10,37 +10,8 @@ use indicatif::BinaryBytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::event::Class;
 use crate::metrics::{Metrics, Severity};
-
-/// How far the disk is on its way to being full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// There is room.
-    #[default]
-    Enough,
-    /// Less than `[maintenance] min_free_bytes` is free: maintenance makes room, all events are stored.
-    Warning,
-    /// Less than `[space] low_bytes`: events of the class [`Class::Low`] are not stored.
-    LowStops,
-    /// Less than `[space] normal_bytes`: only those of [`Class::High`] are.
-    NormalStops,
-    /// The disk takes nothing, or only what the daemon has to say itself.
-    Full,
-}
-
-impl Level {
-    /// Whether events of this class are not stored now.
-    pub fn stops(self, class: Class) -> bool {
-        let from = match class {
-            Class::Low => Level::LowStops,
-            Class::Normal => Level::NormalStops,
-            Class::High => Level::Full,
-        };
-        self >= from
-    }
-}
+use crate::record::Level;
 
 /// What there is to tell of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +35,7 @@ pub struct RoomState {
 impl RoomState {
     /// What is wrong, in a sentence; none if all events are stored.
     pub fn problem(&self) -> Option<String> {
-        let not_stored = match self.level {
-            Level::Enough | Level::Warning => None,
-            Level::LowStops => Some("events of priority info and debug are not stored"),
-            Level::NormalStops => Some("only events of priority error and worse are stored"),
-            Level::Full => Some("no event is stored"),
-        };
+        let not_stored = (self.level > Level::Warning).then(|| self.level.to_string());
         let free = BinaryBytes(self.free_bytes.unwrap_or(0));
         let disk = match &self.dir {
             Some(dir) => format!("the disk of {dir:?}"),

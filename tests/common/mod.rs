@@ -5,6 +5,7 @@
 
 pub mod auditor;
 pub mod cases;
+pub mod chance;
 pub mod lab;
 pub mod log;
 pub mod logrotate;

@@ -15,13 +15,4 @@ mod power;
 mod stage;
 mod waits;
 
-/// A number from the environment.
-fn given(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
-
-fn seed() -> u64 {
-    let seed = given("AUDITLOGD_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("AUDITLOGD_SEED={seed}");
-    seed
-}
+use common::chance::{given, seed};

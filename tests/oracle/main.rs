@@ -28,16 +28,7 @@ use samples::{Sample, Thirds};
 /// Set in the process that has a mount namespace of its own.
 const INSIDE: &str = "ORACLE_INSIDE";
 
-/// A number from the environment.
-fn given(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
-
-fn seed() -> u64 {
-    let seed = given("AUDITLOGD_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("AUDITLOGD_SEED={seed}");
-    seed
-}
+use common::chance::{given, seed};
 
 #[test]
 fn what_was_acknowledged_is_stored_whatever_happens() {

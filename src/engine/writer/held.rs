@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Writer, refuse};
 use crate::clock::{Now, rfc3339};
-use crate::engine::submit::Queued;
+use crate::engine::submit::{Item, Queued};
 use crate::record::Record;
 
 impl Writer {
@@ -27,13 +27,10 @@ impl Writer {
         let mut gaps: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
         for queued in self.held.drain(..) {
             let submission = &queued.submission;
-            if submission.origin.is_some() && self.ladder.room().is_handing_over() {
-                refuse(queued);
-                continue;
-            }
-            let accepted = submission.items.iter().filter(|item| item.accepted);
+            let comes_again = submission.origin.is_some() && self.ladder.room().is_handing_over();
+            let accepted = |item: &&Item| item.accepted && !comes_again;
             let (events, bytes) = gaps.entry(submission.uid).or_default();
-            for item in accepted {
+            for item in submission.items.iter().filter(accepted) {
                 (*events, *bytes) = (*events + 1, *bytes + u64::from(item.event_len));
             }
             refuse(queued);

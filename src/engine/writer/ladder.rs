@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::config::{self, Overflow};
-use crate::engine::room::{Level, Room};
+use crate::engine::room::Room;
 use crate::event::Class;
 use crate::fs::space::{Reserve, Space};
-use crate::record::Record;
+use crate::record::{Level, Record};
 
 /// Bytes that are always left to the daemon's own records: with less, no event is stored.
 const OWN: u64 = 1 << 20;
@@ -130,7 +130,7 @@ impl Ladder {
         if level == before {
             return None;
         }
-        let record = Record::Space { level: name(level), before: name(before), free_bytes: free };
+        let record = Record::Space { level, before, free_bytes: free };
         match level > before {
             true => {
                 let disk = dir.unwrap_or_default();
@@ -236,16 +236,5 @@ fn instead(limits: &config::Space, level: Level) -> Option<String> {
         0 => None,
         1 => ways.pop().map(str::to_owned),
         _ => Some(format!("{}, by their priority", ways.join(" or "))),
-    }
-}
-
-/// What a level is called in a record.
-fn name(level: Level) -> &'static str {
-    match level {
-        Level::Enough => "enough",
-        Level::Warning => "warning",
-        Level::LowStops => "low_stops",
-        Level::NormalStops => "normal_stops",
-        Level::Full => "full",
     }
 }

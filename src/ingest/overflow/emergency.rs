@@ -12,11 +12,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::spool::{Spool, Waiting};
 use crate::clock::{Clock, rfc3339};
-use crate::engine::{Flow, Item, Level, RoomState, Submission, Submitter};
+use crate::engine::{Flow, Item, RoomState, Submission, Submitter};
 use crate::ingest::Peer;
 use crate::ingest::check::Checked;
 use crate::metrics::{Metrics, SHARED};
-use crate::record::Record;
+use crate::record::{Level, Record};
 
 /// Lines that wait for whoever reads the standard error; with more, clients wait.
 const MAX_PRINTING: usize = 1024;
