@@ -395,7 +395,8 @@ fn connections_beyond_the_limit_wait_until_others_close() {
     drop(first);
     third.stream.set_read_timeout(Some(LONG)).expect("timeout");
     assert!(third.reply().contains("protocol"));
-    assert_eq!(room.metrics.connections.get(), 2);
+    // The third is served as soon as the first is over, and the first is counted off right after that.
+    eventually("two are connected", || room.metrics.connections.get() == 2);
     assert_eq!(room.metrics.connections_accepted.get(), 3);
 }
 
