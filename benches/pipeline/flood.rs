@@ -23,6 +23,10 @@ pub struct Flood {
     pub load_cpu_us: f64,
     /// The most resident memory, MiB.
     pub peak_mib: f64,
+    /// Of the ledger's active segment, for an event.
+    pub ledger_bytes: f64,
+    /// Of the database.
+    pub database_bytes: f64,
     /// Events of a commit, on average.
     pub events_per_commit: f64,
     /// How far it was, by time.
@@ -73,7 +77,8 @@ pub fn on(subject: &Subject, connections: usize, events: u64, batched: bool) -> 
     let sent = sent.expect("seen above");
     let (cpu_after, commits_after) = (subject.cpu(), subject.commits());
     assert_eq!(subject.rows() - rows, events, "each event is in the database once");
-    let each = |us: u64| us as f64 / events as f64;
+    let [ledger, database] = subject.disk_bytes();
+    let each = |all: u64| all as f64 / events as f64;
     let rate = |end: u64| events as f64 * 1e9 / (end - sent.began_ns) as f64;
     let spent = |(name, us): (&String, &u64)| {
         (name.clone(), each(us - cpu.by_thread.get(name).copied().unwrap_or(0)))
@@ -86,6 +91,8 @@ pub fn on(subject: &Subject, connections: usize, events: u64, batched: bool) -> 
         load_cpu_us: each(sent.cpu_us),
         peak_mib: subject.memory()[1] as f64 / 1024.0,
         events_per_commit: events as f64 / (commits_after - commits) as f64,
+        ledger_bytes: each(ledger),
+        database_bytes: each(database),
         moments,
         sent,
     }

@@ -48,20 +48,20 @@ pub struct Sent {
 
 impl Load {
     /// `SOCKET CONNECTIONS EVENTS batched|lines [plain]`
-    pub fn from_args(args: &[String]) -> Option<Self> {
+    pub fn from_args(args: &[&str]) -> Option<Self> {
         let [socket, connections, events, writes, rest @ ..] = args else { return None };
         Some(Self {
             socket: socket.into(),
             connections: connections.parse().ok().filter(|connections| *connections > 0)?,
             events: events.parse().ok()?,
-            batched: match writes.as_str() {
+            batched: match *writes {
                 "batched" => true,
                 "lines" => false,
                 _ => return None,
             },
             acks: match rest {
                 [] => true,
-                [plain] if plain == "plain" => false,
+                ["plain"] => false,
                 _ => return None,
             },
         })
@@ -78,7 +78,7 @@ impl Load {
     }
 
     /// Makes the events, connects, waits to be told, sends, and waits for the last ack.
-    pub fn run(&self, told: &mut Told) -> Sent {
+    pub fn run(&self, told: &Told) -> Sent {
         let share = |at: u64| self.events / self.connections as u64 * at;
         let clients: Vec<_> = (0..self.connections as u64)
             .map(|at| {

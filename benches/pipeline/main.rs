@@ -1,16 +1,45 @@
-//! `cargo bench --bench pipeline`
+//! `cargo bench --bench pipeline`: how fast the daemon is, beside what its parts cost alone. About three minutes, no root.
+//!
+//! The daemon runs as on a host, on an empty log below `target/tmp`, without quotas; the events come from another
+//! process, so that what is said of memory and processor time is the daemon's alone. In turns with it the baselines are
+//! measured: (a) one thread that macs, hashes, writes and syncs the same lines, (b) a loop that inserts the same rows
+//! into the same schema, (c) 4 KiB appended and synced. The table says for each figure how it is beside its baseline
+//! and whether a goal is met; no figure makes the bench fail, but an event that was not stored does.
+//!
+//! ```text
+//! cargo bench --bench pipeline                    all of it
+//! cargo bench --bench pipeline -- quick           less of it, about half a minute
+//! cargo bench --bench pipeline -- sustained 5     five million events at once: does the rate stay as it is?
+//! ```
+//!
+//! The load generator on a daemon that runs already (the program is in `target/release/deps`):
+//!
+//! ```text
+//! pipeline load SOCKET CONNECTIONS EVENTS batched|lines [plain]     as fast as they are read
+//! pipeline pace SOCKET CLIENTS RATE SECONDS                         so many events a second
+//! pipeline idle SOCKET EVENTS                                       one after the other
+//! ```
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
 #[path = "../common/events.rs"]
 mod events;
+
+mod baselines;
 mod flood;
 mod load;
+mod measure;
+mod pace;
 mod reply;
 mod subject;
+mod table;
 mod told;
 
+use std::path::Path;
+
 use load::Load;
+use measure::{FULL, QUICK};
+use pace::Pace;
 use told::Told;
 
 fn main() {
@@ -20,32 +49,41 @@ fn main() {
     if waits {
         args.pop();
     }
-    let mut told = Told::new(waits);
-    match args.split_first().map(|(what, rest)| (what.as_str(), rest)) {
-        Some(("load", rest)) => {
-            let load = Load::from_args(rest)
-                .expect("load SOCKET CONNECTIONS EVENTS batched|lines [plain]");
-            let sent = load.run(&mut told);
-            told.outcome(&sent);
+    let told = Told::new(waits);
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        [] => measure::all(&FULL),
+        ["quick"] => measure::all(&QUICK),
+        ["sustained"] => measure::sustained(5),
+        ["sustained", millions] => measure::sustained(number(millions)),
+        ["load", ref rest @ ..] => {
+            let load = Load::from_args(rest).unwrap_or_else(|| unknown(&args));
+            told.outcome(&load.run(&told));
         }
-        _ => {
-            let events = args.first().and_then(|a| a.parse().ok()).unwrap_or(300_000);
-            for batched in [true, false] {
-                for connections in [1, 4, 16] {
-                    let f = flood::run(connections, events, batched);
-                    println!(
-                        "{connections:>2} {} acked {:.0} visible {:.0} cpu {:.2} load {:.2} peak {:.1} per commit {:.0} {:.2?}",
-                        if batched { "batched" } else { "lines" },
-                        f.acked_rate,
-                        f.visible_rate,
-                        f.cpu_us,
-                        f.load_cpu_us,
-                        f.peak_mib,
-                        f.events_per_commit,
-                        f.by_thread
-                    );
-                }
-            }
+        ["pace", ref rest @ ..] => {
+            let pace = Pace::from_args(rest).unwrap_or_else(|| unknown(&args));
+            told.outcome(&pace.run(&told));
         }
+        ["idle", socket, events] => {
+            told.outcome(&pace::one_by_one(Path::new(socket), number(events), &told));
+        }
+        ["hold", socket, connections] => {
+            let open = |_| reply::Connection::open(Path::new(socket), false);
+            let held: Vec<_> = (0..number(connections)).map(open).collect();
+            told.wait_for_go();
+            drop(held);
+        }
+        _ => unknown(&args),
     }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().ok().filter(|number| *number > 0).unwrap_or_else(|| unknown(&[text]))
+}
+
+fn unknown(args: &[&str]) -> ! {
+    eprintln!(
+        "pipeline does not understand {args:?}; its ways are at the top of benches/pipeline/main.rs"
+    );
+    std::process::exit(2)
 }

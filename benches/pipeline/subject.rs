@@ -111,6 +111,19 @@ impl Subject {
             .unwrap_or_else(|| panic!("no commits: {status}"))
     }
 
+    /// Files and connections that it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(self.proc("fd")).expect("the daemon runs").count()
+    }
+
+    /// Bytes of the ledger's active segment and of the database.
+    pub fn disk_bytes(&self) -> [u64; 2] {
+        let ledger = fs::metadata(self.daemon.segment()).expect("there is one").len();
+        let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        let database = self.database.query_row(sql, [], |row| row.get::<_, i64>(0));
+        [ledger, database.expect("reads") as u64]
+    }
+
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.proc(name)).expect("the daemon runs")
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use auditlogd::clock::Clock;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -37,7 +38,7 @@ impl Told {
     }
 
     /// All is ready; returns when it may begin.
-    pub fn wait_for_go(&mut self) {
+    pub fn wait_for_go(&self) {
         if self.waits {
             self.say(&"ready");
             std::io::stdin().read_line(&mut String::new()).expect("is told");
@@ -45,14 +46,14 @@ impl Told {
     }
 
     /// So many are acknowledged.
-    pub fn progress(&mut self, ns: u64, acked: u64) {
+    pub fn progress(&self, ns: u64, acked: u64) {
         if self.waits {
             self.say(&[ns, acked]);
         }
     }
 
     /// How it went; the last word.
-    pub fn outcome(&mut self, outcome: &impl Serialize) {
+    pub fn outcome(&self, outcome: &impl Serialize) {
         self.say(outcome);
     }
 
@@ -110,6 +111,16 @@ impl Generator {
             assert!(status.success(), "the load generator failed: {status}");
         }
         None
+    }
+
+    /// Waits until it has ended.
+    pub fn wait<T: DeserializeOwned>(&mut self) -> T {
+        loop {
+            if let Some(outcome) = self.outcome() {
+                return outcome;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
