@@ -16,7 +16,7 @@ use auditlogd::ledger::tree::leaf_hash;
 
 use crate::events::Events;
 use crate::pace::Latency;
-use crate::subject::directory;
+use crate::subject::{directory, warm};
 
 /// As the kernel describes a sender.
 const PEER: &str = r#"{"pid":4711,"uid":1000,"gid":1000,"unit":"billing.service","exe":"/usr/lib/billing/server"}"#;
@@ -26,6 +26,7 @@ const DIFFERENT: usize = 1 << 17;
 /// (a) One thread that macs each line with a ratchet, hashes it as a leaf, writes and syncs: events a second. The lines
 /// are formatted up to the mac before the clock starts; a commit is as large as the daemon's may be.
 pub fn ledger(events: u64) -> f64 {
+    warm(events);
     let dir = directory();
     let mut file = File::create_new(dir.path().join("lines")).expect("a new file");
     let secret = EpochSecret::new(&[7; 32]).expect("memory for a key");
@@ -58,6 +59,7 @@ fn sign(line: &[u8], ratchet: &mut Ratchet, out: &mut Vec<u8>) {
 /// (b) One thread that inserts rows into an index, by the library's own statements, pragmas and checkpoints, in
 /// transactions as large as the daemon's may be: rows a second. The rows are made before the clock starts.
 pub fn index(rows: u64) -> f64 {
+    warm(rows);
     let dir = directory();
     let config = defaults();
     let options = Options { cache_bytes: config.index.cache_bytes as u64, ..Options::default() };

@@ -17,7 +17,7 @@ pub fn measure(events: u64, table: &mut Table) {
     now(&format!("a burst of {events} events"));
     let run = flood::run(CONNECTIONS, events, true);
     let ended = run.moments.iter().find(|moment| moment.acked == events);
-    let behind = ended.map_or(0, |moment| behind(moment));
+    let behind = ended.map_or(0, behind);
     let last = run.moments.last().map_or(0.0, |moment| moment.seconds);
     let mut rows = vec![
         Row::new("ledger, until the last ack", run.acked_rate, "events/s"),
