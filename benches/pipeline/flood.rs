@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::load::{Load, Sent};
-use crate::subject::{Subject, warm};
+use crate::runs::warm;
+use crate::subject::Subject;
 use crate::told::{Generator, now_ns};
 
 /// How often it is looked how far the database is.

@@ -24,6 +24,12 @@
 mod common;
 #[path = "../common/events.rs"]
 mod events;
+#[path = "../common/insert.rs"]
+mod insert;
+#[path = "../common/lines.rs"]
+mod lines;
+#[path = "../common/runs.rs"]
+mod runs;
 
 mod baselines;
 mod flood;

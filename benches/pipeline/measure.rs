@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::subject::directory;
+use crate::runs::directory;
 use crate::table::Table;
 
 pub use burst::sustained;

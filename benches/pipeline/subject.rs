@@ -5,9 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags};
-use tempfile::TempDir;
 
 use crate::common::{Daemon, eventually};
+use crate::runs::directory;
 
 /// The quotas would slow the load generator down, which is one user.
 const CONFIG: &str = "[quota]\nevents_per_second = 0\nbytes_per_second = 0\n";
@@ -24,25 +24,6 @@ pub struct Cpu {
     pub all_us: u64,
     /// Of the threads that there are, by name.
     pub by_thread: BTreeMap<String, u64>,
-}
-
-/// A directory on the disk that the bench measures; what is in it goes with it.
-pub fn directory() -> TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory below target/")
-}
-
-/// Memory that files of an event take in the page cache: ledger, database and what is on its way there.
-const FILE_BYTES: u64 = 2_500;
-
-/// Touches as much memory as the files of so many events will take, and gives it back. The host of a virtual machine
-/// may have taken away what was free: then the first use of each page takes it 10 µs and more, which is no part of what
-/// is measured, and the tenth run would be much faster than the first.
-pub fn warm(events: u64) {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    let bytes = (events * FILE_BYTES).min(kib.unwrap_or(0) * 1024 / 2);
-    drop(std::hint::black_box(vec![1_u8; bytes as usize]));
 }
 
 impl Subject {

@@ -154,10 +154,3 @@ pub fn figure(value: f64) -> String {
         }
     }
 }
-
-/// The middle one.
-pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}

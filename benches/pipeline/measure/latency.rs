@@ -3,8 +3,9 @@
 use super::{Effort, now};
 use crate::baselines;
 use crate::pace::{Latency, Pace};
+use crate::runs::median;
 use crate::subject::Subject;
-use crate::table::{Row, Table, median};
+use crate::table::{Row, Table};
 use crate::told::Generator;
 
 /// Clients of a paced run.

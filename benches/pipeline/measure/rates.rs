@@ -3,7 +3,8 @@
 use super::{Effort, now};
 use crate::baselines;
 use crate::flood::{self, Flood};
-use crate::table::{Row, Table, median};
+use crate::runs::median;
+use crate::table::{Row, Table};
 
 /// A kind of run: connections, and whether a write is 64 KiB or a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
