@@ -37,6 +37,7 @@ mod load;
 mod measure;
 mod pace;
 mod reply;
+mod stored;
 mod subject;
 mod table;
 mod told;

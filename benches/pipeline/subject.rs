@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::common::{Daemon, eventually};
 use crate::runs::directory;
+use crate::stored::{self, Stored};
 
 /// The quotas would slow the load generator down, which is one user.
 const CONFIG: &str = "[quota]\nevents_per_second = 0\nbytes_per_second = 0\n";
@@ -42,16 +43,7 @@ impl Subject {
 
     /// The next sequence number that is not in the database.
     pub fn indexed(&self) -> u64 {
-        let sql = "SELECT indexed FROM meta";
-        let mut read = self.database.prepare_cached(sql).expect("prepares");
-        let indexed = read.query_row([], |row| row.get::<_, i64>(0)).expect("reads");
-        u64::try_from(indexed).expect("not negative")
-    }
-
-    /// Events of clients in the database.
-    pub fn rows(&self) -> u64 {
-        let sql = "SELECT count(*) FROM events WHERE event_type NOT LIKE 'auditlogd.%'";
-        self.database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("reads") as u64
+        self.ask("SELECT indexed FROM meta")
     }
 
     pub fn cpu(&self) -> Cpu {
@@ -111,12 +103,25 @@ impl Subject {
         fs::read_dir(self.proc("fd")).expect("the daemon runs").count()
     }
 
-    /// Bytes of the ledger's active segment and of the database.
-    pub fn disk_bytes(&self) -> [u64; 2] {
-        let ledger = fs::metadata(self.daemon.segment()).expect("there is one").len();
+    /// What the ledger holds, and bytes of the database. Fails unless both have so many events of clients.
+    pub fn check(&self, events: u64) -> (Stored, u64) {
+        let sql = "SELECT count(*) FROM events WHERE event_type NOT LIKE 'auditlogd.%'";
+        assert_eq!(self.ask(sql), events, "each event is in the database");
+        let ledger = self.daemon.segment().parent().map(stored::read).expect("it is in one");
+        assert_eq!(ledger.events, events, "each event is in the ledger");
         let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-        let database = self.database.query_row(sql, [], |row| row.get::<_, i64>(0));
-        [ledger, database.expect("reads") as u64]
+        (ledger, self.ask(sql))
+    }
+
+    /// Waits until the database has what the ledger has.
+    pub fn settle(&self) {
+        self.daemon.settle();
+    }
+
+    fn ask(&self, sql: &str) -> u64 {
+        let mut ask = self.database.prepare_cached(sql).expect("prepares");
+        let number = ask.query_row([], |row| row.get::<_, i64>(0)).expect("reads");
+        u64::try_from(number).expect("not negative")
     }
 
     fn read(&self, name: &str) -> String {

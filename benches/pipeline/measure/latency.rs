@@ -34,6 +34,8 @@ pub fn measure(effort: &Effort, table: &mut Table) {
         beside(Row::new("  p99", of(&idle, |latency| latency.p99), "µs")).ratio_at_most(6.0),
         beside(Row::new("  p99.9", of(&idle, |latency| latency.p999), "µs")),
     ];
+    subject.settle();
+    subject.check(effort.one_by_one * ROUNDS as u64);
     for rate in effort.paces {
         now(&format!("acks at {rate} events a second"));
         rows.extend(paced(*rate, effort.pace_seconds, sync));
@@ -45,6 +47,8 @@ fn paced(rate: u64, seconds: u64, sync: f64) -> [Row; 3] {
     let subject = Subject::start();
     let pace = Pace { socket: subject.socket(), clients: CLIENTS, rate, seconds };
     let latency = run([vec!["pace".into()], pace.to_args()].concat());
+    subject.settle();
+    subject.check(latency.events);
     let row = |name: String, ns: u64| Row::new(name, ns as f64 / 1e3, "µs").beside('c', sync);
     let mut rows = [
         row(format!("{rate} events/s of {CLIENTS} clients, p50"), latency.p50),
