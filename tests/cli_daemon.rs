@@ -287,7 +287,7 @@ fn reindex_repairs_a_changed_database_while_the_daemon_runs() {
     let daemon = Daemon::start();
     daemon.store(EVENTS);
     let database = rusqlite::Connection::open(daemon.path("var/lib/auditlogd/audit.db"));
-    let changed = database.expect("opens").execute("DELETE FROM events WHERE seq = 4", []);
+    let changed = database.expect("opens").execute("DELETE FROM event_rows WHERE seq = 4", []);
     assert_eq!(changed.expect("deletes"), 1);
     assert_eq!(code(&daemon.run(&["verify"])), 4);
     let output = daemon.run(&["reindex"]);

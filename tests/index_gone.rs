@@ -92,7 +92,7 @@ fn rows_of_a_hole_may_be_gone_and_nothing_vouches_for_those_that_are_left() {
 #[test]
 fn a_row_may_be_missing_once_a_rule_that_the_log_names_lets_it_go() {
     let all = log();
-    let brief = "DELETE FROM events WHERE event_type = 'brief'";
+    let brief = "DELETE FROM event_rows WHERE event_type = 'brief'";
     assert_eq!(change(all.path(), brief), 3);
     assert_verdict(all.path(), TAMPERED, "the database lacks seq ");
     record(all.path(), &[maintained(&Rules::of_days(1), "00")]);
@@ -102,8 +102,7 @@ fn a_row_may_be_missing_once_a_rule_that_the_log_names_lets_it_go() {
     // A rule that was in force once stays the reason for what it let go.
     record(all.path(), &[maintained(&Rules::of_days(1), "00")]);
     assert_verdict(all.path(), 0, "every row compared");
-    let kept =
-        "DELETE FROM events WHERE seq = (SELECT min(seq) FROM events WHERE event_type = 'kept')";
+    let kept = "DELETE FROM event_rows WHERE seq = (SELECT min(seq) FROM events WHERE event_type = 'kept')";
     assert_eq!(change(all.path(), kept), 1);
     assert_verdict(all.path(), TAMPERED, "the database lacks seq ");
 }
@@ -111,7 +110,7 @@ fn a_row_may_be_missing_once_a_rule_that_the_log_names_lets_it_go() {
 #[test]
 fn rules_of_before_count_as_long_as_a_record_names_them_again() {
     let log = log();
-    assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'brief'"), 3);
+    assert_eq!(change(log.path(), "DELETE FROM event_rows WHERE event_type = 'brief'"), 3);
     let later = |until_ns: i64| {
         let (retention, until) = (rules().definition(), rfc3339(until_ns));
         let earlier = vec![EarlierRules { retention, until }];
@@ -126,7 +125,7 @@ fn rules_of_before_count_as_long_as_a_record_names_them_again() {
     let daemon = Daemon::start_in(log, "");
     daemon.greeted().store(r#"{"event_type":"brief"}"#, 1);
     let log = daemon.stop().daemon.kill();
-    assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'brief'"), 1);
+    assert_eq!(change(log.path(), "DELETE FROM event_rows WHERE event_type = 'brief'"), 1);
     assert_verdict(log.path(), TAMPERED, "the database lacks seq ");
 }
 
@@ -138,14 +137,14 @@ fn a_row_that_came_after_the_rule_was_named_last_may_not_be_missing() {
     let daemon = Daemon::start_in(root, "");
     daemon.greeted().store(r#"{"event_type":"late"}"#, 1);
     let root = daemon.stop().daemon.kill();
-    assert_eq!(change(root.path(), "DELETE FROM events WHERE event_type = 'late'"), 1);
+    assert_eq!(change(root.path(), "DELETE FROM event_rows WHERE event_type = 'late'"), 1);
     assert_verdict(root.path(), TAMPERED, "the database lacks seq ");
 }
 
 #[test]
 fn rules_of_another_version_are_no_evidence() {
     let log = log();
-    assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'brief'"), 3);
+    assert_eq!(change(log.path(), "DELETE FROM event_rows WHERE event_type = 'brief'"), 3);
     let mut said = maintained(&rules(), "00");
     if let Record::Maintained(run) = &mut said {
         run.retention = r#"{"version":2}"#.into();
@@ -158,13 +157,13 @@ fn rules_of_another_version_are_no_evidence() {
 fn the_row_of_a_block_goes_with_its_last_event_and_not_before() {
     let log = log();
     record(log.path(), &[maintained(&Rules::of_days(0), "00")]);
-    assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'kept'"), 6);
+    assert_eq!(change(log.path(), "DELETE FROM event_rows WHERE event_type = 'kept'"), 6);
     assert_verdict(log.path(), 0, "every row compared");
     assert_eq!(change(log.path(), "UPDATE blocks SET last_ts_ns = last_ts_ns - 1"), 1);
     assert_verdict(log.path(), TAMPERED, "for block 0 in blocks");
     assert_eq!(change(log.path(), "DELETE FROM blocks"), 1);
     assert_verdict(log.path(), TAMPERED, "lacks block 0");
-    assert!(change(log.path(), "DELETE FROM events") > 0);
+    assert!(change(log.path(), "DELETE FROM event_rows") > 0);
     assert_verdict(log.path(), 0, "every row compared");
 }
 
@@ -234,13 +233,13 @@ fn what_maintenance_deletes_while_the_database_is_compared_is_no_finding() {
     assert_eq!(report.holes.len(), 1);
     let report = verify_while(log.path(), 1, || {
         record(log.path(), &[maintained(&rules(), "00")]);
-        assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'brief'"), 2);
+        assert_eq!(change(log.path(), "DELETE FROM event_rows WHERE event_type = 'brief'"), 2);
     });
     assert_eq!(report.verdict, Verdict::OkUnanchored, "{:#?}", report.findings);
     // It explains no more than what the rules let go.
     let report = verify_while(log.path(), 1, || {
         record(log.path(), &[maintained(&rules(), "00")]);
-        assert_eq!(change(log.path(), "DELETE FROM events WHERE event_type = 'kept'"), 4);
+        assert_eq!(change(log.path(), "DELETE FROM event_rows WHERE event_type = 'kept'"), 4);
     });
     assert_eq!(report.verdict, Verdict::Tampered, "{:#?}", report.findings);
 }

@@ -111,7 +111,7 @@ fn verification_takes_what_the_record_of_a_run_explains_and_nothing_else() {
     let (code, said) = common::verify(root.path());
     assert_eq!(code, Some(0), "{said}");
     let db = rusqlite::Connection::open(database(root.path())).expect("opens");
-    let newest = "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)";
+    let newest = "DELETE FROM event_rows WHERE seq = (SELECT max(seq) FROM events)";
     assert_eq!(db.execute(newest, []), Ok(1));
     let (code, said) = common::verify(root.path());
     assert_eq!(code, Some(4), "{said}");

@@ -165,7 +165,7 @@ fn a_read_only_user_cannot_write() {
         return;
     }
     let daemon = traffic::daemon();
-    let error = sqlite3(&daemon.database(), "DELETE FROM events;").expect_err("read-only");
+    let error = sqlite3(&daemon.database(), "DELETE FROM event_rows;").expect_err("read-only");
     assert!(error.contains("readonly"), "{error}");
 }
 

@@ -21,7 +21,7 @@ pub trait Sink {
 }
 
 /// The peer object of a line.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Peer<'a> {
     pid: Option<i32>,
     uid: u32,
@@ -36,7 +36,8 @@ struct Peer<'a> {
 struct Parsed<'a> {
     line: Line<'a>,
     text: &'a str,
-    id: Cow<'a, str>,
+    /// The id, if it is not the one that the daemon gives.
+    client_id: Option<Cow<'a, str>>,
     peer: Option<Peer<'a>>,
     fields: Event<'a>,
 }
@@ -56,57 +57,88 @@ pub fn each(
     sink: &mut impl Sink,
 ) -> Result<(), IndexError> {
     let mut events = Vec::with_capacity(TOGETHER);
+    let mut parser = Parser { fields, log_id, last_peer: None };
     let mut rest = lines;
     while let Some(end) = memchr::memchr(b'\n', rest) {
         let text = &rest[..end];
         rest = &rest[end + 1..];
-        let Ok(line) = line::parse(text) else {
-            tracing::warn!("a line of the ledger is not well-formed; run `auditlog verify`");
-            continue;
-        };
-        match line.body {
-            Body::Event { peer, event } => {
-                events.push(parse(line, peer, event, fields));
-                if events.len() == TOGETHER {
-                    give_events(&events, log_id, sink)?;
-                    events.clear();
-                }
+        if let Some(event) = parser.quickly(text) {
+            events.push(event);
+        } else if let Ok(line) = line::parse(text) {
+            match line.body {
+                Body::Event { peer, event } => events.push(parser.parse(line, peer, event)),
+                Body::Seal(json) => give_seal(&line, text, json, sink)?,
             }
-            Body::Seal(json) => give_seal(&line, text, json, sink)?,
+        } else {
+            tracing::warn!("a line of the ledger is not well-formed; run `auditlog verify`");
+        }
+        if events.len() == TOGETHER {
+            give_events(&events, sink)?;
+            events.clear();
         }
     }
-    give_events(&events, log_id, sink)
+    give_events(&events, sink)
 }
 
-fn parse<'a>(line: Line<'a>, peer: &'a str, event: &'a str, fields: &FieldMap) -> Parsed<'a> {
-    let own = event.starts_with(record::PREFIX);
-    let fields = if own { &*OWN_FIELDS } else { fields };
-    Parsed {
-        line,
-        text: event,
-        id: unquote(line.id),
-        peer: serde_json::from_str(peer).ok(),
-        // Events are parsed before they are signed, so this one has been: no columns if it was not.
-        fields: event::parse(event, fields).unwrap_or_default(),
+/// Reads event lines.
+struct Parser<'a, 'c> {
+    fields: &'c FieldMap,
+    log_id: &'c str,
+    /// The peer of the line before and its text, which most lines share with the line before.
+    last_peer: Option<(&'a str, Peer<'a>)>,
+}
+
+impl<'a> Parser<'a, '_> {
+    /// Reads each part of an event's line once. `None` if one of them is not what the daemon writes: then the whole
+    /// line is to be looked at.
+    fn quickly(&mut self, text: &'a [u8]) -> Option<Parsed<'a>> {
+        let line = line::peek_parts(text)?;
+        let Body::Event { peer, event } = line.body else { return None };
+        let peer = match &self.last_peer {
+            Some((text, known)) if *text == peer => known.clone(),
+            _ => {
+                let read: Peer<'a> = serde_json::from_str(peer).ok()?;
+                self.last_peer.insert((peer, read)).1.clone()
+            }
+        };
+        let fields = event::parse(event, self.fields_of(event)).ok()?;
+        let client_id = match is_own_id(line.id, self.log_id, line.seq) {
+            true => None,
+            false => Some(unquote(line.id)?),
+        };
+        Some(Parsed { line, text: event, client_id, peer: Some(peer), fields })
+    }
+
+    /// Reads a line that is well-formed.
+    fn parse(&self, line: Line<'a>, peer: &'a str, event: &'a str) -> Parsed<'a> {
+        let own = is_own_id(line.id, self.log_id, line.seq);
+        Parsed {
+            line,
+            text: event,
+            client_id: (!own).then(|| unquote(line.id).unwrap_or_default()),
+            peer: serde_json::from_str(peer).ok(),
+            // Events are parsed before they are signed, so this one has been: no columns if it was not.
+            fields: event::parse(event, self.fields_of(event)).unwrap_or_default(),
+        }
+    }
+
+    fn fields_of(&self, event: &str) -> &FieldMap {
+        if event.starts_with(record::PREFIX) { &OWN_FIELDS } else { self.fields }
     }
 }
 
-fn give_events(
-    events: &[Parsed<'_>],
-    log_id: &str,
-    sink: &mut impl Sink,
-) -> Result<(), IndexError> {
-    let rows: Vec<_> = events.iter().map(|event| event.row(log_id)).collect();
+fn give_events(events: &[Parsed<'_>], sink: &mut impl Sink) -> Result<(), IndexError> {
+    let rows: Vec<_> = events.iter().map(Parsed::row).collect();
     sink.events(&rows)
 }
 
 impl Parsed<'_> {
-    fn row(&self, log_id: &str) -> EventRow<'_> {
+    fn row(&self) -> EventRow<'_> {
         let peer = self.peer.as_ref();
         EventRow {
             seq: self.line.seq,
             ts_ns: self.line.ts_ns,
-            client_id: client_id(&self.id, log_id, self.line.seq),
+            client_id: self.client_id.as_deref(),
             uid: peer.map(|peer| peer.uid),
             gid: peer.and_then(|peer| peer.gid),
             pid: peer.and_then(|peer| peer.pid),
@@ -119,20 +151,20 @@ impl Parsed<'_> {
     }
 }
 
-/// The id, if it is not the one that the daemon gives.
-fn client_id<'a>(id: &'a str, log_id: &str, seq: u64) -> Option<&'a str> {
-    let own = id
-        .strip_prefix(&log_id[..12])
+/// Whether an id, a JSON string, is the one that the daemon gives.
+fn is_own_id(id: &str, log_id: &str, seq: u64) -> bool {
+    id.strip_prefix('"')
+        .and_then(|id| id.strip_prefix(&log_id[..12]))
         .and_then(|rest| rest.strip_prefix('-'))
-        .is_some_and(|rest| rest.parse() == Ok(seq));
-    (!own).then_some(id)
+        .and_then(|rest| rest.strip_suffix('"'))
+        .is_some_and(|rest| rest.parse() == Ok(seq))
 }
 
 /// A JSON string's text.
-fn unquote(json: &str) -> Cow<'_, str> {
+fn unquote(json: &str) -> Option<Cow<'_, str>> {
     match serde_json::from_str::<&str>(json) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(serde_json::from_str(json).unwrap_or_default()),
+        Ok(text) => Some(Cow::Borrowed(text)),
+        Err(_) => serde_json::from_str(json).ok().map(Cow::Owned),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use rusqlite::types::Value;
 
-use super::IndexError;
 use super::row::{outcome_text, sql_int};
 use super::schema::BLOCK_SHIFT;
+use super::{IndexError, postings};
 use crate::event::Outcome;
 
 /// Which events are wanted; what is `None` does not matter.
@@ -97,43 +97,49 @@ impl Filter {
     }
 
     /// Goes through the blocks of 8,192 sequence numbers that can hold what is wanted, and in each
-    /// through the one index that narrows most. Without such an index it reads the block. The `+` takes
-    /// the affinity from the block, which an indexed expression has not, and without which the index would
-    /// not serve.
+    /// through the postings of the value that narrows most, or an index. Without such a one it reads the block.
     fn matching(&self, columns: &str) -> Result<Query, IndexError> {
         if let Some(bytes) = self.text.as_ref().map(String::len).filter(|n| *n > MAX_TEXT) {
             return Err(IndexError::TextTooLong { bytes, most: MAX_TEXT });
         }
         let mut query = Query::new();
-        let by_block = format!("e.seq >> {BLOCK_SHIFT} = +b.block");
-        let by_seq = format!(
-            "e.seq BETWEEN b.block << {BLOCK_SHIFT} AND (b.block + 1 << {BLOCK_SHIFT}) - 1"
-        );
-        let (index, on) = match self.index() {
-            Some(index) => (index, by_block),
-            None if self.outcome == Some(Outcome::Failure) => ("INDEXED BY events_failure", by_seq),
-            None if self.is_severe() => ("INDEXED BY events_severe", by_seq),
-            None => ("NOT INDEXED", by_seq),
+        let field = self.posted_field();
+        query.sql = format!("SELECT {columns} FROM blocks b CROSS JOIN ");
+        query.sql += &match field {
+            Some(field) => format!(
+                "postings p ON p.block = b.block AND p.field = {} CROSS JOIN json_each(p.places) j \
+                 CROSS JOIN event_rows e NOT INDEXED ON e.seq = (b.block << {BLOCK_SHIFT}) + j.value",
+                postings::number(field)
+            ),
+            None => {
+                let index = match self.outcome {
+                    Some(Outcome::Failure) => "INDEXED BY events_failure",
+                    _ if self.is_severe() => "INDEXED BY events_severe",
+                    _ => "NOT INDEXED",
+                };
+                format!(
+                    "event_rows e {index} \
+                     ON e.seq BETWEEN b.block << {BLOCK_SHIFT} AND (b.block + 1 << {BLOCK_SHIFT}) - 1"
+                )
+            }
         };
-        query.sql = format!(
-            "SELECT {columns} FROM blocks b CROSS JOIN events e {index} ON {on} WHERE e.seq >= 0"
-        );
+        query.sql += " WHERE e.seq >= 0";
         self.push_bounds(&mut query);
-        self.push_values(&mut query);
+        self.push_values(&mut query, field);
         Ok(query)
     }
 
-    /// The index that serves the most selective of the wanted values.
-    fn index(&self) -> Option<&'static str> {
+    /// The field with postings of which the most selective value is wanted.
+    fn posted_field(&self) -> Option<&'static str> {
         let by = [
-            (self.client_id.is_some(), "INDEXED BY events_client_id"),
-            (self.correlation_id.is_some(), "INDEXED BY events_correlation"),
-            (self.session_id.is_some(), "INDEXED BY events_session"),
-            (self.actor.is_some(), "INDEXED BY events_actor"),
-            (self.event_type.is_some(), "INDEXED BY events_type"),
-            (self.source.is_some(), "INDEXED BY events_source"),
+            (self.client_id.is_some(), "client_id"),
+            (self.correlation_id.is_some(), "correlation_id"),
+            (self.session_id.is_some(), "session_id"),
+            (self.actor.is_some(), "actor"),
+            (self.event_type.is_some(), "event_type"),
+            (self.source.is_some(), "source"),
         ];
-        by.into_iter().find(|(wanted, _)| *wanted).map(|(_, index)| index)
+        by.into_iter().find(|(wanted, _)| *wanted).map(|(_, field)| field)
     }
 
     /// Whether the index of the severe events has all that are wanted.
@@ -156,29 +162,35 @@ impl Filter {
         }
     }
 
-    fn push_values(&self, query: &mut Query) {
+    /// What the columns have to be, and the value of the postings of `posted`.
+    fn push_values(&self, query: &mut Query, posted: Option<&str>) {
         let equal = [
-            ("e.client_id = ?", &self.client_id),
-            ("e.correlation_id = ?", &self.correlation_id),
-            ("e.session_id = ?", &self.session_id),
-            ("e.actor = ?", &self.actor),
-            ("e.source = ?", &self.source),
-            ("e.unit = ?", &self.unit),
+            ("client_id", &self.client_id),
+            ("correlation_id", &self.correlation_id),
+            ("session_id", &self.session_id),
+            ("actor", &self.actor),
+            ("source", &self.source),
+            ("unit", &self.unit),
         ];
-        for (condition, value) in equal {
+        for (column, value) in equal {
             if let Some(value) = value {
-                query.and(condition, value.clone());
+                let posting = if posted == Some(column) { " AND p.value = ?" } else { "" };
+                query.and(&format!("e.{column} = ?{posting}"), value.clone());
             }
         }
+        let either = |condition: &str| match posted {
+            Some("event_type") => format!("e.event_type {condition} AND p.value {condition}"),
+            _ => format!("e.event_type {condition}"),
+        };
         match &self.event_type {
             Some(text) if text.ends_with(['*', '.']) => {
                 let prefix = text.trim_end_matches('*');
-                query.and("e.event_type >= ?", prefix.to_owned());
+                query.and(&either(">= ?"), prefix.to_owned());
                 if let Some(end) = after_all_that_begin_with(prefix) {
-                    query.and("e.event_type < ?", end);
+                    query.and(&either("< ?"), end);
                 }
             }
-            Some(text) => query.and("e.event_type = ?", text.clone()),
+            Some(text) => query.and(&either("= ?"), text.clone()),
             None => {}
         }
         match self.outcome {

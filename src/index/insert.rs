@@ -1,12 +1,15 @@
 //! Rows on their way in: one transaction a batch, many rows a statement, text bound as it lies.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Statement, Transaction, TransactionBehavior, params};
 
+use super::postings::{self, Postings};
 use super::row::sql_int;
+use super::schema::BLOCK_SHIFT;
 use super::stored::{Block, Spans, Table};
 use super::{EventRow, IndexError, SealRow, SegmentRow};
 
@@ -18,13 +21,21 @@ pub struct Batch<'w> {
     tx: Transaction<'w>,
     path: &'w Path,
     spans: Spans,
+    postings: Postings,
+    /// The next leaf that was not in the index before.
+    indexed: i64,
+    /// Blocks in which rows may have been replaced.
+    replaced: BTreeSet<i64>,
 }
 
 impl<'w> Batch<'w> {
     pub(super) fn begin(db: &'w mut Connection, path: &'w Path) -> Result<Self, IndexError> {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate);
         let tx = tx.map_err(|e| IndexError::sqlite(path, e))?;
-        Ok(Self { tx, path, spans: Spans::default() })
+        let indexed = tx.query_row("SELECT indexed FROM meta", [], |row| row.get(0));
+        let indexed = indexed.map_err(|e| IndexError::sqlite(path, e))?;
+        let (spans, postings) = (Spans::default(), Postings::default());
+        Ok(Self { tx, path, spans, postings, indexed, replaced: BTreeSet::new() })
     }
 
     /// Adds events; a row that is there already is replaced, so that a part of the ledger may be
@@ -71,7 +82,7 @@ impl<'w> Batch<'w> {
         for row in rest {
             self.replace(&INSERT_ROW, &row.values())?;
         }
-        rows.iter().try_for_each(|row| self.note_time(row))
+        rows.iter().try_for_each(|row| self.note(row))
     }
 
     fn replace(&self, sql: &str, values: &[ValueRef<'_>]) -> rusqlite::Result<()> {
@@ -82,11 +93,19 @@ impl<'w> Batch<'w> {
         if let Some(block) = self.spans.finish() {
             self.write_block(block)?;
         }
+        self.postings.write(&self.tx)?;
+        for block in &self.replaced {
+            postings::renew(&self.tx, *block)?;
+        }
         let sql = "UPDATE meta SET indexed = ?1";
         self.tx.prepare_cached(sql)?.execute([sql_int(indexed)]).map(drop)
     }
 
-    fn note_time(&mut self, row: &EventRow<'_>) -> rusqlite::Result<()> {
+    fn note(&mut self, row: &EventRow<'_>) -> rusqlite::Result<()> {
+        if sql_int(row.seq) < self.indexed {
+            self.replaced.insert(sql_int(row.seq) >> BLOCK_SHIFT);
+        }
+        self.postings.note(&self.tx, row)?;
         self.spans.note(row.seq, row.ts_ns).map_or(Ok(()), |block| self.write_block(block))
     }
 

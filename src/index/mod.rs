@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod filter;
 mod insert;
+mod postings;
 mod prune;
 mod reader;
 mod reset;

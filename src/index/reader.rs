@@ -66,7 +66,7 @@ impl Reader {
 
     /// The last event's sequence number.
     pub fn last_seq(&self) -> Result<Option<u64>, IndexError> {
-        let last: Option<i64> = self.value("SELECT max(seq) FROM events")?;
+        let last: Option<i64> = self.value("SELECT max(seq) FROM event_rows")?;
         Ok(last.and_then(|seq| u64::try_from(seq).ok()))
     }
 
@@ -121,7 +121,7 @@ impl Reader {
 
     /// The event with this sequence number.
     pub fn get(&self, seq: u64) -> Result<Option<Row>, IndexError> {
-        let sql = format!("SELECT {} FROM events e WHERE e.seq = ?1", Row::COLUMNS);
+        let sql = format!("SELECT {} FROM event_rows e WHERE e.seq = ?1", Row::COLUMNS);
         let row = self.db.query_row(&sql, [sql_int(seq)], Row::read);
         row.optional().map_err(|e| self.error(e))
     }

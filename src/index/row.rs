@@ -78,7 +78,8 @@ pub struct Row {
 }
 
 impl Row {
-    pub(super) const COLUMNS: &'static str = "e.seq, e.ts_ns, e.id, e.event_type, e.priority, e.source, \
+    pub(super) const COLUMNS: &'static str = "e.seq, e.ts_ns, \
+        iif(e.client_id IS NULL, (SELECT substr(log_id, 1, 12) FROM meta) || '-' || e.seq, e.client_id), e.event_type, e.priority, e.source, \
         e.actor, e.action, e.outcome, e.target, e.client_ip, e.session_id, e.correlation_id, \
         e.operation, e.duration_ms, e.client_ts_ns, e.uid, e.gid, e.pid, e.unit, e.exe, e.mac, e.event";
 

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::IndexError;
+use super::{IndexError, postings};
 
 /// `PRAGMA application_id`: "AuLg".
 pub(super) const APPLICATION_ID: i32 = 0x4175_4c67;
 /// What every database of SQLite begins with.
 pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 /// `PRAGMA user_version` of the schema that this program makes and reads.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 /// A block is `1 << BLOCK_SHIFT` sequence numbers; `tables.sql` and the queries depend on it.
 pub(super) const BLOCK_SHIFT: u32 = 13;
 
@@ -20,20 +20,10 @@ const TABLES: &str = include_str!("tables.sql");
 const VIEWS: &str = include_str!("views.sql");
 
 /// What `sqlite_stat1` is told about 10 million rows: rows, rows for each value of the first column, rows
-/// for each pair. With it SQLite walks `WHERE actor = …` from block to block (a skip-scan) instead of
-/// reading the whole table, also for somebody who types SQL by hand; and it does not try the same
-/// with the time index, where nearly every value differs.
-const STATISTICS: [(&str, &str); 9] = [
-    ("events_ts", "10000000 10 2"),
-    ("events_type", "10000000 8192 400"),
-    ("events_actor", "10000000 8192 20"),
-    ("events_source", "10000000 8192 400"),
-    ("events_session", "10000000 8192 4"),
-    ("events_correlation", "10000000 8192 4"),
-    ("events_client_id", "10000000 8192 2"),
-    ("events_failure", "500000 1"),
-    ("events_severe", "100000 1"),
-];
+/// for each pair. With it SQLite knows, also for somebody who types SQL by hand, that nearly every value differs in the
+/// time index, and that few events are failures or severe.
+const STATISTICS: [(&str, &str); 3] =
+    [("events_ts", "10000000 10 2"), ("events_failure", "500000 1"), ("events_severe", "100000 1")];
 
 /// The statements of one of the two files, each with its object's name.
 fn statements(text: &str, log_id: &str) -> Vec<(String, String)> {
@@ -45,6 +35,33 @@ fn statements(text: &str, log_id: &str) -> Vec<(String, String)> {
     each.filter(|sql| !sql.is_empty()).map(|sql| (name(sql), sql.to_owned())).collect()
 }
 
+/// The views, those that look up one field first.
+fn views(log_id: &str) -> Vec<(String, String)> {
+    let mut views = statements(VIEWS, log_id);
+    views.extend(postings::FIELDS.iter().zip(1..).map(|(field, number)| view_by(field, number)));
+    views
+}
+
+/// The view that finds events by a field's value, newest first.
+fn view_by(field: &str, number: usize) -> (String, String) {
+    let columns = EVENT_COLUMNS.replace(&format!(" e.{field},"), &format!(" p.value AS {field},"));
+    let name = format!("by_{field}");
+    let sql = format!(
+        "CREATE VIEW {name} AS
+SELECT {columns}
+FROM blocks b CROSS JOIN postings p ON p.block = b.block AND p.field = {number}
+     CROSS JOIN json_each(p.places) j
+     CROSS JOIN events e ON e.seq = (b.block << {BLOCK_SHIFT}) + j.value AND e.{field} = p.value
+ORDER BY b.block DESC, e.seq DESC"
+    );
+    (name, sql)
+}
+
+/// The columns of the view `events`.
+const EVENT_COLUMNS: &str = "e.seq, e.ts_ns, e.ts, e.id, e.client_id, e.event_type, e.priority, e.source, e.actor, e.action,
+       e.outcome, e.target, e.client_ip, e.session_id, e.correlation_id, e.operation, e.duration_ms,
+       e.client_ts_ns, e.client_ts, e.uid, e.gid, e.pid, e.unit, e.exe, e.mac, e.event";
+
 /// Makes everything in an empty database, in one transaction.
 pub(super) fn create(db: &Connection, log_id: &str) -> rusqlite::Result<()> {
     let_space_be_given_back(db)?;
@@ -55,11 +72,11 @@ pub(super) fn create(db: &Connection, log_id: &str) -> rusqlite::Result<()> {
         tx.execute_batch(&sql)?;
     }
     tx.execute("INSERT INTO meta VALUES (1, ?1, 0)", [log_id])?;
-    tx.execute_batch("ANALYZE events")?;
+    tx.execute_batch("ANALYZE event_rows")?;
     for (index, stat) in STATISTICS {
-        tx.execute("INSERT INTO sqlite_stat1 VALUES ('events', ?1, ?2)", [index, stat])?;
+        tx.execute("INSERT INTO sqlite_stat1 VALUES ('event_rows', ?1, ?2)", [index, stat])?;
     }
-    for (_, sql) in statements(VIEWS, log_id) {
+    for (_, sql) in views(log_id) {
         tx.execute_batch(&sql)?;
     }
     tx.commit()
@@ -79,7 +96,7 @@ pub(super) fn is_empty(db: &Connection) -> rusqlite::Result<bool> {
 /// Brings the views to this program's form; views of other names are somebody's own and stay.
 pub(super) fn refresh_views(db: &Connection, log_id: &str) -> rusqlite::Result<()> {
     let found = objects(db)?;
-    let views = statements(VIEWS, log_id);
+    let views = views(log_id);
     let old: Vec<_> = views.iter().filter(|(name, sql)| found.get(name) != Some(sql)).collect();
     if old.is_empty() {
         return Ok(());
@@ -132,7 +149,7 @@ pub(super) fn check_contents(db: &Connection, path: &Path, log_id: &str) -> Resu
         }
     }
     let unique = "SELECT i.name FROM sqlite_schema s JOIN pragma_index_list(s.name) i
-        WHERE s.name IN ('events', 'seals', 'segments', 'blocks', 'judged', 'field_maps', 'meta') AND i.\"unique\"";
+        WHERE s.name IN ('event_rows', 'postings', 'seals', 'segments', 'blocks', 'judged', 'field_maps', 'meta') AND i.\"unique\" AND i.origin <> 'pk'";
     let unique: Option<String> = db
         .query_row(unique, [], |row| row.get(0))
         .optional()

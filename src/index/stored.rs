@@ -133,7 +133,7 @@ impl Spans {
 
 impl EventRow<'_> {
     pub(super) const TABLE: Table = Table {
-        name: "events",
+        name: "event_rows",
         columns: &[
             "seq",
             "ts_ns",

@@ -1,6 +1,5 @@
--- The tables of audit.db. {log} stands for the first 12 digits of the log's id.
--- A block is 8,192 consecutive sequence numbers: an index that starts with the block grows at its
--- end, so that its cost stays the same however large the log becomes.
+-- The tables of audit.db. A block is 8,192 consecutive sequence numbers: an index that starts with the block
+-- grows at its end, so that its cost stays the same however large the log becomes.
 
 CREATE TABLE meta (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -8,11 +7,11 @@ CREATE TABLE meta (
   indexed INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE events (
+-- What is stored of an event. The view `events` has the columns that follow from these: SQLite would compute
+-- them with each insertion.
+CREATE TABLE event_rows (
   seq INTEGER PRIMARY KEY,
   ts_ns INTEGER NOT NULL,
-  ts TEXT AS (strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000 - (ts_ns % 1000000000 < 0), 'unixepoch') || printf('.%09dZ', (ts_ns % 1000000000 + 1000000000) % 1000000000)) VIRTUAL,
-  id TEXT AS (iif(client_id IS NULL, '{log}-' || seq, client_id)) VIRTUAL,
   client_id TEXT,
   event_type TEXT,
   priority INTEGER,
@@ -27,7 +26,6 @@ CREATE TABLE events (
   operation TEXT,
   duration_ms REAL,
   client_ts_ns INTEGER,
-  client_ts TEXT AS (strftime('%Y-%m-%dT%H:%M:%S', client_ts_ns / 1000000000 - (client_ts_ns % 1000000000 < 0), 'unixepoch') || printf('.%09dZ', (client_ts_ns % 1000000000 + 1000000000) % 1000000000)) VIRTUAL,
   uid INTEGER,
   gid INTEGER,
   pid INTEGER,
@@ -37,15 +35,20 @@ CREATE TABLE events (
   event TEXT NOT NULL
 ) STRICT;
 
-CREATE INDEX events_ts ON events (ts_ns, event_type);
-CREATE INDEX events_type ON events (seq >> 13, event_type);
-CREATE INDEX events_actor ON events (seq >> 13, actor);
-CREATE INDEX events_source ON events (seq >> 13, source);
-CREATE INDEX events_session ON events (seq >> 13, session_id) WHERE session_id IS NOT NULL;
-CREATE INDEX events_correlation ON events (seq >> 13, correlation_id) WHERE correlation_id IS NOT NULL;
-CREATE INDEX events_client_id ON events (seq >> 13, client_id) WHERE client_id IS NOT NULL;
-CREATE INDEX events_failure ON events (seq) WHERE outcome = 'failure';
-CREATE INDEX events_severe ON events (seq) WHERE priority <= 3;
+CREATE INDEX events_ts ON event_rows (ts_ns, event_type);
+CREATE INDEX events_failure ON event_rows (seq) WHERE outcome = 'failure';
+CREATE INDEX events_severe ON event_rows (seq) WHERE priority <= 3;
+
+-- Which rows of a block have a value in a field: `places` is a JSON array of their numbers within the block. Fields are
+-- 1 actor, 2 client_id, 3 correlation_id, 4 event_type, 5 session_id, 6 source. Each transaction adds its own, so a
+-- value may have several in a block.
+CREATE TABLE postings (
+  block INTEGER NOT NULL,
+  field INTEGER NOT NULL,
+  value TEXT NOT NULL,
+  places TEXT NOT NULL,
+  PRIMARY KEY (block, field, value, places)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE blocks (
   block INTEGER PRIMARY KEY,

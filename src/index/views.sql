@@ -1,4 +1,13 @@
--- The views of audit.db: made anew whenever the daemon opens it.
+-- The views of audit.db: made anew whenever the daemon opens it. {log} stands for the first 12 digits of the log's id.
+
+CREATE VIEW events AS
+SELECT seq, ts_ns,
+       strftime('%Y-%m-%dT%H:%M:%S', ts_ns / 1000000000 - (ts_ns % 1000000000 < 0), 'unixepoch') || printf('.%09dZ', (ts_ns % 1000000000 + 1000000000) % 1000000000) AS ts,
+       iif(client_id IS NULL, '{log}-' || seq, client_id) AS id, client_id, event_type, priority, source, actor, action, outcome,
+       target, client_ip, session_id, correlation_id, operation, duration_ms, client_ts_ns,
+       strftime('%Y-%m-%dT%H:%M:%S', client_ts_ns / 1000000000 - (client_ts_ns % 1000000000 < 0), 'unixepoch') || printf('.%09dZ', (client_ts_ns % 1000000000 + 1000000000) % 1000000000) AS client_ts,
+       uid, gid, pid, unit, exe, mac, event
+FROM event_rows;
 
 CREATE VIEW log AS
 SELECT seq, ts, iif(priority BETWEEN 0 AND 7, json_extract('["emerg","alert","crit","err","warning","notice","info","debug"]', '$[' || priority || ']'), NULL) AS priority,
@@ -24,21 +33,9 @@ SELECT seq, ts, source, event_type, actor, action, outcome, target, pid, unit, e
 FROM events WHERE uid = 0 AND event_type NOT GLOB 'auditlogd.*' ORDER BY seq DESC;
 
 CREATE VIEW by_type_today AS
-WITH today (ns) AS (SELECT unixepoch('now', 'start of day') * 1000000000),
-parts (event_type, events) AS (
-  -- Blocks of today alone are counted in the index, in its order; one that began earlier, row by row.
-  SELECT e.event_type, count(*)
-  FROM blocks b CROSS JOIN events e INDEXED BY events_type ON e.seq >> 13 = +b.block
-  WHERE b.first_ts_ns >= (SELECT ns FROM today)
-  GROUP BY b.block, e.event_type
-  UNION ALL
-  SELECT e.event_type, count(*)
-  FROM blocks b CROSS JOIN events e NOT INDEXED ON e.seq BETWEEN b.block << 13 AND (b.block + 1 << 13) - 1
-  WHERE b.first_ts_ns < (SELECT ns FROM today) AND b.last_ts_ns >= (SELECT ns FROM today)
-    AND e.ts_ns >= (SELECT ns FROM today)
-  GROUP BY e.event_type
-)
-SELECT event_type, sum(events) AS events FROM parts GROUP BY event_type ORDER BY events DESC;
+SELECT event_type, count(*) AS events
+FROM events WHERE ts_ns >= unixepoch('now', 'start of day') * 1000000000
+GROUP BY event_type ORDER BY events DESC;
 
 CREATE VIEW hourly AS
 SELECT strftime('%Y-%m-%dT%H:00Z', ts_ns / 1000000000, 'unixepoch') AS hour, event_type, count(*) AS events
@@ -47,15 +44,15 @@ GROUP BY ts_ns / 3600000000000, event_type ORDER BY ts_ns / 3600000000000 DESC, 
 
 CREATE VIEW daemon AS
 SELECT seq, ts, substr(event_type, 11) AS record, priority, action, event ->> '$.data' AS data, uid, pid, unit
-FROM events WHERE event_type GLOB 'auditlogd.*' ORDER BY seq DESC;
+FROM by_event_type WHERE event_type >= 'auditlogd.' AND event_type < 'auditlogd/';
 
 CREATE VIEW rejected AS
 SELECT seq, ts, uid, pid, unit, exe, event ->> '$.data.code' AS code, event ->> '$.data.message' AS message,
        event ->> '$.data.line' AS line, event ->> '$.data.bytes' AS bytes, event ->> '$.data.raw' AS raw_base64
-FROM events WHERE event_type = 'auditlogd.rejected' ORDER BY seq DESC;
+FROM by_event_type WHERE event_type = 'auditlogd.rejected';
 
 CREATE VIEW runs AS
 SELECT seq, ts, substr(event_type, 11) AS record, event ->> '$.data.version' AS version,
        event ->> '$.data.boot_id' AS boot_id, action
-FROM events WHERE event_type IN ('auditlogd.log_created', 'auditlogd.started', 'auditlogd.stopped', 'auditlogd.recovered')
-ORDER BY seq DESC;
+FROM by_event_type
+WHERE event_type IN ('auditlogd.log_created', 'auditlogd.started', 'auditlogd.stopped', 'auditlogd.recovered');

@@ -5,29 +5,30 @@ use rusqlite::Connection;
 use crate::common::Daemon;
 use crate::common::auditor::{Auditor, Macs};
 
-const CHANGES: [(&str, &str); 12] = [
-    ("a deleted row", "DELETE FROM events WHERE seq = 4"),
+const CHANGES: [(&str, &str); 13] = [
+    ("a deleted row", "DELETE FROM event_rows WHERE seq = 4"),
     (
         "a changed event",
-        "UPDATE events SET event = replace(event, 'alice', 'mallory') WHERE seq = 4",
+        "UPDATE event_rows SET event = replace(event, 'alice', 'mallory') WHERE seq = 4",
     ),
-    ("a changed column", "UPDATE events SET actor = 'mallory' WHERE seq = 4"),
-    ("a changed uid", "UPDATE events SET uid = 4711 WHERE seq = 4"),
-    ("a changed time", "UPDATE events SET ts_ns = ts_ns + 1 WHERE seq = 4"),
-    ("a changed mac", "UPDATE events SET mac = zeroblob(32) WHERE seq = 4"),
+    ("a changed column", "UPDATE event_rows SET actor = 'mallory' WHERE seq = 4"),
+    ("a changed uid", "UPDATE event_rows SET uid = 4711 WHERE seq = 4"),
+    ("a changed time", "UPDATE event_rows SET ts_ns = ts_ns + 1 WHERE seq = 4"),
+    ("a changed mac", "UPDATE event_rows SET mac = zeroblob(32) WHERE seq = 4"),
     (
         "a row that is not in the ledger",
-        "INSERT INTO events (seq, ts_ns, mac, event) SELECT 99, ts_ns, mac, '{}' FROM events WHERE seq = 4",
+        "INSERT INTO event_rows (seq, ts_ns, mac, event) SELECT 99, ts_ns, mac, '{}' FROM events WHERE seq = 4",
     ),
+    ("a posting that hides rows", "DELETE FROM postings WHERE field = 1 AND value = 'alice'"),
     ("a changed seal", "UPDATE seals SET root = prev WHERE epoch = 1"),
-    ("a missing index", "DROP INDEX events_actor"),
+    ("a missing index", "DROP INDEX events_ts"),
     (
         "an index that lacks rows",
-        "DROP INDEX events_actor; CREATE INDEX events_actor ON events (seq >> 13, actor) WHERE actor <> 'alice'",
+        "DROP INDEX events_ts; CREATE INDEX events_ts ON event_rows (ts_ns, event_type) WHERE actor <> 'alice'",
     ),
     (
         "a trigger",
-        "CREATE TRIGGER forget AFTER INSERT ON events BEGIN DELETE FROM events WHERE actor = 'alice'; END",
+        "CREATE TRIGGER forget AFTER INSERT ON event_rows BEGIN DELETE FROM event_rows WHERE actor = 'alice'; END",
     ),
     (
         "a view",
@@ -73,12 +74,14 @@ fn row_13_change_only_the_database() {
 fn row_13_change_the_pages_of_an_index() {
     let name = "an index that disagrees with its table";
     let sql = "PRAGMA writable_schema = ON;
-        UPDATE sqlite_schema SET sql = replace(sql, 'seq >> 13, actor', 'seq >> 13, target')
-        WHERE name = 'events_actor';
+        UPDATE sqlite_schema SET sql = replace(sql, 'ts_ns, event_type', 'ts_ns, target')
+        WHERE name = 'events_ts';
         PRAGMA writable_schema = RESET;";
     let (daemon, auditor) = changed(name, sql);
     let database = Connection::open(daemon.database()).expect("opens");
-    database.execute_batch("UPDATE events SET target = 'x'; UPDATE events SET target = NULL").ok();
+    database
+        .execute_batch("UPDATE event_rows SET target = 'x'; UPDATE event_rows SET target = NULL")
+        .ok();
     drop(database);
     let said = auditor.verify(daemon.root(), Macs::Unchecked, &[]);
     assert_eq!(said.code, Some(4), "{name}: {}", said.text);

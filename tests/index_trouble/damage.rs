@@ -117,7 +117,7 @@ pub const DAMAGES: &[Damage] = &[
     ),
     sql(
         "a table dropped",
-        |db| run(db, "DROP TABLE events"),
+        |db| run(db, "DROP TABLE event_rows"),
         Damaged("is not as auditlogd made it"),
         Damaged("is not as auditlogd made it"),
     ),
@@ -129,7 +129,7 @@ pub const DAMAGES: &[Damage] = &[
     ),
     sql(
         "a column renamed",
-        |db| run(db, "ALTER TABLE events RENAME COLUMN exe TO program"),
+        |db| run(db, "ALTER TABLE event_rows RENAME COLUMN exe TO program"),
         Damaged("is not as auditlogd made it"),
         Damaged("is not as auditlogd made it"),
     ),
@@ -156,7 +156,7 @@ pub const DAMAGES: &[Damage] = &[
         |db| {
             run(
                 db,
-                "CREATE TRIGGER no BEFORE INSERT ON events BEGIN SELECT raise(ABORT, 'no'); END",
+                "CREATE TRIGGER no BEFORE INSERT ON event_rows BEGIN SELECT raise(ABORT, 'no'); END",
             );
         },
         Written,
@@ -164,13 +164,13 @@ pub const DAMAGES: &[Damage] = &[
     ),
     sql(
         "rows deleted",
-        |db| run(db, "DELETE FROM events WHERE seq % 5 = 2"),
+        |db| run(db, "DELETE FROM event_rows WHERE seq % 5 = 2"),
         Written,
         OnlyByVerify,
     ),
     sql(
         "rows changed",
-        |db| run(db, "UPDATE events SET source = 'forged' WHERE source = 'load'"),
+        |db| run(db, "UPDATE event_rows SET source = 'forged' WHERE source = 'load'"),
         Written,
         OnlyByVerify,
     ),

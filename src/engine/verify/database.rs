@@ -108,6 +108,9 @@ impl<'a> Check<'a> {
         for said in db.integrity(MOST_TOLD)? {
             self.found.differ(&format!("the database is not consistent in itself: {said}"));
         }
+        for said in db.wrong_postings(MOST_TOLD)? {
+            self.found.differ(&format!("the database is not consistent in itself: {said}"));
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 mod made;
 mod part;
+mod postings;
 
 use std::ops::RangeInclusive;
 
@@ -98,7 +99,7 @@ impl Snapshot<'_> {
     /// The events and seals that have a `seq` in this range, if there are any.
     pub fn leaves(&self, seqs: RangeInclusive<i64>) -> Result<Option<Extent>, IndexError> {
         let sql = "SELECT count(*), min(seq), max(seq) FROM (
-            SELECT seq FROM events NOT INDEXED WHERE seq BETWEEN ?1 AND ?2
+            SELECT seq FROM event_rows NOT INDEXED WHERE seq BETWEEN ?1 AND ?2
             UNION ALL SELECT seq FROM seals WHERE seq BETWEEN ?1 AND ?2)";
         let read = || {
             let mut select = self.tx.prepare_cached(sql)?;

@@ -99,7 +99,8 @@ impl Progress {
 impl Snapshot<'_> {
     /// Whether any row of an event of this block is there.
     fn has_events(&self, block: &Block) -> Result<bool, IndexError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM events NOT INDEXED WHERE seq BETWEEN ?1 AND ?2)";
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM event_rows NOT INDEXED WHERE seq BETWEEN ?1 AND ?2)";
         let first = block.number << BLOCK_SHIFT;
         let seqs = [first, first + (1 << BLOCK_SHIFT) - 1];
         self.tx.query_row(sql, seqs, |row| row.get(0)).map_err(|e| self.reader.error(e))

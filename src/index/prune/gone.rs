@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, params};
 
 use super::{RowsPruned, UNIT_ROWS, drop_if_empty};
+use crate::index::postings;
 use crate::index::row::sql_int;
 use crate::index::schema::BLOCK_SHIFT;
 
@@ -49,7 +50,7 @@ impl Gone {
         };
         let rows = match open.stage {
             Stage::Events => {
-                let rows = open.delete(tx, "events")?;
+                let rows = open.delete(tx, "event_rows")?;
                 done.rows += rows as u64;
                 if rows == 0 {
                     open.stage = Stage::Seals;
@@ -99,7 +100,9 @@ impl Open {
             .query_map(params![from, self.last >> BLOCK_SHIFT, UNIT_ROWS], |row| row.get(0))?
             .collect::<rusqlite::Result<Vec<i64>>>()?;
         for block in &found {
-            drop_if_empty(tx, *block)?;
+            if !drop_if_empty(tx, *block)? {
+                postings::renew(tx, *block)?;
+            }
         }
         Ok(found.last().map(|last| (last + 1, found.len())))
     }

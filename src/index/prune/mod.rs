@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::schema::BLOCK_SHIFT;
-use super::{IndexError, Writer};
+use super::{IndexError, Writer, postings};
 use crate::retention::{Hold, Rules};
 use gone::Gone;
 use judge::Judge;
@@ -150,11 +150,12 @@ impl Pruning {
 fn drop_if_empty(tx: &Connection, block: i64) -> rusqlite::Result<bool> {
     let sql = format!(
         "DELETE FROM blocks WHERE block = ?1 AND block < (SELECT indexed >> {BLOCK_SHIFT} FROM meta)
-         AND NOT EXISTS (SELECT 1 FROM events NOT INDEXED WHERE seq BETWEEN ?1 << {BLOCK_SHIFT} AND (?1 + 1 << {BLOCK_SHIFT}) - 1)"
+         AND NOT EXISTS (SELECT 1 FROM event_rows NOT INDEXED WHERE seq BETWEEN ?1 << {BLOCK_SHIFT} AND (?1 + 1 << {BLOCK_SHIFT}) - 1)"
     );
     let dropped = tx.prepare_cached(&sql)?.execute([block])? > 0;
     if dropped {
         tx.prepare_cached("DELETE FROM judged WHERE block = ?1")?.execute([block])?;
+        postings::forget(tx, block)?;
     }
     Ok(dropped)
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::judge::{Fate, Judge};
 use super::{RowsPruned, UNIT_ROWS, drop_if_empty};
+use crate::index::postings;
 use crate::index::schema::BLOCK_SHIFT;
 use crate::retention::Facts;
 
@@ -36,7 +37,7 @@ impl Rows {
         let Some(open) = &mut self.open else { return self.find(tx, judge, done) };
         let judged = open.judge(tx, judge, done)?;
         for (from, to) in &judged.over {
-            let sql = "DELETE FROM events WHERE seq BETWEEN ?1 AND ?2";
+            let sql = "DELETE FROM event_rows WHERE seq BETWEEN ?1 AND ?2";
             done.rows += tx.prepare_cached(sql)?.execute([from, to])? as u64;
         }
         if judged.is_last() {
@@ -116,6 +117,8 @@ impl Open {
         if drop_if_empty(tx, self.block)? {
             return Ok(());
         }
+        // Nothing is left of the values of deleted rows. An earlier job may have deleted some and not come so far.
+        postings::renew(tx, self.block)?;
         let sql = "SELECT last_ts_ns FROM blocks WHERE block = ?1";
         let last: Option<i64> =
             tx.prepare_cached(sql)?.query_row([self.block], |row| row.get(0)).optional()?;
@@ -149,7 +152,7 @@ impl Judged {
 
 fn judge_rows(tx: &Connection, judge: &Judge, from: i64, to: i64) -> rusqlite::Result<Judged> {
     let sql = "SELECT seq, ts_ns, event_type, source, actor, target, session_id, correlation_id, unit, uid
-        FROM events NOT INDEXED WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3";
+        FROM event_rows NOT INDEXED WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3";
     let mut select = tx.prepare_cached(sql)?;
     let mut rows = select.query(params![from, to, UNIT_ROWS])?;
     let mut judged = Judged::default();

@@ -61,6 +61,15 @@ fn of_days(days: u64) -> (Place, Writer) {
 
 /// The days whose events are there.
 fn days(place: &Place) -> Vec<u64> {
+    assert_eq!(
+        numbers(
+            place,
+            "SELECT count(*) FROM postings p, json_each(p.places) j
+        WHERE NOT EXISTS (SELECT 1 FROM event_rows WHERE seq = (p.block << 13) + j.value)"
+        ),
+        [0]
+    );
+    assert_eq!(place.reader().wrong_postings(9).expect("checks"), Vec::<String>::new());
     all(&place.reader()).iter().map(|row| row.seq / BLOCK).collect()
 }
 

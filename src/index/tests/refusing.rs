@@ -17,7 +17,7 @@ fn wrecks() -> Vec<(&'static str, Place, Expected, bool)> {
         place.other().execute_batch(sql).expect("is accepted");
         place
     };
-    let newer: Expected = |e| matches!(e, IndexError::NewerVersion { found: 99, known: 1, .. });
+    let newer: Expected = |e| matches!(e, IndexError::NewerVersion { found: 99, known: 2, .. });
     all.push(("newer", sql("PRAGMA user_version = 99"), newer, false));
     let older = sql("PRAGMA user_version = 0");
     all.push(("no version", older, changed, false));
@@ -25,13 +25,13 @@ fn wrecks() -> Vec<(&'static str, Place, Expected, bool)> {
     all.push(("another program's", sql("PRAGMA application_id = 7"), foreign, true));
     all.push((
         "a renamed column",
-        sql("ALTER TABLE events RENAME COLUMN exe TO program"),
+        sql("ALTER TABLE event_rows RENAME COLUMN exe TO program"),
         changed,
         false,
     ));
-    all.push(("a missing index", sql("DROP INDEX events_actor"), changed, false));
+    all.push(("a missing index", sql("DROP INDEX events_failure"), changed, false));
     all.push(("a missing table", sql("DROP TABLE seals"), changed, false));
-    let unique = sql("CREATE UNIQUE INDEX own ON events (mac, seq)");
+    let unique = sql("CREATE UNIQUE INDEX own ON event_rows (mac, seq)");
     all.push(("a unique index", unique, changed, false));
     let foreign_log: Expected = |e| matches!(e, IndexError::OtherLog { .. });
     all.push(("an empty meta", sql("DELETE FROM meta"), changed, false));
@@ -147,8 +147,8 @@ fn own_views_tables_and_indexes_stay_and_own_triggers_do_not_fire() {
     place
         .other()
         .execute_batch(
-            "CREATE VIEW mine AS SELECT 1; CREATE TABLE notes (t); CREATE INDEX notes_t ON events (pid);
-             CREATE TRIGGER no AFTER INSERT ON events BEGIN SELECT raise(ABORT, 'no'); END;
+            "CREATE VIEW mine AS SELECT 1; CREATE TABLE notes (t); CREATE INDEX notes_t ON event_rows (pid);
+             CREATE TRIGGER no AFTER INSERT ON event_rows BEGIN SELECT raise(ABORT, 'no'); END;
              DROP VIEW log; CREATE VIEW log AS SELECT 'changed' AS ts",
         )
         .expect("is accepted");

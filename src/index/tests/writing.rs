@@ -19,7 +19,10 @@ fn a_row_that_differs_from_the_ledger_is_replaced() {
     let place = Place::new();
     let mut writer = place.writer();
     put(&mut writer, 0..40, 40);
-    place.other().execute("UPDATE events SET actor = 'nobody', event = '{}'", []).expect("updates");
+    place
+        .other()
+        .execute("UPDATE event_rows SET actor = 'nobody', event = '{}'", [])
+        .expect("updates");
     put(&mut writer, 0..40, 40);
     let reader = place.reader();
     let nobody = Filter { actor: Some("nobody".into()), ..Filter::default() };
@@ -94,7 +97,7 @@ fn times_and_ids_are_readable_and_agree_with_the_ledgers_form() {
     let place = Place::with_events(10);
     let db = place.other();
     for ns in [0, 1, -1, START + 123_456_789, i64::MIN, i64::MAX] {
-        db.execute("UPDATE events SET ts_ns = ?1, client_ts_ns = ?1", [ns]).expect("updates");
+        db.execute("UPDATE event_rows SET ts_ns = ?1, client_ts_ns = ?1", [ns]).expect("updates");
         let sql = "SELECT ts, client_ts FROM events LIMIT 1";
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let found: (String, String) = db.query_row(sql, [], read).expect("one row");

@@ -65,7 +65,7 @@ pub fn only_the_readers_group_reads(container: &mut Container) {
     let writes = [
         "echo x >> /var/log/auditlogd/audit.jsonl",
         "touch /var/log/auditlogd/planted",
-        "sqlite3 /var/lib/auditlogd/audit.db 'DELETE FROM events'",
+        "sqlite3 /var/lib/auditlogd/audit.db 'DELETE FROM event_rows'",
         "cat /var/lib/auditlogd/ledger.state",
         "auditlog rotate",
     ];
