@@ -33,7 +33,7 @@ pub fn insert(rows: u64) -> f64 {
         each_row(&text, &map, LOG_ID, &mut inserted).expect("inserted");
         let begun = Instant::now();
         batch.commit(lines.seq).expect("committed");
-        if writer.checkpoint_due().expect("is said") {
+        if writer.checkpoint_due(false).expect("is said") {
             writer.checkpoint().expect("is done");
         }
         spent += begun.elapsed();

@@ -25,6 +25,15 @@ pub(super) struct Followed {
     pub next: u64,
 }
 
+/// Which lines are worth a transaction.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// From then on, any.
+    pub due: Instant,
+    /// Before it, those that bring the index so far.
+    pub enough: u64,
+}
+
 /// What the index has to do next.
 pub(super) enum Work {
     /// Insert these lines, which begin at its next leaf.
@@ -63,8 +72,11 @@ impl Feed {
             state.bytes += bytes;
             state.fresh.push_back((first, fresh));
         }
+        let is_awaited = state.head >= state.wake_at;
         drop(state);
-        self.wake.notify_one();
+        if is_awaited {
+            self.wake.notify_one();
+        }
     }
 
     pub fn segments_changed(&self) {
@@ -133,15 +145,19 @@ impl Feed {
     }
 
     /// Waits for work for an index whose next leaf is `next`, until the time to rest at most.
-    pub fn wait(&self, next: u64, rest: Option<Instant>) -> Work {
+    pub fn wait(&self, next: u64, rest: Option<Instant>, pace: Option<Pace>) -> Work {
         let mut state = self.lock();
         loop {
-            if let Some(work) = state.take(next) {
+            let now = Instant::now();
+            let pace = pace.filter(|pace| state.has_time(now, pace));
+            if let Some(work) = state.take(next, pace.is_some()) {
                 return work;
             }
             let step = state.step.as_ref().map(|step| step.due);
-            let until = step.into_iter().chain(rest).min();
-            let now = Instant::now();
+            let paced = pace.filter(|_| next < state.head);
+            let until = step.into_iter().chain(rest).chain(paced.map(|pace| pace.due)).min();
+            // A wake-up for each commit would cost more than what is gathered meanwhile.
+            state.wake_at = paced.map_or(0, |pace| pace.enough);
             state = match until.map(|due| due.saturating_duration_since(now)) {
                 _ if rest.is_some_and(|rest| rest <= now) => return Work::Rest,
                 None => self.wake.wait(state).unwrap_or_else(|e| e.into_inner()),
@@ -221,33 +237,33 @@ mod tests {
     #[test]
     fn lines_without_room_are_read_from_the_segments_and_the_next_ones_are_fresh_again() {
         let feed = Feed::new(100, 0);
-        assert_eq!(describe(feed.wait(0, None)), "segments");
+        assert_eq!(describe(feed.wait(0, None, None)), "segments");
         publish(&feed, lines(0, 5, 80));
         publish(&feed, lines(5, 9, 80));
-        assert_eq!(describe(feed.wait(0, None)), "fresh to 5");
+        assert_eq!(describe(feed.wait(0, None, None)), "fresh to 5");
         publish(&feed, lines(9, 12, 80));
-        assert_eq!(describe(feed.wait(5, None)), "read to 9");
-        assert_eq!(describe(feed.wait(9, None)), "fresh to 12");
+        assert_eq!(describe(feed.wait(5, None, None)), "read to 9");
+        assert_eq!(describe(feed.wait(9, None, None)), "fresh to 12");
         feed.close(Duration::from_secs(60));
-        assert_eq!(describe(feed.wait(12, None)), "close");
+        assert_eq!(describe(feed.wait(12, None, None)), "close");
     }
 
     #[test]
     fn a_step_waits_for_fresh_lines_but_not_for_ever_and_not_at_the_end() {
         let feed = Feed::new(100, 0);
-        feed.wait(0, None);
+        feed.wait(0, None, None);
         publish(&feed, lines(0, 5, 10));
         feed.prune_now();
-        assert_eq!(describe(feed.wait(0, None)), "fresh to 5");
-        assert_eq!(describe(feed.wait(5, None)), "prune");
+        assert_eq!(describe(feed.wait(0, None, None)), "fresh to 5");
+        assert_eq!(describe(feed.wait(5, None, None)), "prune");
         publish(&feed, lines(5, 6, 10));
         feed.prune_now();
         feed.lock().step.as_mut().expect("there is one").overdue = Instant::now();
-        assert_eq!(describe(feed.wait(5, None)), "prune");
-        assert_eq!(describe(feed.wait(5, None)), "fresh to 6");
+        assert_eq!(describe(feed.wait(5, None, None)), "prune");
+        assert_eq!(describe(feed.wait(5, None, None)), "fresh to 6");
         feed.prune_now();
         feed.close(Duration::from_secs(60));
-        assert_eq!(describe(feed.wait(6, None)), "close");
+        assert_eq!(describe(feed.wait(6, None, None)), "close");
     }
 
     #[test]
@@ -256,19 +272,50 @@ mod tests {
         let now = Some(Instant::now());
         publish(&feed, lines(0, 5, 10));
         for (next, want) in [(0, "segments"), (0, "fresh to 5"), (5, "rest")] {
-            assert_eq!(describe(feed.wait(next, now)), want);
+            assert_eq!(describe(feed.wait(next, now, None)), want);
         }
+    }
+
+    #[test]
+    fn lines_that_are_not_yet_worth_a_transaction_wait_until_they_are() {
+        let feed = Feed::new(100, 0);
+        feed.wait(0, None, None);
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(60));
+        publish(&feed, lines(0, 5, 10));
+        let pace = |due, enough| Some(Pace { due, enough });
+        assert_eq!(describe(feed.wait(0, Some(now), pace(later, 6))), "rest");
+        assert_eq!(describe(feed.wait(0, Some(now), pace(later, 5))), "fresh to 5");
+        publish(&feed, lines(5, 6, 10));
+        assert_eq!(describe(feed.wait(5, Some(now), pace(now, 9))), "fresh to 6");
+        publish(&feed, lines(6, 7, 10));
+        feed.close(Duration::from_secs(60));
+        assert_eq!(describe(feed.wait(6, None, pace(later, 9))), "fresh to 7");
+    }
+
+    #[test]
+    fn who_waits_for_enough_lines_is_woken_by_them() {
+        let feed = Arc::new(Feed::new(100, 0));
+        feed.wait(0, None, None);
+        publish(&feed, lines(0, 1, 10));
+        let later = Instant::now() + Duration::from_secs(3600);
+        let waiter = std::thread::spawn({
+            let feed = feed.clone();
+            move || describe(feed.wait(0, None, Some(Pace { due: later, enough: 3 })))
+        });
+        publish(&feed, lines(1, 2, 10));
+        publish(&feed, lines(2, 3, 10));
+        assert_eq!(waiter.join().expect("ends"), "fresh to 1");
     }
 
     #[test]
     fn closing_lets_the_index_finish_first_and_a_deadline_ends_it() {
         let feed = Feed::new(100, 0);
-        feed.wait(0, None);
+        feed.wait(0, None, None);
         publish(&feed, lines(0, 5, 10));
         feed.close(Duration::from_secs(60));
-        assert_eq!(describe(feed.wait(0, None)), "fresh to 5");
+        assert_eq!(describe(feed.wait(0, None, None)), "fresh to 5");
         publish(&feed, lines(5, 6, 10));
         feed.close(Duration::ZERO);
-        assert_eq!(describe(feed.wait(5, None)), "close");
+        assert_eq!(describe(feed.wait(5, None, None)), "close");
     }
 }

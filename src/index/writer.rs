@@ -42,6 +42,10 @@ impl Default for Options {
     }
 }
 
+/// How much smaller checkpoints are while the index keeps up with the ledger. A checkpoint syncs all that it writes, and a
+/// sync of the ledger waits for that; fewer and larger ones are quicker to catch up with.
+const KEEPING_UP: u64 = 10;
+
 /// A page in the write-ahead log: SQLite's usual size, and a header.
 pub(super) const WAL_PAGE_BYTES: u64 = 4096 + 24;
 
@@ -191,10 +195,11 @@ impl Writer {
         tx.map_err(|e| IndexError::sqlite(&self.path, e))
     }
 
-    /// Whether it is time for [`Writer::checkpoint`].
-    pub fn checkpoint_due(&self) -> Result<bool, IndexError> {
+    /// Whether it is time for [`Writer::checkpoint`]; sooner while the index keeps up with the ledger.
+    pub fn checkpoint_due(&self, keeps_up: bool) -> Result<bool, IndexError> {
         let state = self.wal()?;
-        Ok(state.pages.saturating_sub(state.checkpointed) >= self.options.checkpoint_pages)
+        let most = self.options.checkpoint_pages / if keeps_up { KEEPING_UP } else { 1 };
+        Ok(state.pages.saturating_sub(state.checkpointed) >= most)
     }
 
     /// Copies what it can from the write-ahead log into the database without waiting for anybody.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Followed, Work};
+use super::{Followed, Pace, Work};
 use crate::event::FieldMap;
 
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub(super) struct State {
     /// Somebody waits for a look at the database; whether it is under way.
     pub look: bool,
     pub looking: bool,
+    /// Somebody waits until so many leaves are durable, and need not be woken before.
+    pub wake_at: u64,
     pub error: Option<String>,
 }
 
@@ -46,8 +48,13 @@ impl Step {
 }
 
 impl State {
-    /// The first thing to do for an index whose next leaf is `next`.
-    pub fn take(&mut self, next: u64) -> Option<Work> {
+    /// Whether lines may still wait for more that go with them.
+    pub fn has_time(&self, now: Instant, pace: &Pace) -> bool {
+        now < pace.due && self.head < pace.enough && self.close_by.is_none()
+    }
+
+    /// The first thing to do for an index whose next leaf is `next`; without the lines if these `wait`.
+    pub fn take(&mut self, next: u64, wait: bool) -> Option<Work> {
         if self.past_deadline() {
             return Some(Work::Close);
         }
@@ -67,6 +74,9 @@ impl State {
         let now = Instant::now();
         if self.take_step(|step| step.overdue <= now) {
             return Some(Work::Prune);
+        }
+        if wait {
+            return self.take_step(|step| step.due <= now).then_some(Work::Prune);
         }
         if let Some(lines) = self.take_fresh(next) {
             return Some(Work::Fresh(lines));

@@ -9,10 +9,10 @@ mod watch;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::OnIndex;
-use super::feed::{Feed, Followed, Work};
+use super::feed::{Feed, Followed, Pace, Work};
 use super::rows::{self, Sink};
 use crate::event::FieldMap;
 use crate::index::{Batch, EventRow, IndexError, SealRow, Writer};
@@ -27,6 +27,9 @@ pub use setup::{FollowError, IndexSetup};
 use standstill::Standstill;
 use watch::Watch;
 
+/// Lines that come one after the other are gathered for so long: a transaction writes a dozen pages, however few its
+/// rows are. What comes after a pause is inserted at once.
+const EVERY: Duration = Duration::from_millis(100);
 /// Bytes of segments read at a time when catching up.
 const READ_BYTES: usize = 4 << 20;
 
@@ -127,6 +130,8 @@ struct Follower<'a> {
     database: Option<Writer>,
     /// The first leaf that is not in the database.
     next: u64,
+    /// When there is to be another transaction.
+    pace: Option<Pace>,
     jobs: Jobs,
     rest: Rest,
     watch: Watch,
@@ -156,6 +161,7 @@ impl<'a> Follower<'a> {
             reader: Reader::new(&setup.log_dir, log_id),
             database: None,
             next: 0,
+            pace: None,
             jobs: Jobs::new(jobs),
             rest: Rest::default(),
             watch: Watch::default(),
@@ -180,7 +186,7 @@ impl<'a> Follower<'a> {
             self.goes_on(feed);
         }
         loop {
-            match feed.wait(self.next, self.rest.due()) {
+            match feed.wait(self.next, self.rest.due(), self.pace) {
                 Work::Fresh(lines) => self.insert(lines, feed)?,
                 Work::Read(to) => self.read(to)?,
                 Work::Segments => {
@@ -281,6 +287,7 @@ impl<'a> Follower<'a> {
         first: Followed,
         more: impl Fn(usize, u64) -> Option<Followed>,
     ) -> Result<(), FollowError> {
+        let began = Instant::now();
         self.setup.has_room()?;
         self.look_now_and_then()?;
         let (fields, log_id, from) = (self.fields.clone(), self.log_id, self.next);
@@ -302,6 +309,8 @@ impl<'a> Follower<'a> {
         }
         let counts = inserted.counts;
         batch.commit(next)?;
+        let enough = next.saturating_add(self.setup.batch_rows as u64);
+        self.pace = Some(Pace { due: began + EVERY, enough });
         self.committed(next, counts)
     }
 
@@ -315,11 +324,13 @@ impl<'a> Follower<'a> {
 
     /// Empties the write-ahead log when it is time, and notes whether a reader is in the way.
     fn keep_wal_small(&mut self) -> Result<(), FollowError> {
+        let behind = self.metrics.ledger_head.get().saturating_sub(self.next);
+        let keeps_up = behind < self.setup.batch_rows as u64;
         let database = self.database()?;
         let mut held = 0;
-        if database.checkpoint_due()? {
+        if database.checkpoint_due(keeps_up)? {
             database.checkpoint()?;
-            if database.checkpoint_due()? {
+            if database.checkpoint_due(keeps_up)? {
                 held = database.wal()?.held_bytes();
             }
         }

@@ -137,7 +137,7 @@ fn a_long_read_does_not_stop_insertion_until_the_wal_is_at_its_limit() {
         }
         put(&mut writer, next..next + 100, next + 100);
         next += 100;
-        assert!(writer.checkpoint_due().expect("tells"));
+        assert!(writer.checkpoint_due(false).expect("tells"));
         let state = writer.checkpoint().expect("never waits");
         assert!(state.checkpointed < state.pages && state.bytes > 0, "{state:?}");
     };
