@@ -36,7 +36,7 @@ impl Default for Options {
             mode: 0o640,
             group: None,
             busy_timeout: Duration::from_millis(100),
-            checkpoint_pages: 40_000,
+            checkpoint_pages: 15_000,
             max_wal_bytes: 1 << 30,
         }
     }
@@ -239,7 +239,7 @@ impl Writer {
             db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             db.pragma_update(None, "synchronous", "NORMAL")?;
             db.pragma_update(None, "wal_autocheckpoint", 0)?;
-            db.pragma_update(None, "journal_size_limit", 192 << 20)?;
+            db.pragma_update(None, "journal_size_limit", 64 << 20)?;
             let cache_kib = i64::try_from(options.cache_bytes >> 10).unwrap_or(i64::MAX);
             db.pragma_update(None, "cache_size", -cache_kib)?;
             Ok(db)
