@@ -75,7 +75,7 @@ fn rows_of_a_hole_may_be_gone_and_nothing_vouches_for_those_that_are_left() {
     let (first, last) = prune(log.path());
     let what = format!("rows of seq {first} to {last}, which retention deleted from the log");
     assert_verdict(log.path(), UNVERIFIABLE, &what);
-    for table in ["events", "seals"] {
+    for table in ["event_rows", "seals"] {
         let sql = format!("DELETE FROM {table} WHERE seq BETWEEN {first} AND {last}");
         assert!(change(log.path(), &sql) > 0);
     }
@@ -186,7 +186,7 @@ fn a_run_of_maintenance_names_the_field_map_too() {
     gone.iter().for_each(|path| fs::remove_file(path).expect("removes"));
     let first = pruning::of(&paths(root.path()).log_dir, 0..0, 0).0;
     let first_seq = pruning::of_record(&first).first_seq;
-    for table in ["events", "seals"] {
+    for table in ["event_rows", "seals"] {
         change(root.path(), &format!("DELETE FROM {table} WHERE seq < {first_seq}"));
     }
     fs::write(root.path().join("etc/auditlogd/auditlogd.toml"), "").expect("writes");
@@ -222,7 +222,7 @@ fn what_maintenance_deletes_while_the_database_is_compared_is_no_finding() {
     let log = log();
     let report = verify_while(log.path(), 1, || {
         let (first, last) = prune(log.path());
-        for table in ["events", "seals"] {
+        for table in ["event_rows", "seals"] {
             change(
                 log.path(),
                 &format!("DELETE FROM {table} WHERE seq BETWEEN {first} AND {last}"),
@@ -252,7 +252,7 @@ fn rows_of_a_hole_that_go_while_the_database_is_compared_are_no_finding() {
         let (first, last) = prune(log.path());
         // The second part is what is behind the hole.
         let report = verify_while(log.path(), 2, || {
-            for table in ["events", "seals"] {
+            for table in ["event_rows", "seals"] {
                 let rows = format!("seq BETWEEN {first} AND {last}");
                 change(log.path(), &format!("DELETE FROM {table} WHERE {rows}"));
             }

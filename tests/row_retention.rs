@@ -222,7 +222,7 @@ fn a_long_reader_neither_keeps_rows_nor_events_from_their_way_and_is_shown() {
     assert_eq!(held(), 0);
     let reader = rusqlite::Connection::open(database(root.path())).expect("opens");
     reader.execute_batch("BEGIN; SELECT count(*) FROM events").expect("reads");
-    // A checkpoint is due after 40 MiB.
+    // A checkpoint is due after 60 MB.
     let pad = "x".repeat(9_000);
     let events: Vec<_> =
         (0..100).map(|n| format!(r#"{{"actor":"alice","n":{n},"pad":"{pad}"}}"#)).collect();

@@ -32,11 +32,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_bytes: 64 << 20,
+            cache_bytes: 16 << 20,
             mode: 0o640,
             group: None,
             busy_timeout: Duration::from_millis(100),
-            checkpoint_pages: 10_000,
+            checkpoint_pages: 15_000,
             max_wal_bytes: 1 << 30,
         }
     }
@@ -44,7 +44,7 @@ impl Default for Options {
 
 /// How much smaller checkpoints are while the index keeps up with the ledger. A checkpoint syncs all that it writes, and a
 /// sync of the ledger waits for that; fewer and larger ones are quicker to catch up with.
-const KEEPING_UP: u64 = 10;
+const KEEPING_UP: u64 = 15;
 
 /// A page in the write-ahead log: SQLite's usual size, and a header.
 pub(super) const WAL_PAGE_BYTES: u64 = 4096 + 24;

@@ -129,7 +129,7 @@ pub const DAMAGES: &[Damage] = &[
     ),
     sql(
         "a column renamed",
-        |db| run(db, "ALTER TABLE event_rows RENAME COLUMN exe TO program"),
+        |db| run(db, "ALTER TABLE seals RENAME COLUMN root TO top"),
         Damaged("is not as auditlogd made it"),
         Damaged("is not as auditlogd made it"),
     ),

@@ -46,7 +46,7 @@ impl Findings {
             "segments" => "segment",
             _ => "seq",
         };
-        if table == "events" && kind == Kind::Missing {
+        if table == "event_rows" && kind == Kind::Missing {
             self.may_be_maintenance = true;
             if !self.all_rules_read {
                 let what = format!(

@@ -31,7 +31,8 @@ impl Reader {
         let found = schema::log_id(&self.db).ok().flatten().unwrap_or_default();
         let made = self.compare_made(log_id).map_err(|e| self.error(e))?;
         if found != log_id {
-            if !made.has_tables && self.compare_made(&found).is_ok_and(|other| other.has_tables) {
+            let fits = |other: Made| other.differences.len() < made.differences.len();
+            if self.compare_made(&found).is_ok_and(fits) {
                 let expected = log_id.to_owned();
                 return Err(IndexError::OtherLog { path: self.path.clone(), found, expected });
             }

@@ -25,7 +25,7 @@ fn wrecks() -> Vec<(&'static str, Place, Expected, bool)> {
     all.push(("another program's", sql("PRAGMA application_id = 7"), foreign, true));
     all.push((
         "a renamed column",
-        sql("ALTER TABLE event_rows RENAME COLUMN exe TO program"),
+        sql("ALTER TABLE seals RENAME COLUMN root TO top"),
         changed,
         false,
     ));
