@@ -10,6 +10,7 @@
 //! cargo bench --bench pipeline                    all of it
 //! cargo bench --bench pipeline -- quick           less of it, about half a minute
 //! cargo bench --bench pipeline -- sustained 5     five million events at once: does the rate stay as it is?
+//! cargo bench --bench pipeline -- peers DIR       other log daemons, which `benches/peers.sh` puts into DIR
 //! ```
 //!
 //! The load generator on a daemon that runs already (the program is in `target/release/deps`):
@@ -36,6 +37,8 @@ mod flood;
 mod load;
 mod measure;
 mod pace;
+mod peers;
+mod process;
 mod reply;
 mod stored;
 mod subject;
@@ -63,6 +66,8 @@ fn main() {
         ["quick"] => measure::all(&QUICK),
         ["sustained"] => measure::sustained(5),
         ["sustained", millions] => measure::sustained(number(millions)),
+        ["peers", packages] => peers::measure(Path::new(packages), 3),
+        ["peers", packages, rounds] => peers::measure(Path::new(packages), number(rounds)),
         ["load", ref rest @ ..] => {
             let load = Load::from_args(rest).unwrap_or_else(|| unknown(&args));
             told.outcome(&load.run(&told));
