@@ -1,6 +1,7 @@
 //! The daemon that is measured.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -18,9 +19,19 @@ pub struct Subject {
     database: Connection,
 }
 
+/// The program that is measured, if not the one that was compiled with the bench.
+pub static PROGRAM: OnceLock<String> = OnceLock::new();
+
 impl Subject {
     pub fn start() -> Self {
-        let daemon = Daemon::start_in(directory(), CONFIG);
+        let daemon = match PROGRAM.get() {
+            None => Daemon::start_in(directory(), CONFIG),
+            // The last arguments are the other program and what is said to it.
+            Some(program) => {
+                let instead = ["sh", "-c", "shift; exec \"$0\" \"$@\"", program];
+                Daemon::start_under(&instead, directory(), CONFIG)
+            }
+        };
         daemon.settle();
         let database = eventually("there is a database", || {
             Connection::open_with_flags(daemon.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()
