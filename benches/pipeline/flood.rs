@@ -49,9 +49,10 @@ pub fn run(connections: usize, events: u64, batched: bool) -> Flood {
     let subject = Subject::start();
     let load = Load { socket: subject.socket(), connections, events, batched, acks: true };
     let mut generator = Generator::start(&[vec!["load".into()], load.to_args()].concat());
-    subject.reset_peak();
+    let process = subject.process();
+    process.reset_peak();
     let (first, commits) = (subject.indexed(), subject.commits());
-    let cpu = subject.cpu();
+    let cpu = process.cpu();
     let began_ns = now_ns();
     generator.go();
     let mut sent: Option<Sent> = None;
@@ -72,8 +73,8 @@ pub fn run(connections: usize, events: u64, batched: bool) -> Flood {
         std::thread::sleep(LOOK);
     };
     let sent = sent.expect("seen above");
-    let (cpu_after, commits_after) = (subject.cpu(), subject.commits());
-    let peak_kib = subject.memory()[1];
+    let (cpu_after, commits_after) = (process.cpu(), subject.commits());
+    let peak_kib = process.memory()[1];
     let (ledger, database) = subject.check(events);
     let each = |all: u64| all as f64 / events as f64;
     let rate = |end: u64| events as f64 * 1e9 / (end - sent.began_ns) as f64;

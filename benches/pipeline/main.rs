@@ -9,7 +9,9 @@
 //! ```text
 //! cargo bench --bench pipeline                    all of it
 //! cargo bench --bench pipeline -- quick           less of it, about half a minute
+//! cargo bench --bench pipeline -- quick PROGRAM   with that daemon instead of the one that was just compiled
 //! cargo bench --bench pipeline -- sustained 5     five million events at once: does the rate stay as it is?
+//! cargo bench --bench pipeline -- peers DIR       other log daemons, which `benches/peers.sh` puts into DIR
 //! ```
 //!
 //! The load generator on a daemon that runs already (the program is in `target/release/deps`):
@@ -36,6 +38,8 @@ mod flood;
 mod load;
 mod measure;
 mod pace;
+mod peers;
+mod process;
 mod reply;
 mod stored;
 mod subject;
@@ -61,8 +65,14 @@ fn main() {
     match args[..] {
         [] => measure::all(&FULL),
         ["quick"] => measure::all(&QUICK),
+        ["quick", program] => {
+            subject::PROGRAM.get_or_init(|| program.to_owned());
+            measure::all(&QUICK);
+        }
         ["sustained"] => measure::sustained(5),
         ["sustained", millions] => measure::sustained(number(millions)),
+        ["peers", packages] => peers::measure(Path::new(packages), 3),
+        ["peers", packages, rounds] => peers::measure(Path::new(packages), number(rounds)),
         ["load", ref rest @ ..] => {
             let load = Load::from_args(rest).unwrap_or_else(|| unknown(&args));
             told.outcome(&load.run(&told));

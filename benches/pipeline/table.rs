@@ -97,6 +97,12 @@ impl Table {
         self.sections.push((heading.into(), rows));
     }
 
+    /// Says nothing of goals.
+    pub fn forget_goals(&mut self) {
+        let rows = self.sections.iter_mut().flat_map(|(_, rows)| rows);
+        rows.for_each(|row| row.goals.clear());
+    }
+
     /// For people.
     pub fn print(&self) {
         for (heading, rows) in &self.sections {

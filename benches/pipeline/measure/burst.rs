@@ -73,7 +73,7 @@ pub fn sustained(millions: u64) {
     rows.push(Row::new("daemon, all threads", run.cpu_us, "µs/event"));
     rows.push(Row::new("most memory, resident", run.peak_mib, "MiB").at_most(64.0));
     table.section(format!("{millions} million events"), rows);
-    finish(&table, "sustained", "pipeline-sustained.json", (begun, load_before));
+    finish(&mut table, "sustained", "pipeline-sustained.json", (begun, load_before));
 }
 
 /// The rate of each million, by when the database had it.

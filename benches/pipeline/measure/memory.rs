@@ -21,9 +21,9 @@ pub fn measure(table: &mut Table) {
     let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(_, hard)| hard);
     let raised = setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok();
     let subject = Subject::start();
-    let before = subject.sleeps();
+    let before = subject.process().sleeps();
     std::thread::sleep(IDLE);
-    let woken = subject.sleeps() - before;
+    let woken = subject.process().sleeps() - before;
     let idle = mib(&subject);
     let mut rows = vec![
         Row::new("idle, without connections", idle, "MiB").at_most(10.0),
@@ -41,7 +41,7 @@ fn held(subject: &Subject) -> f64 {
     let socket = subject.socket().to_string_lossy().into_owned();
     let generator = Generator::start(&["hold".into(), socket, CONNECTIONS.to_string()]);
     eventually("the connections are taken", || {
-        let open = subject.open_files();
+        let open = subject.process().open_files();
         (open as u64 >= CONNECTIONS).then_some(())
     });
     std::thread::sleep(Duration::from_secs(1));
@@ -51,5 +51,5 @@ fn held(subject: &Subject) -> f64 {
 }
 
 fn mib(subject: &Subject) -> f64 {
-    subject.memory()[0] as f64 / 1024.0
+    subject.process().memory()[0] as f64 / 1024.0
 }
