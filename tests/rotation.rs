@@ -363,3 +363,26 @@ fn nobody_but_root_and_the_daemons_user_may_ask_for_a_rotation() {
     }
     assert_eq!(segments(daemon.root()).len(), 1);
 }
+
+#[test]
+fn each_segment_begins_with_the_sums_so_that_no_start_looks_for_them_in_another() {
+    let daemon = Daemon::start();
+    let sums = |events: u64| {
+        let own = daemon.records("account");
+        let said = own.first().expect("the segment says the sums");
+        let at = (said["seq"].clone(), said["event"]["data"]["before_seq"].clone());
+        assert_eq!(at.0, at.1);
+        assert_eq!(said["event"]["data"]["users"][0]["stored"], events);
+        assert!(daemon.lines()[2] == *said, "behind the header and what says why it began");
+    };
+    let mut client = daemon.greeted();
+    client.store("{}", 1);
+    assert!(daemon.tool(&["rotate"]).status.success());
+    sums(1);
+    client.store("{}", 2);
+    rename(&daemon, "1");
+    daemon.reload();
+    reopened(&daemon);
+    eventually("the new segment has lines", || (daemon.lines().len() > 2).then_some(()));
+    sums(2);
+}

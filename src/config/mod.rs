@@ -276,7 +276,7 @@ impl Config {
             fields: presets::DEFAULT.fields(),
             ledger: Ledger {
                 epoch_seconds: 60,
-                epoch_lines: 1_000_000,
+                epoch_lines: 100_000,
                 idle_seconds: 600,
                 batch_bytes: 1 << 20,
                 rotate_bytes: 256 << 20,

@@ -20,6 +20,7 @@ mod verify;
 mod watch;
 mod writer;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -179,7 +180,18 @@ impl Engine {
             kept.and_then(|kept| intent::settle(kept, &paths.log_dir, opened.ledger.log_id()));
         let log_id = opened.ledger.log_id().to_owned();
         let next = opened.ledger.next_seq();
-        let found = account::recount(&paths.log_dir, &log_id, next, &on_read);
+        let mut repeats = Repeats::new(setup.repeats, next);
+        // Both read the end of the log, each on a core of its own if there are two.
+        let (found, recalled) = std::thread::scope(|scope| {
+            let recount = || account::recount(&paths.log_dir, &log_id, next, &on_read);
+            let recounting = std::thread::Builder::new().spawn_scoped(scope, recount);
+            let recalled = repeats::recall(&mut repeats, &paths, &log_id, now);
+            let found = match recounting {
+                Ok(recounting) => recounting.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(_) => account::recount(&paths.log_dir, &log_id, next, &on_read),
+            };
+            (found, recalled)
+        });
         let left = kept.and_then(|kept| {
             let left = kept.left_over();
             left.inspect_err(|e| tracing::warn!("what the last run left over is not known: {e}"))
@@ -188,8 +200,7 @@ impl Engine {
         let since_ns = found.last_ns.unwrap_or(now.wall_ns);
         let gaps = account::gaps(setup.exposure, opened.crashed, left, since_ns..now.wall_ns);
         let book = Book::new(found, setup.metrics.clone(), now.boot_ns);
-        let mut repeats = Repeats::new(setup.repeats, next);
-        if let Err(error) = repeats::recall(&mut repeats, &paths, &log_id, now) {
+        if let Err(error) = recalled {
             tracing::warn!(%error, "not all of the newest events could be read: what clients send again may be stored twice");
         }
         let feed = Arc::new(Feed::new(setup.index.queue_bytes, next));

@@ -129,12 +129,12 @@ impl Repeats {
     }
 
     /// Remembers an event of an earlier run, older than all that are remembered. False if there is room for none.
-    fn enter_earlier(&mut self, uid: u32, key: Key, receipt: &Receipt, at_ns: i64) -> bool {
-        self.ages.recalled(receipt.seq, at_ns);
+    fn enter_earlier(&mut self, uid: u32, entry: Entry, seq: u64, at_ns: i64) -> bool {
+        self.ages.recalled(seq, at_ns);
         let window = self.limits.window;
         if let Some(user) = self.user(uid)
             && user.len() < window
-            && user.push_oldest(Entry::of(key, receipt))
+            && user.push_oldest(entry)
         {
             self.entries += 1;
         }

@@ -326,7 +326,11 @@ impl Writer {
         // Until the record of the step is written, time goes on as if there had been none.
         let closed = self.mend_closed(unstepped)?;
         let reopened = self.mend_segment(unstepped)?;
-        let records: Vec<_> = step.into_iter().chain(closed).chain(reopened).collect();
+        let begins = reopened.is_some();
+        let mut records: Vec<_> = step.into_iter().chain(closed).chain(reopened).collect();
+        if begins {
+            records.extend(self.sums_behind(&records, unstepped));
+        }
         if !records.is_empty() {
             self.store_own(&rfc3339(now.wall_ns), &records)?;
         }

@@ -21,10 +21,13 @@ use super::{Context, Shared, Stop};
 use crate::config::Ingest;
 use crate::kept::store::Store;
 use crate::kept::{LastRun, Left, Slot};
+use crate::kernel;
 use crate::metrics::SHARED;
 
 /// How long to wait for a file descriptor or memory before the next try.
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// Connections whose end is worth giving memory back for.
+const MANY: usize = 256;
 
 /// Serves clients until `shutdown` is ready, beginning with those of the last run. When the daemon drains,
 /// nobody new is let in, what clients have written by then is committed and acknowledged, and it returns. When it hands
@@ -47,6 +50,7 @@ pub async fn serve(
         shared: Arc::new(Shared { context, rejects, quotas, overflow }),
         stopping,
         connections: JoinSet::new(),
+        most_open: 0,
         shortage: Shortage::default(),
     };
     let shared = room.shared.clone();
@@ -136,6 +140,8 @@ struct Room {
     shared: Arc<Shared>,
     stopping: watch::Receiver<Stop>,
     connections: JoinSet<()>,
+    /// The most that were open since memory was last given back.
+    most_open: usize,
     shortage: Shortage,
 }
 
@@ -145,9 +151,7 @@ impl Room {
         loop {
             let full = self.is_full();
             tokio::select! {
-                Some(_) = self.connections.join_next() => {
-                    self.shared.context.metrics.connections.sub(1);
-                }
+                Some(_) = self.connections.join_next() => self.ended(),
                 Ok(()) = self.limits.changed() => {}
                 accepted = listener.accept(), if !full => match accepted {
                     Ok((stream, _)) => self.receive(stream),
@@ -248,6 +252,17 @@ impl Room {
     fn spawn(&mut self, serving: impl Future<Output = ()> + Send + 'static) {
         self.shared.context.metrics.connections.add(1);
         self.connections.spawn(serving);
+        self.most_open = self.most_open.max(self.connections.len());
+    }
+
+    /// A connection is over. Once few are left of many, the memory that these took goes back to the kernel.
+    fn ended(&mut self) {
+        self.shared.context.metrics.connections.sub(1);
+        let open = self.connections.len();
+        if self.most_open >= MANY && open <= self.most_open / 4 {
+            self.most_open = open;
+            block_in_place(kernel::give_back);
+        }
     }
 
     /// Whether new clients have to wait in the kernel's queue. If so the log is told.

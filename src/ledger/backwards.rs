@@ -8,7 +8,7 @@ use std::path::Path;
 
 use memchr::{memchr, memrchr_iter};
 
-use super::segment::{self, Encoding};
+use super::segment::{self, Encoding, NewestFirst};
 use crate::fs::open_regular;
 
 /// Bytes of a plain segment that are read at a time; longer than any line.
@@ -33,8 +33,12 @@ pub fn read(
     if !plain(&open_regular(active)?, &mut most, take)? {
         return Ok(());
     }
-    for found in segment::list_of(dir, log_id)?.iter().rev().filter(|found| found.path != active) {
-        let (found, file) = match segment::reopen(found) {
+    let mut segments = NewestFirst::new(dir, log_id)?;
+    while let Some(found) = segments.next()? {
+        if found.path == active {
+            continue;
+        }
+        let (found, file) = match segment::reopen(&found) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             opened => opened?,
         };

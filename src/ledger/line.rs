@@ -6,6 +6,8 @@
 //!                                               └── tail, 74 bytes
 //! ```
 
+mod peek;
+
 use std::sync::LazyLock;
 
 use data_encoding::HEXLOWER;
@@ -13,6 +15,7 @@ use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::tree::Hash;
+pub use peek::peek;
 
 /// Bytes of `,"mac":"` + 64 hex digits + `"}`.
 pub const TAIL: usize = 74;

@@ -52,10 +52,9 @@ pub struct Opened {
 pub fn open(setup: Setup, now: Now) -> Result<Opened, LedgerError> {
     let state_path = setup.paths.state();
     put_back(&setup)?;
-    let segments = list(&setup.paths)?;
     let loaded = match StateFile::load(&*setup.fs, &state_path) {
         // Its very first write was torn.
-        Err(StateError::Damaged(_)) if is_unborn(&setup, &segments) => {
+        Err(StateError::Damaged(_)) if is_unborn(&setup, &list(&setup.paths)?) => {
             // Before the segment goes: without it nothing would tell this from a log whose keys were damaged.
             StateFile::create(&*setup.fs, &state_path)?;
             None
@@ -63,9 +62,9 @@ pub fn open(setup: Setup, now: Now) -> Result<Opened, LedgerError> {
         loaded => loaded?,
     };
     match loaded {
-        Some((file, state)) => Recovery::new(setup, file, state, &segments).run(now),
+        Some((file, state)) => Recovery::new(setup, file, state)?.run(now),
         None => {
-            discard_unborn(&setup, &segments)?;
+            discard_unborn(&setup, &list(&setup.paths)?)?;
             create(setup, now)
         }
     }

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::line::{MAX, peek_seq};
-use super::segment::{self, Contents, Encoding, Found};
+use super::segment::{self, Contents, Encoding, Found, Header, NewestFirst};
 
 /// How often to choose a segment again because the one chosen was deleted meanwhile.
 const TRIES: usize = 10;
@@ -25,6 +25,8 @@ pub struct Reader {
     dir: PathBuf,
     log_id: String,
     open: Option<Open>,
+    /// Segments as they were when one was looked for, oldest first.
+    listed: Vec<Found>,
 }
 
 /// The segment being read, positioned before leaf `next`. Leaves from `after` to there are not in the log.
@@ -59,7 +61,7 @@ impl Open {
 impl Reader {
     /// A reader of the log `log_id` (32 hex digits) in `dir`.
     pub fn new(dir: &Path, log_id: &str) -> Self {
-        Self { dir: dir.into(), log_id: log_id.into(), open: None }
+        Self { dir: dir.into(), log_id: log_id.into(), open: None, listed: Vec::new() }
     }
 
     /// Reads lines of leaves [from, to), stopping after about `max_bytes` or at the end of a segment.
@@ -94,7 +96,13 @@ impl Reader {
         let mut next = from;
         loop {
             let lines = self.read(next, to, CHUNK)?;
-            lines.bytes.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()).for_each(&mut then);
+            let mut rest = &lines.bytes[..];
+            while let Some(end) = memchr::memchr(b'\n', rest) {
+                if end > 0 {
+                    then(&rest[..end]);
+                }
+                rest = &rest[end + 1..];
+            }
             if lines.next == next {
                 return Ok(());
             }
@@ -103,34 +111,45 @@ impl Reader {
     }
 
     /// The segment that holds leaf `seq`, positioned at it; or the first one after it.
-    fn locate(&self, seq: u64) -> io::Result<Option<Open>> {
-        self.open_one(|segments| {
+    fn locate(&mut self, seq: u64) -> io::Result<Option<Open>> {
+        self.open_one(seq, |segments| {
             let at = segments.partition_point(|found| found.header.first_seq <= seq);
             let found = at.checked_sub(1).map(|at| &segments[at]).or(segments.first());
             found.map(|found| open_at(found, seq)).transpose()
         })
     }
 
-    /// Opens what `choose` takes of the segments; again, if that was deleted meanwhile, as retention does.
+    /// Opens what `choose` takes of the segments from the one on that holds leaf `seq`; again, if that was deleted
+    /// meanwhile, as retention does.
     fn open_one(
-        &self,
+        &mut self,
+        seq: u64,
         choose: impl Fn(&[Found]) -> io::Result<Option<Open>>,
     ) -> io::Result<Option<Open>> {
         for _ in 1..TRIES {
-            match choose(&self.segments()?) {
+            match choose(self.list_from(seq)?) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 chosen => return chosen,
             }
         }
-        choose(&self.segments()?)
+        choose(self.list_from(seq)?)
     }
 
     /// What follows a file that was read to its end: a longer file of the same segment, where somebody has
     /// copied it while it was written; else the first segment that begins after it.
-    fn open_after(&self, ended: &Open) -> io::Result<Option<Open>> {
+    fn open_after(&mut self, ended: &Open) -> io::Result<Option<Open>> {
         let header = &ended.found.header;
+        // If nothing is missing between the two there is no need to look what other files there are by now.
+        let place = |header: &Header| (header.first_seq, header.segment);
+        let at = self.listed.partition_point(|found| place(&found.header) <= place(header));
+        if let Some(found) = self.listed.get(at).filter(|f| f.header.first_seq == ended.next) {
+            match open_at(found, ended.next) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened.map(Some),
+            }
+        }
         let same = |found: &&Found| found.header == *header && found.path != ended.found.path;
-        self.open_one(|segments| {
+        self.open_one(header.first_seq, |segments| {
             for copy in segments.iter().filter(same) {
                 let mut lines = Lines { bytes: Vec::new(), next: ended.next };
                 open_at(copy, ended.next)?.read(&mut lines, ended.next + 1, MAX)?;
@@ -143,8 +162,22 @@ impl Reader {
         })
     }
 
-    fn segments(&self) -> io::Result<Vec<Found>> {
-        segment::list_of(&self.dir, &self.log_id)
+    /// The segments as they are now, oldest first, from the one on that holds leaf `seq`; those before it are not
+    /// opened.
+    fn list_from(&mut self, seq: u64) -> io::Result<&[Found]> {
+        let mut newest = NewestFirst::new(&self.dir, &self.log_id)?;
+        let mut first = None;
+        self.listed.clear();
+        while let Some(found) = newest.next()? {
+            let begins = found.header.first_seq;
+            if first.is_some_and(|first| begins < first) {
+                break;
+            }
+            first = first.or((begins <= seq).then_some(begins));
+            self.listed.push(found);
+        }
+        self.listed.reverse();
+        Ok(&self.listed)
     }
 }
 
@@ -216,7 +249,6 @@ fn first_line_from(file: &mut File, from: u64, to: u64) -> io::Result<Option<(u6
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::ledger::segment::Header;
     use crate::ledger::tree::Tree;
     use std::fs;
 

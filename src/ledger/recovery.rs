@@ -1,6 +1,8 @@
 //! After a stop or a crash: what the state file says is held against what the segments hold.
 
 mod end;
+mod lines;
+mod newest;
 
 use std::io;
 use std::path::Path;
@@ -32,8 +34,6 @@ pub(super) struct Recovery {
     setup: Setup,
     state_file: StateFile,
     state: State,
-    /// Of this log, oldest first.
-    segments: Vec<Found>,
     newest: Option<Found>,
     tree: Tree,
     unsealed: Unsealed,
@@ -42,21 +42,12 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    pub fn new(setup: Setup, state_file: StateFile, state: State, segments: &[Found]) -> Self {
-        let log_id = hex(&state.log_id);
-        let of_log = segments.iter().filter(|found| found.header.log_id == log_id);
-        let segments: Vec<_> = of_log.cloned().collect();
-        // Of two files of one segment, one of them a copy, the one with more lines; else the active one.
-        let active = setup.paths.active();
-        let len = |found: &Found| std::fs::metadata(&found.path).map_or(0, |meta| meta.len());
-        let order = |found: &&Found| {
-            let Header { first_seq, segment, .. } = found.header;
-            (first_seq, segment, len(found), found.path == active)
-        };
-        let newest = segments.iter().max_by_key(order).cloned();
+    pub fn new(setup: Setup, state_file: StateFile, state: State) -> Result<Self, LedgerError> {
+        let newest = newest::of(&setup.paths, &state);
+        let newest = newest.map_err(LedgerError::io("listed", &setup.paths.log_dir))?;
         let tree = state.seal.as_ref().map(|seal| seal.tree.clone()).unwrap_or_default();
         let unsealed = Unsealed::default();
-        Self { setup, state_file, state, segments, newest, tree, unsealed, damage: Vec::new() }
+        Ok(Self { setup, state_file, state, newest, tree, unsealed, damage: Vec::new() })
     }
 
     pub fn run(mut self, now: Now) -> Result<Opened, LedgerError> {
@@ -132,7 +123,8 @@ impl Recovery {
     fn complete_seals(&self) -> Result<Option<String>, LedgerError> {
         let Some(last) = &self.state.seal else { return Ok(None) };
         let Setup { fs, paths, on_read, .. } = &self.setup;
-        seals_file::complete(&**fs, paths, &self.segments, &last.line, on_read)
+        let log_id = hex(&self.state.log_id);
+        seals_file::complete(&**fs, paths, &log_id, &last.line, on_read)
     }
 
     fn into_ledger(self, segment: Segment) -> Result<Ledger, LedgerError> {
@@ -163,15 +155,15 @@ impl Recovery {
             closing: None,
         })
     }
+}
 
-    /// Whether the open epoch's own key signed this seal: then it was closed, and the state is a copy of before.
-    fn is_signed(&self, seal: &[u8]) -> bool {
-        seal::verify(seal, &self.state.log_id, &self.state.sign_key.public())
-    }
+/// Whether the open epoch's own key signed this seal: then it was closed, and the state is a copy of before.
+fn is_signed(state: &State, seal: &[u8]) -> bool {
+    seal::verify(seal, &state.log_id, &state.sign_key.public())
+}
 
-    fn state_older(&self, found: &Found) -> LedgerError {
-        LedgerError::StateOlder { state: self.setup.paths.state(), segment: found.path.clone() }
-    }
+fn state_older(setup: &Setup, found: &Found) -> LedgerError {
+    LedgerError::StateOlder { state: setup.paths.state(), segment: found.path.clone() }
 }
 
 /// Whether `segment` is not the file at the active path.

@@ -42,11 +42,11 @@ impl Row {
 }
 
 /// Makes the file end with the last seal, whose line without LF is `wanted`. If more was missing, it is put
-/// back from `segments`, which are in order; the sentence says what was found.
+/// back from the segments of the log `log_id`; the sentence says what was found.
 pub(super) fn complete(
     fs: &dyn Fs,
     paths: &Paths,
-    segments: &[Found],
+    log_id: &str,
     wanted: &[u8],
     on_read: &OnRead,
 ) -> Result<Option<String>, LedgerError> {
@@ -63,12 +63,14 @@ pub(super) fn complete(
     let mut said = None;
     if let Some(last) = parse(wanted).filter(|last| last.prev.0 != before) {
         let (there, intact) = row_in(&path).map_err(io())?;
+        let segments = segment::list_of(&paths.log_dir, log_id);
+        let segments = segments.map_err(LedgerError::io("listed", &paths.log_dir))?;
         // First only to see whether the segments hold all that is missing.
-        let all = restored(segments, there, &last, on_read, |_| Ok(()));
+        let all = restored(&segments, there, &last, on_read, |_| Ok(()));
         let all = all.is_ok_and(|row| row.leads_to(&last));
         let restorable = intact && all;
         if restorable {
-            restored(segments, there, &last, on_read, |line| file.append(line)).map_err(io())?;
+            restored(&segments, there, &last, on_read, |line| file.append(line)).map_err(io())?;
         }
         let outcome = match restorable {
             true => "and were put back from the segments",

@@ -3,6 +3,7 @@
 
 mod dir;
 mod header;
+mod newest;
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use dir::{broken, list, list_of, open_listed, reopen};
 pub use header::{Header, MAX_HEADER};
+pub use newest::NewestFirst;
 
 use crate::fs::open_regular;
 

@@ -11,7 +11,7 @@ use crate::record::{Account, Record, Sums, UserSums};
 /// The log says the sums once in this time at most, while they change.
 const INTERVAL_NS: u64 = 60_000_000_000;
 /// And after so many lines: what a start has to count again stays little.
-const LINES: u64 = 250_000;
+const LINES: u64 = 25_000;
 /// Users of one record: 230 bytes each at most, and a line holds 65,535.
 const USERS: usize = 200;
 

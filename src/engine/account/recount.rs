@@ -12,10 +12,10 @@ use crate::ledger::seal::{self, Reason};
 use crate::metrics::told_apart;
 use crate::record::{Account, Sums};
 
-/// Leaves that are searched for the last sums. The writer says them after 250,000 lines of clients.
+/// Leaves that are searched for the last sums. The writer says them after 25,000 lines of clients.
 const MOST: u64 = 1 << 20;
 /// Leaves that are read first, from the end of the log.
-const FIRST: u64 = 4096;
+const FIRST: u64 = 8192;
 
 /// Starts that may have been killed one after the other before they wrote a line: each leaves a seal.
 const STARTS: u64 = 64;

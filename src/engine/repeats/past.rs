@@ -4,9 +4,9 @@ use std::io;
 
 use serde::Deserialize;
 
+use super::user::Entry;
 use super::{Repeats, boot_ns};
 use crate::clock::Now;
-use crate::engine::Receipt;
 use crate::ledger::Paths;
 use crate::ledger::backwards;
 use crate::ledger::line::{self, Body, Line};
@@ -27,6 +27,7 @@ pub fn recall(repeats: &mut Repeats, paths: &Paths, log_id: &str, now: Now) -> i
         age: Age { at_ns: boot_ns(now), later_ns: None },
         lowest: u64::MAX,
         default_id: log_id_start,
+        peer: (String::new(), None),
         repeats,
     };
     let mut take = |text: &[u8]| past.take(text);
@@ -42,6 +43,8 @@ struct Past<'r> {
     lowest: u64,
     /// What the ids begin with that the daemon gives.
     default_id: String,
+    /// The peer of the last line, and its user: lines of one connection follow each other.
+    peer: (String, Option<u32>),
 }
 
 /// When lines were written, on CLOCK_BOOTTIME. Only the time between two lines of one run counts: while no daemon
@@ -73,7 +76,7 @@ struct Data {
 impl Past<'_> {
     /// Takes the line before the last one. False if the window is full.
     fn take(&mut self, text: &[u8]) -> bool {
-        let Ok(line) = line::parse(text) else { return true };
+        let Some(line) = line::peek(text) else { return true };
         if line.seq >= self.lowest {
             return true;
         }
@@ -86,9 +89,16 @@ impl Past<'_> {
         if line.id.starts_with(&self.default_id) || event.starts_with(record::PREFIX) {
             return true;
         }
-        let Ok(Peer { uid }) = serde_json::from_str(peer) else { return true };
+        let Some(uid) = self.uid(peer) else { return true };
         let key = self.repeats.key(line.id.as_bytes(), event.as_bytes());
-        self.repeats.enter_earlier(uid, key, &Receipt::of(&line), at_ns)
+        self.repeats.enter_earlier(uid, Entry::new(key, line.seq, line.mac), line.seq, at_ns)
+    }
+
+    fn uid(&mut self, peer: &str) -> Option<u32> {
+        if self.peer.0 != peer {
+            self.peer = (peer.into(), serde_json::from_str(peer).ok().map(|Peer { uid }| uid));
+        }
+        self.peer.1
     }
 }
 

@@ -46,8 +46,12 @@ impl Entry {
         let mut mac = [0; 32];
         // Always 64 hex digits.
         let _ = HEXLOWER.decode_mut(&receipt.mac, &mut mac);
+        Self::new(key, receipt.seq, mac)
+    }
+
+    pub fn new(key: Key, seq: u64, mac: [u8; 32]) -> Self {
         let (id, text) = (key.id.to_ne_bytes(), key.text.to_ne_bytes());
-        Self { id, text, mac, seq: receipt.seq as u32 }
+        Self { id, text, mac, seq: seq as u32 }
     }
 
     /// The receipt of its line, where no entry is of a later line than `newest`.

@@ -118,8 +118,9 @@ impl Writer {
         };
         self.open_segment(now)?;
         let opened = self.ledger.segment();
-        let record = Record::Reopened { segment: opened, reason, damage: None };
-        self.store_own(&rfc3339(now.wall_ns), &[record])?;
+        let mut records = vec![Record::Reopened { segment: opened, reason, damage: None }];
+        records.extend(self.sums_behind(&records, now));
+        self.store_own(&rfc3339(now.wall_ns), &records)?;
         Ok(Ok(Rotated { segment, path, bytes }))
     }
 

@@ -3,15 +3,15 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::Recovery;
+use super::lines::{self, Run, Then};
+use super::{Recovery, is_signed, state_older};
 use crate::fs::{self, Access};
 use crate::ledger::LedgerError;
 use crate::ledger::active::Segment;
-use crate::ledger::line::{self, Body};
+use crate::ledger::line;
 use crate::ledger::segment::{self, Encoding, Found};
 use crate::ledger::state::LastSeal;
 use crate::ledger::torn::is_torn;
-use crate::ledger::tree::leaf_hash;
 use crate::ledger::watched::Watched;
 
 /// Bytes that are kept of what is cut: somebody may have made the file as long as a disk.
@@ -60,7 +60,7 @@ impl Recovery {
                 self.damage.push(format!("segment {name}, which was being written, is missing"));
                 return Ok(None);
             }
-            _ => return Err(self.state_older(&found)),
+            _ => return Err(state_older(&self.setup, &found)),
         };
         self.read_unsealed(&found, start)?;
         if found.encoding != Encoding::Plain {
@@ -119,31 +119,27 @@ impl Recovery {
             .and_then(|file| segment::contents_at(file, start))
             .map_err(io())?;
         let mut reader = Watched::new(reader, &self.setup.on_read);
-        self.unsealed.end = start;
-        let mut buf = Vec::new();
-        loop {
-            buf.clear();
-            let limit = line::MAX as u64 + 1;
-            io::BufRead::read_until(&mut (&mut reader).take(limit), b'\n', &mut buf)
-                .map_err(io())?;
-            let Some(text) = buf.strip_suffix(b"\n") else { break };
-            match line::parse(text) {
-                Ok(line) if line.seq == self.tree.size() => match line.body {
-                    Body::Event { .. } => self.tree.push(leaf_hash(text)),
-                    Body::Seal(_) if self.is_signed(text) => return Err(self.state_older(found)),
-                    // Anybody can write what looks like one.
-                    Body::Seal(_) => break,
-                },
-                _ => break,
+        let (state, tree, unsealed) = (&self.state, &mut self.tree, &mut self.unsealed);
+        unsealed.end = start;
+        let mut whole = true;
+        let (next, join) = (tree.size(), |Run { range, bytes, then }| {
+            unsealed.lines += range.len();
+            unsealed.end += bytes;
+            range.nodes().iter().for_each(|(height, root)| tree.push_subtree(*height, *root));
+            whole = matches!(then, Then::More);
+            match then {
+                Then::Seal(text) if is_signed(state, &text) => Err(state_older(&self.setup, found)),
+                // Anybody can write what looks like one.
+                _ => Ok(whole),
             }
-            self.unsealed.lines += 1;
-            self.unsealed.end += buf.len() as u64;
-        }
-        if memchr::memchr(b'\n', &buf).is_none() && buf.len() <= line::MAX {
-            self.unsealed.unterminated = buf.len() as u64;
+        });
+        let read = lines::each_run(&mut reader, next, |e| io()(e), join)?;
+        let behind = read - (self.unsealed.end - start);
+        if whole && behind <= line::MAX as u64 {
+            self.unsealed.unterminated = behind;
         } else {
             let rest = io::copy(&mut reader, &mut io::sink()).map_err(io())?;
-            self.unsealed.garbage = buf.len() as u64 + rest;
+            self.unsealed.garbage = behind + rest;
             self.damage.push(format!(
                 "{:?} holds {} bytes from byte {} on that are not the lines that follow seq {}",
                 found.path,

@@ -22,10 +22,7 @@ pub fn list(dir: &Path) -> io::Result<Vec<Found>> {
     for _ in 0..TRIES {
         if try_list(dir, &mut known)? {
             let mut found: Vec<_> = known.into_values().collect();
-            found.sort_by(|a, b| {
-                let key = |f: &Found| (f.header.first_seq, f.header.segment);
-                key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path))
-            });
+            found.sort_by_cached_key(key);
             return Ok(found);
         }
     }
@@ -39,8 +36,25 @@ pub fn list_of(dir: &Path, log_id: &str) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
+/// What a listed segment has become, if it was compressed since and has the name that says so.
+fn compressed(found: &Found) -> Option<Found> {
+    let at = |encoding: Encoding| {
+        let mut path = found.path.clone().into_os_string();
+        path.push(encoding.ending());
+        read_header(Path::new(&path)).ok()?.filter(|here| here.header == found.header)
+    };
+    [Encoding::Zstd, Encoding::Gzip].into_iter().find_map(at)
+}
+
+/// What segments are ordered by: their first leaf and their number, and copies of one by their paths.
+pub(super) type Key = (u64, u64, PathBuf);
+
+pub(super) fn key(found: &Found) -> Key {
+    (found.header.first_seq, found.header.segment, found.path.clone())
+}
+
 /// The regular files of a directory: their paths and inodes.
-type Files = BTreeSet<(PathBuf, u64)>;
+pub(super) type Files = BTreeSet<(PathBuf, u64)>;
 
 /// The segments among them.
 type Known = BTreeMap<(PathBuf, u64), Found>;
@@ -65,12 +79,15 @@ pub fn reopen(found: &Found) -> io::Result<(Found, fs::File)> {
             Err(e) if gone(&e) => {}
             opened => return opened.map(|file| (found, file)),
         }
-        at = list(dir)?.into_iter().find(|listed| listed.header == found.header);
+        at = match compressed(&found) {
+            None => list(dir)?.into_iter().find(|listed| listed.header == found.header),
+            compressed => compressed,
+        };
     }
     Err(io::ErrorKind::NotFound.into())
 }
 
-fn files(dir: &Path) -> io::Result<Files> {
+pub(super) fn files(dir: &Path) -> io::Result<Files> {
     let mut files = Files::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
