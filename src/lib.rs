@@ -38,7 +38,8 @@
 //! [`ledger::proof`] shows one line to somebody who has no log: its path to a checkpoint's root.
 //!
 //! Below them: [`fs`] (the only way to the disk), [`program`], [`config`], [`kept`], [`kernel`], and the vocabulary [`backoff`], [`event`],
-//! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`], [`outside`], [`words`].
+//! [`record`], [`retention`], [`json`], [`clock`], [`keysheet`], [`metrics`], [`outside`],
+//! [`priority`], [`words`].
 //! Imports go down only; `tests/layers.rs` holds the floors.
 
 #![deny(unsafe_code)]
@@ -71,6 +72,7 @@ pub mod kernel;
 pub mod keysheet;
 pub mod metrics;
 pub mod outside;
+pub mod priority;
 pub mod record;
 pub mod retention;
 pub mod words;

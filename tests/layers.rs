@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and its floor; the vocabulary on floor 0 is small enough to use itself.
-const FLOORS: [(&str, u8); 27] = [
+const FLOORS: [(&str, u8); 28] = [
     ("daemon", 5),
     ("cli", 5),
     ("ingest", 4),
@@ -29,6 +29,7 @@ const FLOORS: [(&str, u8); 27] = [
     ("clock", 0),
     ("metrics", 0),
     ("outside", 0),
+    ("priority", 0),
     ("retention", 0),
     ("words", 0),
     ("lib", 6),

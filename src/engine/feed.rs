@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::event::FieldMap;
-use crate::ledger::reader::Lines;
+use crate::ledger::Written;
 use state::{State, Step};
 
 pub(super) struct Feed {
@@ -17,10 +17,18 @@ pub(super) struct Feed {
     capacity: usize,
 }
 
+/// Lines on their way to the index.
+pub(super) struct Followed {
+    /// They themselves.
+    pub lines: Written,
+    /// The leaf behind them.
+    pub next: u64,
+}
+
 /// What the index has to do next.
 pub(super) enum Work {
     /// Insert these lines, which begin at its next leaf.
-    Fresh(Lines),
+    Fresh(Followed),
     /// Read leaves up to this one from the segments.
     Read(u64),
     /// The list of segments changed.
@@ -46,14 +54,14 @@ impl Feed {
         Self { state: Mutex::new(state), wake: Condvar::new(), looked: Condvar::new(), capacity }
     }
 
-    /// Says that the leaves before `lines.next` are durable, and offers them; `first` is the first one.
-    pub fn publish(&self, first: u64, lines: Lines) {
+    /// Says that the leaves before `fresh.next` are durable, and offers them; `first` is the first one.
+    pub fn publish(&self, first: u64, fresh: Followed) {
         let mut state = self.lock();
-        state.head = lines.next;
-        let bytes = lines.bytes.len();
+        state.head = fresh.next;
+        let bytes = fresh.lines.len();
         if state.bytes + bytes <= self.capacity {
             state.bytes += bytes;
-            state.fresh.push_back((first, lines));
+            state.fresh.push_back((first, fresh));
         }
         drop(state);
         self.wake.notify_one();
@@ -146,7 +154,7 @@ impl Feed {
     }
 
     /// More lines that follow at once, if there are any and nothing else is to be done first.
-    pub fn more(&self, next: u64) -> Option<Lines> {
+    pub fn more(&self, next: u64) -> Option<Followed> {
         let mut state = self.lock();
         let first = state.reset || state.fields.is_some() || state.segments_changed;
         if first || state.past_deadline() {
@@ -188,11 +196,11 @@ impl Feed {
 mod tests {
     use super::*;
 
-    fn lines(first: u64, next: u64, bytes: usize) -> (u64, Lines) {
-        (first, Lines { bytes: vec![0; bytes], next })
+    fn lines(first: u64, next: u64, bytes: usize) -> (u64, Followed) {
+        (first, Followed { lines: Written::of(&vec![b'x'; bytes]), next })
     }
 
-    fn publish(feed: &Feed, (first, lines): (u64, Lines)) {
+    fn publish(feed: &Feed, (first, lines): (u64, Followed)) {
         feed.publish(first, lines);
     }
 

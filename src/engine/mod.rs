@@ -46,6 +46,7 @@ use crate::kept::{Memory, Promise};
 use crate::ledger::LedgerError;
 use crate::ledger::open::{Setup, open};
 use crate::metrics::Metrics;
+use crate::priority;
 use crate::record::Record;
 use account::Book;
 use feed::Feed;
@@ -231,7 +232,12 @@ impl Engine {
         let handle = IndexHandle { feed: feed.clone(), jobs };
         let (index, id, metrics) = (setup.index, log_id.clone(), setup.metrics);
         let on_index = setup.on_index;
-        let follow = move || indexer::run(&index, &id, &feed, index_jobs, &metrics, on_index);
+        let follow = move || {
+            if let Err(error) = priority::lower(priority::INDEX) {
+                tracing::warn!(%error, "the index has the same priority as the ledger");
+            }
+            indexer::run(&index, &id, &feed, index_jobs, &metrics, on_index);
+        };
         let indexer = spawn("index", follow)?;
         let commands = WriterHandle(commands);
         let engine =

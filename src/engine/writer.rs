@@ -15,7 +15,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::account::Book;
-use super::feed::Feed;
+use super::feed::{Feed, Followed};
 use ladder::Ladder;
 use persist::Stall;
 use segments::Age;
@@ -29,9 +29,8 @@ use super::{Command, Configured, OnSeal, OnTurn, Pruned};
 use crate::clock::{Now, rfc3339};
 use crate::config;
 use crate::kept::Promise;
-use crate::ledger::reader::Lines;
 use crate::ledger::seal::Reason;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, Written};
 use crate::metrics::Metrics;
 use crate::record::Record;
 
@@ -277,9 +276,9 @@ impl Writer {
         }
         // A crash up to here: nothing is on disk, nobody was told.
         // A crash within: any prefix may be on disk; the start keeps the whole lines and seals them.
-        let bytes = self.persist(Ledger::store)?;
+        let lines = self.persist(Ledger::store)?;
         // From here on everything is on disk, whatever happens.
-        self.publish(first, bytes);
+        self.publish(first, lines);
         let accepted =
             |queued: &Queued| queued.submission.items.iter().filter(|i| i.accepted).count();
         self.output.metrics.events_stored.add(batch.iter().map(accepted).sum::<usize>() as u64);
@@ -310,8 +309,8 @@ impl Writer {
         for record in records {
             self.ledger.sign(ts, b"", &self.own_peer, record.to_json().as_bytes())?;
         }
-        let bytes = self.persist(Ledger::store)?;
-        self.publish(first, bytes);
+        let lines = self.persist(Ledger::store)?;
+        self.publish(first, lines);
         let aging =
             |record: &Record| !matches!(record, Record::Reopened { .. } | Record::Account(_));
         if records.iter().any(aging) {
@@ -346,16 +345,16 @@ impl Writer {
         self.close_epoch(Reason::Stop, now)
     }
 
-    fn publish(&mut self, first: u64, bytes: Vec<u8>) {
+    fn publish(&mut self, first: u64, lines: Written) {
         let next = self.ledger.next_seq();
         self.output.metrics.commits.add(1);
-        self.output.metrics.bytes_appended.add(bytes.len() as u64);
-        self.ladder.wrote(bytes.len() as u64);
+        self.output.metrics.bytes_appended.add(lines.len() as u64);
+        self.ladder.wrote(lines.len() as u64);
         self.output.metrics.ledger_head.set(next);
         self.output.metrics.epoch.set(self.ledger.epoch());
         self.epoch_began.get_or_insert(self.watch.now().boot_ns);
-        self.output.book.count(&bytes);
-        self.output.feed.publish(first, Lines { bytes, next });
+        lines.pieces().iter().for_each(|piece| self.output.book.count(piece));
+        self.output.feed.publish(first, Followed { lines, next });
     }
 }
 

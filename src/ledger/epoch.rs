@@ -6,7 +6,7 @@ use super::log::boot;
 use super::seal::{self, Hex, Reason, Seal};
 use super::state::{LastSeal, State};
 use super::tree::{Hash, Tree, leaf_hash};
-use super::{Ledger, LedgerError, line};
+use super::{Ledger, LedgerError, Written, line};
 use crate::clock::{Now, rfc3339};
 
 /// The keys of the open epoch e.
@@ -84,9 +84,9 @@ impl Ledger {
 
     /// Closes the open epoch: its seal is appended, its keys are forgotten. All lines before must be
     /// synced. Each step is durable before the next; a crash between any two is answered by
-    /// [`super::open`] with the very same bytes. Returns the seal's line with its LF. After an error the next call
+    /// [`super::open`] with the very same bytes. Returns the seal's line. After an error the next call
     /// goes on with the same seal, whatever it is given.
-    pub fn close_epoch(&mut self, reason: Reason, now: Now) -> Result<Vec<u8>, LedgerError> {
+    pub fn close_epoch(&mut self, reason: Reason, now: Now) -> Result<Written, LedgerError> {
         let mut closing = match self.closing.take() {
             Some(begun) => begun,
             None => self.begin_closing(reason, now)?,
@@ -104,7 +104,7 @@ impl Ledger {
             next_secret: state.next_secret,
             sign_key: state.sign_key,
         };
-        Ok(line)
+        Ok(Written::of(&line))
     }
 
     fn begin_closing(&mut self, reason: Reason, now: Now) -> Result<Closing, LedgerError> {

@@ -7,6 +7,7 @@ use std::io;
 
 use ed25519_dalek::{Signer, SigningKey};
 use hkdf::Hkdf;
+use hmac::digest::common::Key;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
@@ -64,32 +65,36 @@ pub struct Ratchet(Secret);
 impl Ratchet {
     /// The mac of a line's bytes before its tail.
     pub fn mac(&mut self, line: &[u8]) -> Hash {
-        let mac = self.hmac(line);
-        let mut next = self.hmac(b"ratchet");
-        self.0.copy_from_slice(&next);
-        next.zeroize();
-        mac
+        self.step().mac(line)
     }
 
-    /// Hands out the key of the next line, for [`line_mac`], and goes on to the one after it.
-    pub fn step(&mut self) -> Zeroizing<Hash> {
-        let key = Zeroizing::new(*self.0);
-        let next = Zeroizing::new(self.hmac(b"ratchet"));
+    /// Hands out the key of the next line, and goes on to the one after it.
+    pub fn step(&mut self) -> LineKey {
+        let key = LineKey::new(&self.0);
+        let next = Zeroizing::new(key.clone().mac(b"ratchet"));
         self.0.copy_from_slice(&*next);
         key
     }
-
-    fn hmac(&self, message: &[u8]) -> Hash {
-        line_mac(&self.0, message)
-    }
 }
 
-/// The mac of a line's bytes before its tail, with the key that [`Ratchet::step`] gave for it.
-pub fn line_mac(key: &Hash, line: &[u8]) -> Hash {
-    // HMAC takes keys of any length, so the error arm is never taken.
-    match Hmac::<Sha256>::new_from_slice(key) {
-        Ok(hmac) => hmac.chain_update(line).finalize().into_bytes().into(),
-        Err(_any_length_is_valid) => [0; 32],
+/// K_{e,i}, ready to mac its one line: what HMAC makes of a key is made once for the line and for the key after it. It
+/// wipes itself.
+#[derive(Clone)]
+pub struct LineKey(Hmac<Sha256>);
+
+impl LineKey {
+    fn new(key: &Hash) -> Self {
+        // HMAC fills a shorter key up with zeros (RFC 2104, section 2).
+        let mut block = Key::<Hmac<Sha256>>::default();
+        block[..key.len()].copy_from_slice(key);
+        let hmac = Hmac::new(&block);
+        block.zeroize();
+        Self(hmac)
+    }
+
+    /// The mac of a line's bytes before its tail.
+    pub fn mac(self, line: &[u8]) -> Hash {
+        self.0.chain_update(line).finalize().into_bytes().into()
     }
 }
 

@@ -6,7 +6,10 @@
 //!                                               └── tail, 74 bytes
 //! ```
 
+use std::sync::LazyLock;
+
 use data_encoding::HEXLOWER;
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::tree::Hash;
@@ -19,6 +22,9 @@ pub const MAX: usize = 65_535;
 const MAC: &[u8] = br#","mac":""#;
 /// Before an event. No JSON string holds it: its quotes would be escaped.
 const EVENT: &[u8] = br#","event":"#;
+/// What it takes to find that, made ready once: it is looked for in each line.
+static BEFORE_EVENT: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(EVENT));
 
 /// What a line carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +193,7 @@ pub fn peek_is_seal(bytes: &[u8]) -> bool {
 /// line that [`parse`] takes and a daemon wrote: no member of its peers is called `event`.
 pub fn peek_event(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = after_id(bytes)?.strip_prefix(br#","peer":"#)?;
-    let at = memchr::memmem::find(rest, EVENT)?;
+    let at = BEFORE_EVENT.find(rest)?;
     let event = rest.get(at + EVENT.len()..rest.len().checked_sub(TAIL)?)?;
     Some((&rest[..at], event))
 }

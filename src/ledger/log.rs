@@ -16,7 +16,7 @@ use super::epoch::{Closing, Epoch, EpochKeys};
 use super::keys::{Entropy, LogId, SignKey};
 use super::state::StateFile;
 use super::tree::{Hash, Tree, leaf_hash};
-use super::{Host, LedgerError, Paths, line};
+use super::{Host, LedgerError, Paths, Written, line};
 use crate::fs::{self, Access, File, Fs};
 
 /// The open ledger.
@@ -87,7 +87,7 @@ impl Ledger {
     /// After an error the next call begins with the same bytes: whatever of them is in the file is cut off first.
     /// That also holds for a sync that failed. The kernel may then call pages clean that never came to the disk, but
     /// only pages behind the last sync that succeeded, and those go with the cut and are written anew.
-    pub fn store(&mut self) -> Result<Vec<u8>, LedgerError> {
+    pub fn store(&mut self) -> Result<Written, LedgerError> {
         self.cut_back()?;
         self.segment.torn = true;
         let path = self.paths.active();
@@ -101,9 +101,13 @@ impl Ledger {
         }
         self.segment.torn = false;
         self.segment.len += self.batch.len() as u64;
-        self.segment.tail.push(&self.batch);
-        let capacity = self.batch.len();
-        Ok(std::mem::replace(&mut self.batch, Vec::with_capacity(capacity)))
+        let written = Written::of(&self.batch);
+        self.batch.clear();
+        self.segment.tail.push(&written);
+        if let Some((_, closed)) = &mut self.closed {
+            closed.tail.make_way(&self.segment.tail);
+        }
+        Ok(written)
     }
 
     /// Cuts off what may have been appended and was not synced.

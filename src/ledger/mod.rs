@@ -35,6 +35,7 @@ mod torn;
 pub mod tree;
 pub mod verify;
 mod watched;
+mod written;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,7 @@ pub use active::ActiveFile;
 pub use decommissioned::Decommissioned;
 pub use log::Ledger;
 pub use rescue::Rescued;
+pub use written::Written;
 
 /// The version of the ledger's format.
 pub const FORMAT: u32 = 1;

@@ -10,9 +10,9 @@ use super::archive::Archives;
 use super::holds::Holds;
 use super::run::{Runner, Watcher};
 use super::shared::{Progress, Shared};
+use super::status;
 use super::timer::{self, Schedule};
 use super::watch::{self, Watch};
-use super::{quiet, status};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::engine::{IndexHandle, WriterHandle};
@@ -20,6 +20,7 @@ use crate::event::FieldMap;
 use crate::fs::Fs;
 use crate::ledger::{Paths, segment};
 use crate::metrics::{MaintenanceStatus, Metrics};
+use crate::priority;
 use crate::retention::Rules;
 
 /// What maintenance needs.
@@ -169,7 +170,7 @@ impl Drop for OnPanic<'_> {
 
 fn work(shared: &Shared, mut runner: Runner, clock: &Clock) {
     let _whatever_happens = OnPanic(shared);
-    if let Err(e) = quiet::lower_priority() {
+    if let Err(e) = priority::lower(priority::MAINTENANCE) {
         tracing::warn!("maintenance runs with the priority of everything else: {e}");
     }
     let mut interval = 0;

@@ -2,7 +2,7 @@
 //! hands them to archives and deletes what nobody has to keep any more, in that order and one run at a time.
 //!
 //! 1. [`Maintainer`] is the thread. It sleeps until the `timer` says that a run is due, or until somebody asks
-//!    for one by its [`MaintainHandle`] (`shared` is where the two meet), and has a low priority (`quiet`).
+//!    for one by its [`MaintainHandle`] (`shared` is where the two meet), and has a low priority (`priority`).
 //! 2. `run` ([`Runner`]) makes a run. `state` is what it remembers from the last one, with the rules that the log
 //!    names (`named`); `believed` is the time that retention goes by, over `boot`s.
 //! 3. [`compress`] and [`archive`] take one closed segment after the other; both write by way of [`staging`].
@@ -28,7 +28,7 @@ mod named;
 pub mod outlook;
 pub mod plan;
 pub mod prune;
-pub mod quiet;
+mod quiet;
 mod run;
 pub mod scan;
 mod shared;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use auditlogd::config::Compression;
 use auditlogd::fs::Real;
 use auditlogd::ledger::segment::Encoding;
-use auditlogd::maintain::quiet::lower_priority;
+use auditlogd::priority;
 
 use super::helpers::*;
 
@@ -91,7 +91,7 @@ fn niceness() -> String {
 fn only_the_thread_that_maintains_is_nice() {
     let before = niceness();
     let lowered = std::thread::spawn(|| {
-        lower_priority().expect("anybody may");
+        priority::lower(priority::MAINTENANCE).expect("anybody may");
         niceness()
     });
     assert_eq!(lowered.join().expect("ends"), "19");

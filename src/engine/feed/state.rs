@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Work;
+use super::{Followed, Work};
 use crate::event::FieldMap;
-use crate::ledger::reader::Lines;
 
 #[derive(Default)]
 pub(super) struct State {
     /// Fresh lines in order, each batch with its first leaf; there may be gaps between them.
-    pub fresh: VecDeque<(u64, Lines)>,
+    pub fresh: VecDeque<(u64, Followed)>,
     pub bytes: usize,
     /// Leaves that are durable.
     pub head: u64,
@@ -88,13 +87,13 @@ impl State {
     }
 
     /// The fresh lines that begin at `next`; older ones were read from the segments meanwhile.
-    pub fn take_fresh(&mut self, next: u64) -> Option<Lines> {
+    pub fn take_fresh(&mut self, next: u64) -> Option<Followed> {
         while let Some((first, lines)) = self.fresh.front() {
             if *first > next {
                 return None;
             }
             let wanted = *first == next;
-            self.bytes -= lines.bytes.len();
+            self.bytes -= lines.lines.len();
             let taken = self.fresh.pop_front();
             if wanted {
                 return taken.map(|(_, lines)| lines);

@@ -12,13 +12,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use super::OnIndex;
-use super::feed::{Feed, Work};
+use super::feed::{Feed, Followed, Work};
 use super::rows::{self, Sink};
 use crate::event::FieldMap;
 use crate::index::{Batch, EventRow, IndexError, SealRow, Writer};
 use crate::kernel;
-use crate::ledger::reader::{Lines, Reader};
-use crate::ledger::segment;
+use crate::ledger::reader::Reader;
+use crate::ledger::{Written, segment};
 use crate::metrics::Metrics;
 pub(super) use prune::Job;
 use prune::Jobs;
@@ -255,7 +255,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Inserts fresh lines, and in the same transaction those that came meanwhile, up to the row limit.
-    fn insert(&mut self, first: Lines, feed: &Feed) -> Result<(), FollowError> {
+    fn insert(&mut self, first: Followed, feed: &Feed) -> Result<(), FollowError> {
         let limit = self.setup.batch_rows;
         self.insert_with(first, |rows, next| if rows < limit { feed.more(next) } else { None })
     }
@@ -271,14 +271,15 @@ impl<'a> Follower<'a> {
                 to => Err(FollowError::NotThere { from: self.next, to: to - 1 }),
             };
         }
+        let lines = Followed { lines: Written::of(&lines.bytes), next: lines.next };
         self.insert_with(lines, |_, _| None)
     }
 
     /// One transaction; `more` is told the rows and the leaf so far, and gives further lines for it.
     fn insert_with(
         &mut self,
-        first: Lines,
-        more: impl Fn(usize, u64) -> Option<Lines>,
+        first: Followed,
+        more: impl Fn(usize, u64) -> Option<Followed>,
     ) -> Result<(), FollowError> {
         self.setup.has_room()?;
         self.look_now_and_then()?;
@@ -289,18 +290,19 @@ impl<'a> Follower<'a> {
             batch.field_map(from, fields.definition())?;
         }
         let mut inserted = Inserted { batch: &mut batch, counts: Counts::default() };
-        let mut lines = first;
-        loop {
-            rows::each(&lines.bytes, &fields, log_id, &mut inserted)?;
-            inserted.counts.bytes += lines.bytes.len() as u64;
-            match more(inserted.counts.rows, lines.next) {
-                Some(further) => lines = further,
-                None => break,
+        let mut next = from;
+        let mut further = Some(first);
+        while let Some(Followed { lines, next: behind }) = further {
+            for piece in lines.pieces() {
+                rows::each(piece, &fields, log_id, &mut inserted)?;
             }
+            inserted.counts.bytes += lines.len() as u64;
+            next = behind;
+            further = more(inserted.counts.rows, next);
         }
         let counts = inserted.counts;
-        batch.commit(lines.next)?;
-        self.committed(lines.next, counts)
+        batch.commit(next)?;
+        self.committed(next, counts)
     }
 
     fn committed(&mut self, next: u64, counts: Counts) -> Result<(), FollowError> {

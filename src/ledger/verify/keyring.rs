@@ -2,10 +2,8 @@
 
 use std::io;
 
-use zeroize::Zeroizing;
-
 use super::seals::{Known, Seals};
-use crate::ledger::keys::{EpochSecret, LogId, Ratchet};
+use crate::ledger::keys::{EpochSecret, LineKey, LogId, Ratchet};
 use crate::ledger::tree::Hash;
 use crate::ledger::{line, seal};
 
@@ -54,7 +52,7 @@ impl Keys {
 }
 
 /// A key for each line of a block.
-pub type LineKeys = Zeroizing<Vec<Hash>>;
+pub type LineKeys = Vec<LineKey>;
 
 impl Keyring {
     /// The keys from the start of `epoch` on; with `key_was_lost` its first key was used up by the seal
@@ -77,8 +75,7 @@ impl Keyring {
     }
 
     fn keys_of(&mut self, block: &[u8]) -> io::Result<LineKeys> {
-        let mut keys =
-            Zeroizing::new(Vec::with_capacity(memchr::memchr_iter(b'\n', block).count()));
+        let mut keys = Vec::with_capacity(memchr::memchr_iter(b'\n', block).count());
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', block) {
             keys.push(self.key_of(&block[start..end])?);
@@ -100,17 +97,17 @@ impl Keyring {
         Ok(())
     }
 
-    fn key_of(&mut self, text: &[u8]) -> io::Result<Hash> {
+    fn key_of(&mut self, text: &[u8]) -> io::Result<LineKey> {
         if !line::peek_is_seal(text) {
-            return Ok(*self.ratchet.step());
+            return Ok(self.ratchet.step());
         }
         let last = self.ratchet.step();
         self.secret = self.secret.next(&self.log_id, self.epoch)?;
         self.epoch += 1;
         self.ratchet = self.secret.ratchet(&self.log_id, self.epoch)?;
         match seal::peek_key_was_lost(text) {
-            true => Ok(*self.ratchet.step()),
-            false => Ok(*last),
+            true => Ok(self.ratchet.step()),
+            false => Ok(last),
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::keyring::LineKeys;
 use super::order::When;
 use super::own::Own;
-use crate::ledger::keys::{LogId, line_mac};
+use crate::ledger::keys::{LineKey, LogId};
 use crate::ledger::line::{self, Body, Line};
 use crate::ledger::seal::{self, Seal, SealError};
 use crate::ledger::tree::{CompactRange, Hash, leaf_hash};
@@ -119,7 +119,7 @@ impl<'a> Worker<'a> {
         Self { terms, steps: Vec::new(), run, last_ts_ns: None, next_pub: None }
     }
 
-    fn line(&mut self, line: &Line<'_>, bytes: &[u8], key: Option<&Hash>) -> Result<(), String> {
+    fn line(&mut self, line: &Line<'_>, bytes: &[u8], key: Option<&LineKey>) -> Result<(), String> {
         let seq = self.run.range.end();
         if line.seq != seq {
             return Err(format!("the line's seq is {}, but {seq} comes next", line.seq));
@@ -128,7 +128,7 @@ impl<'a> Worker<'a> {
             self.step(Step::Mac { seq, mac: line.mac });
         }
         let mac_holds =
-            || key.map(|key| line_mac(key, &bytes[..bytes.len() - line::TAIL]) == line.mac);
+            || key.map(|key| key.clone().mac(&bytes[..bytes.len() - line::TAIL]) == line.mac);
         match line.body {
             Body::Event { event, .. } => {
                 self.event(line, event)?;
