@@ -165,8 +165,6 @@ fn timed(what: &str, mut run: impl FnMut() -> Result<usize>) -> Result<()> {
         rows = run()?;
         took.push(begun.elapsed().as_secs_f64() * 1e3);
     }
-    let first = took[0];
-    took.sort_by(f64::total_cmp);
-    println!("  {what:<25} {first:7.2} {:7.2} {rows:6}", took[TIMES / 2]);
+    println!("  {what:<25} {:7.2} {:7.2} {rows:6}", took[0], runs::median(took.iter().copied()));
     Ok(())
 }
