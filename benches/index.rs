@@ -62,7 +62,7 @@ fn follow(path: &Path, millions: u64) -> Result<f64> {
             let mut batch = writer.begin()?;
             each_row(&text, &map, LOG_ID, &mut Rows(&mut batch))?;
             batch.commit(lines.seq)?;
-            if writer.checkpoint_due()? {
+            if writer.checkpoint_due(false)? {
                 writer.checkpoint()?;
             }
             let took = begun.elapsed();

@@ -34,7 +34,7 @@ pub fn read(
         return Ok(());
     }
     let mut segments = NewestFirst::new(dir, log_id)?;
-    while let Some(found) = segments.next()? {
+    while let Some(found) = segments.older()? {
         if found.path == active {
             continue;
         }

@@ -168,7 +168,7 @@ impl Reader {
         let mut newest = NewestFirst::new(&self.dir, &self.log_id)?;
         let mut first = None;
         self.listed.clear();
-        while let Some(found) = newest.next()? {
+        while let Some(found) = newest.older()? {
             let begins = found.header.first_seq;
             if first.is_some_and(|first| begins < first) {
                 break;

@@ -13,7 +13,7 @@ pub fn of(paths: &Paths, state: &State) -> io::Result<Option<Found>> {
     let log_id = hex(&state.log_id);
     let mut newest = NewestFirst::new(&paths.log_dir, &log_id)?;
     let mut found = Vec::new();
-    while let Some(next) = newest.next()? {
+    while let Some(next) = newest.older()? {
         if found.last().is_some_and(|last| place(last) != place(&next)) {
             break;
         }

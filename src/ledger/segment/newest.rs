@@ -38,7 +38,7 @@ impl NewestFirst {
     }
 
     /// The next one; none once that was the oldest.
-    pub fn next(&mut self) -> io::Result<Option<Found>> {
+    pub fn older(&mut self) -> io::Result<Option<Found>> {
         while let Some(named) = self.named.last_entry() {
             if self.opened.last().is_some_and(|found| found.header.segment > *named.key()) {
                 break;
@@ -101,7 +101,7 @@ mod tests {
 
     fn segments(dir: &Path) -> Vec<u64> {
         let mut newest = NewestFirst::new(dir, &"05".repeat(16)).expect("lists");
-        let next = || newest.next().expect("opens").map(|found| found.header.segment);
+        let next = || newest.older().expect("opens").map(|found| found.header.segment);
         std::iter::from_fn(next).collect()
     }
 
@@ -144,7 +144,7 @@ mod tests {
         fs::create_dir(at("elsewhere".into())).expect("makes");
         let mut newest = NewestFirst::new(dir.path(), &"05".repeat(16)).expect("lists");
         fs::write(at(name(10)), "no segment any more").expect("write");
-        let next = newest.next().expect("opens").expect("there is one");
+        let next = newest.older().expect("opens").expect("there is one");
         assert_eq!(next.path, at("audit.jsonl".into()));
     }
 
@@ -165,7 +165,7 @@ mod tests {
             fs::write(at(segment), header(segment).to_line()).expect("write");
         }
         let mut newest = NewestFirst::new(dir.path(), &"05".repeat(16)).expect("lists");
-        let mut next = || newest.next().expect("opens").map(|found| found.header.segment);
+        let mut next = || newest.older().expect("opens").map(|found| found.header.segment);
         assert_eq!(next(), Some(10));
         fs::rename(at(9), dir.path().join("moved")).expect("renames");
         assert_eq!((next(), next(), next()), (Some(9), Some(3), None));
