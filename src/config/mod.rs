@@ -258,7 +258,7 @@ impl Config {
             ingest: Ingest {
                 max_event_bytes: 61_440,
                 max_connections: 4_096,
-                queue_bytes: 8 << 20,
+                queue_bytes: 6 << 20,
                 require: Vec::new(),
                 reject_records_per_second: 10,
                 reject_records_burst: 100,
@@ -283,7 +283,7 @@ impl Config {
                 rotate_seconds: 86_400,
             },
             space: Space::default(),
-            index: Index { batch_rows: 5_000, queue_bytes: 8 << 20, cache_bytes: 16 << 20 },
+            index: Index { batch_rows: 5_000, queue_bytes: 4 << 20, cache_bytes: 16 << 20 },
             maintenance: Maintenance {
                 interval_seconds: 3_600,
                 compression: Compression::Zstd,

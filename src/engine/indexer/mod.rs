@@ -31,7 +31,7 @@ use watch::Watch;
 /// rows are. What comes after a pause is inserted at once.
 const EVERY: Duration = Duration::from_millis(100);
 /// Bytes of segments read at a time when catching up.
-const READ_BYTES: usize = 4 << 20;
+const READ_BYTES: usize = 1 << 20;
 
 /// Follows the ledger until the feed is closed.
 pub(super) fn run(
