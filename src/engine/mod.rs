@@ -188,7 +188,7 @@ impl Engine {
             let recalled = repeats::recall(&mut repeats, &paths, &log_id, now);
             let found = match recounting {
                 Ok(recounting) => recounting.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(_) => account::recount(&paths.log_dir, &log_id, next, &on_read),
+                Err(_) => recount(),
             };
             (found, recalled)
         });

@@ -92,8 +92,11 @@ impl<'a> Parser<'a, '_> {
     /// Reads each part of an event's line once. `None` if one of them is not what the daemon writes: then the whole
     /// line is to be looked at.
     fn quickly(&mut self, text: &'a [u8]) -> Option<Parsed<'a>> {
-        let line = line::peek_parts(text)?;
+        let line = line::peek(text).filter(|_| text.len() <= line::MAX)?;
         let Body::Event { peer, event } = line.body else { return None };
+        if !event.starts_with('{') {
+            return None;
+        }
         let peer = match &self.last_peer {
             Some((text, known)) if *text == peer => known.clone(),
             _ => {

@@ -153,25 +153,6 @@ pub fn parse_text(text: &str) -> Result<Line<'_>, LineError> {
     Ok(Line { seq, ts_ns, id, body, mac })
 }
 
-/// The parts of what looks like an event's line, given without its LF, for whoever reads these parts themselves: only
-/// the fixed parts and the time are checked. Right for every line that [`parse`] takes and a daemon wrote: no
-/// member of its peers is called `event`.
-pub fn peek_parts(bytes: &[u8]) -> Option<Line<'_>> {
-    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX)?;
-    let (head, tail) = text.split_at_checked(text.len().checked_sub(TAIL)?)?;
-    let mac = parse_tail(tail.as_bytes())?;
-    let (seq, rest) = parse_number(head.strip_prefix(r#"{"seq":"#)?)?;
-    let (ts, rest) = rest.strip_prefix(r#","ts":""#)?.split_at_checked(30)?;
-    let ts_ns = crate::clock::parse_rfc3339(ts)?;
-    let rest = rest.strip_prefix(r#"","id":"#)?;
-    let after = after_string(rest.as_bytes().strip_prefix(b"\"")?)?.len();
-    let (id, rest) = rest.split_at_checked(rest.len() - after)?;
-    let rest = rest.strip_prefix(r#","peer":"#)?;
-    let (peer, event) = rest.split_at_checked(memchr::memmem::find(rest.as_bytes(), EVENT)?)?;
-    let event = event.get(EVENT.len()..).filter(|event| event.starts_with('{'))?;
-    Some(Line { seq, ts_ns, id, body: Body::Event { peer, event }, mac })
-}
-
 /// The sequence number of what looks like a line, for finding one's way in a segment.
 pub fn peek_seq(bytes: &[u8]) -> Option<u64> {
     let rest = bytes.strip_prefix(br#"{"seq":"#)?;
@@ -278,7 +259,7 @@ mod tests {
         assert!(!peek_is_seal(&bytes));
         let event = (&br#"{"pid":1}"#[..], &br#"{"x":[1, "}"]}"#[..]);
         assert_eq!(peek_event(&bytes), Some(event));
-        assert_eq!(peek_parts(&bytes), Some(line));
+        assert_eq!(peek(&bytes), Some(line));
         let mut seal = Vec::new();
         push_seal(&mut seal, 7, TS, br#""\",\"peer\":\\""#, "{}");
         assert!(peek_is_seal(&seal));

@@ -1,6 +1,6 @@
 //! Taking a line apart without checking its JSON, for whoever reads many that the daemon itself wrote.
 
-use super::{BEFORE_EVENT, Body, EVENT, Line, TAIL, parse_number, parse_tail};
+use super::{BEFORE_EVENT, Body, EVENT, Line, TAIL, after_string, parse_number, parse_tail};
 
 /// What looks like a line, given without its LF. The same as [`super::parse`] gives for every line that it takes and a
 /// daemon wrote: no member of its peers is called `event`. Of anything else it may give any part.
@@ -12,7 +12,8 @@ pub fn peek(bytes: &[u8]) -> Option<Line<'_>> {
     let (ts, rest) = rest.strip_prefix(r#","ts":""#)?.split_at_checked(30)?;
     let ts_ns = crate::clock::parse_rfc3339(ts)?;
     let rest = rest.strip_prefix(r#"","id":"#)?;
-    let (id, rest) = rest.split_at_checked(string(rest.as_bytes())?)?;
+    let behind = after_string(rest.as_bytes().strip_prefix(b"\"")?)?.len();
+    let (id, rest) = rest.split_at_checked(rest.len() - behind)?;
     let body = match rest.strip_prefix(r#","seal":"#) {
         Some(seal) => Body::Seal(seal),
         None => {
@@ -22,18 +23,6 @@ pub fn peek(bytes: &[u8]) -> Option<Line<'_>> {
         }
     };
     Some(Line { seq, ts_ns, id, body, mac })
-}
-
-/// The length of the JSON string that `bytes` begin with, quotes included.
-fn string(bytes: &[u8]) -> Option<usize> {
-    let mut at = bytes.first().filter(|first| **first == b'"').map(|_| 1)?;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        match bytes[at] {
-            b'"' => return Some(at + 1),
-            _ => at += 2,
-        }
-    }
 }
 
 #[cfg(test)]
