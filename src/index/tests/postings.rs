@@ -25,6 +25,23 @@ fn steps(db: &rusqlite::Connection, sql: &str) -> (u64, usize) {
     (calls.load(Ordering::Relaxed) * 1000, found)
 }
 
+/// A row of which only the event's members matter.
+fn row<'a>(seq: u64, fields: &'a Event<'a>) -> EventRow<'a> {
+    EventRow {
+        seq,
+        ts_ns: START,
+        client_id: None,
+        uid: None,
+        gid: None,
+        pid: None,
+        unit: None,
+        exe: None,
+        event: "{}",
+        mac: [0; 32],
+        fields,
+    }
+}
+
 #[test]
 fn values_that_are_rare_or_nowhere_are_not_looked_for_in_every_row() {
     let place = Place::with_events(50_000);
@@ -56,19 +73,7 @@ fn rows_that_come_again_are_found_once_and_by_their_new_values() {
     let place = Place::with_events(20);
     let mut writer = place.writer();
     let event = Event { actor: some("new"), ..Event::default() };
-    let row = |seq| EventRow {
-        seq,
-        ts_ns: START,
-        client_id: None,
-        uid: None,
-        gid: None,
-        pid: None,
-        unit: None,
-        exe: None,
-        event: "{}",
-        mac: [0; 32],
-        fields: &event,
-    };
+    let row = |seq| row(seq, &event);
     let mut batch = writer.begin().expect("begins");
     batch.events(&[row(3), row(4), row(20)]).expect("inserts");
     batch.commit(21).expect("commits");
@@ -99,19 +104,7 @@ proptest! {
             .collect();
         let mut rows: Vec<_> = (first..)
             .zip(&events)
-            .map(|(seq, fields)| EventRow {
-                seq,
-                ts_ns: START,
-                client_id: None,
-                uid: None,
-                gid: None,
-                pid: None,
-                unit: None,
-                exe: None,
-                event: "{}",
-                mac: [0; 32],
-                fields,
-            })
+            .map(|(seq, fields)| row(seq, fields))
             .collect();
         for cut in cuts.into_iter().chain([usize::MAX]) {
             let batch_rows: Vec<_> = rows.drain(..cut.min(rows.len())).collect();
