@@ -1,4 +1,4 @@
-//! `cargo bench --bench pipeline`: how fast the daemon is, beside what its parts cost alone. About three minutes, no root.
+//! `cargo bench --bench pipeline`: how fast the daemon is, beside what its parts cost alone. About five minutes, no root.
 //!
 //! The daemon runs as on a host, on an empty log below `target/tmp`, without quotas; the events come from another
 //! process, so that what is said of memory and processor time is the daemon's alone. In turns with it the baselines are
