@@ -23,6 +23,8 @@ fn meddle(hand: impl FnOnce(&Daemon)) -> (String, Said, Daemon) {
     assert_eq!(ids, ["after", "later"]);
     let reopened = daemon.records("reopened").pop().expect("recorded");
     let reason = reopened["event"]["data"]["reason"].as_str().expect("text").to_owned();
+    // The database is made beside the first events.
+    daemon.settle();
     let said = auditor.verify(daemon.root(), Macs::Checked, &[]);
     (reason, said, daemon)
 }
