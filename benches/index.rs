@@ -143,6 +143,7 @@ fn look_up(path: &Path) -> Result<()> {
         "SELECT * FROM events WHERE actor = 'u-0500@example.org' ORDER BY seq DESC LIMIT 100",
         "SELECT * FROM events WHERE actor = 'nobody' ORDER BY seq DESC LIMIT 100",
         "SELECT event_type, count(*) FROM events WHERE ts_ns >= (SELECT ts_ns FROM events WHERE seq = (SELECT max(seq) - 1000000 FROM events)) GROUP BY event_type",
+        "SELECT * FROM by_type_today",
     ] {
         let db = Connection::open(path)?;
         timed(sql, || {

@@ -22,8 +22,11 @@ const VIEWS: &str = include_str!("views.sql");
 /// What `sqlite_stat1` is told about 10 million rows: rows, rows for each value of the first column, rows
 /// for each pair. With it SQLite knows, also for somebody who types SQL by hand, that nearly every value differs in the
 /// time index, and that few events are failures or severe.
-const STATISTICS: [(&str, &str); 3] =
-    [("events_ts", "10000000 10 2"), ("events_failure", "500000 1"), ("events_severe", "100000 1")];
+const STATISTICS: [(&str, &str); 3] = [
+    ("events_ts", "10000000 10 2"),
+    ("events_failure", "500000 1"),
+    ("events_severe", "100000 1 1"),
+];
 
 /// The statements of one of the two files, each with its object's name.
 fn statements(text: &str, log_id: &str) -> Vec<(String, String)> {

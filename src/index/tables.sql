@@ -37,7 +37,7 @@ CREATE TABLE event_rows (
 
 CREATE INDEX events_ts ON event_rows (ts_ns, event_type);
 CREATE INDEX events_failure ON event_rows (seq) WHERE outcome = 'failure';
-CREATE INDEX events_severe ON event_rows (seq) WHERE priority <= 3;
+CREATE INDEX events_severe ON event_rows (seq, priority) WHERE priority <= 3;
 
 -- Which rows of a block have a value in a field: `places` is a JSON array of their numbers within the block. Fields are
 -- 1 actor, 2 client_id, 3 correlation_id, 4 event_type, 5 session_id, 6 source. Each transaction adds its own, so a

@@ -32,10 +32,22 @@ CREATE VIEW privileged AS
 SELECT seq, ts, source, event_type, actor, action, outcome, target, pid, unit, exe
 FROM events WHERE uid = 0 AND event_type NOT GLOB 'auditlogd.*' ORDER BY seq DESC;
 
+-- The postings know how many events of a type a block has. What is counted one by one: events of a block that began
+-- yesterday, and those without a type.
 CREATE VIEW by_type_today AS
-SELECT event_type, count(*) AS events
-FROM events WHERE ts_ns >= unixepoch('now', 'start of day') * 1000000000
-GROUP BY event_type ORDER BY events DESC;
+WITH today (start) AS MATERIALIZED (SELECT unixepoch('now', 'start of day') * 1000000000),
+     counted (event_type, events) AS (
+       SELECT p.value, json_array_length(p.places)
+       FROM today CROSS JOIN blocks b CROSS JOIN postings p
+       WHERE b.first_ts_ns >= start AND p.block = b.block AND p.field = 4
+       UNION ALL
+       SELECT e.event_type, 1
+       FROM today CROSS JOIN blocks b CROSS JOIN event_rows e
+       WHERE b.first_ts_ns < start AND b.last_ts_ns >= start
+         AND e.seq BETWEEN b.block * 8192 AND b.block * 8192 + 8191 AND e.ts_ns >= start AND e.event_type IS NOT NULL
+       UNION ALL
+       SELECT NULL, 1 FROM today CROSS JOIN event_rows e WHERE e.ts_ns >= start AND e.event_type IS NULL)
+SELECT event_type, sum(events) AS events FROM counted GROUP BY event_type ORDER BY events DESC;
 
 CREATE VIEW hourly AS
 SELECT strftime('%Y-%m-%dT%H:00Z', ts_ns / 1000000000, 'unixepoch') AS hour, event_type, count(*) AS events

@@ -116,6 +116,23 @@ fn put_at(writer: &mut Writer, events: impl Iterator<Item = (u64, i64)>, indexed
     batch.commit(indexed).expect("commits");
 }
 
+/// A row of which only the event's members matter.
+fn row<'a>(seq: u64, fields: &'a Event<'a>) -> EventRow<'a> {
+    EventRow {
+        seq,
+        ts_ns: START,
+        client_id: None,
+        uid: None,
+        gid: None,
+        pid: None,
+        unit: None,
+        exe: None,
+        event: "{}",
+        mac: [0; 32],
+        fields,
+    }
+}
+
 /// Every event, oldest first.
 fn all(reader: &Reader) -> Vec<Row> {
     let rows = reader.query(&Filter::default(), Order::Oldest, None).expect("a query");

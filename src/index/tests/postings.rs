@@ -25,23 +25,6 @@ fn steps(db: &rusqlite::Connection, sql: &str) -> (u64, usize) {
     (calls.load(Ordering::Relaxed) * 1000, found)
 }
 
-/// A row of which only the event's members matter.
-fn row<'a>(seq: u64, fields: &'a Event<'a>) -> EventRow<'a> {
-    EventRow {
-        seq,
-        ts_ns: START,
-        client_id: None,
-        uid: None,
-        gid: None,
-        pid: None,
-        unit: None,
-        exe: None,
-        event: "{}",
-        mac: [0; 32],
-        fields,
-    }
-}
-
 #[test]
 fn values_that_are_rare_or_nowhere_are_not_looked_for_in_every_row() {
     let place = Place::with_events(50_000);

@@ -125,6 +125,7 @@ fn what_people_type_is_served_by_an_index_too() {
             "COVERING INDEX events_ts (ts_ns>?)",
         ),
         ("SELECT * FROM by_type_today", "COVERING INDEX events_ts (ts_ns>?)"),
+        ("SELECT * FROM by_type_today", "SEARCH p USING PRIMARY KEY (block=? AND field=?)"),
         ("SELECT * FROM hourly", "COVERING INDEX events_ts (ts_ns>?)"),
         ("SELECT * FROM failures LIMIT 10", "events_failure"),
         ("SELECT * FROM severe LIMIT 10", "events_severe"),
@@ -148,6 +149,12 @@ fn what_people_type_is_served_by_an_index_too() {
 #[test]
 fn the_types_of_today_are_all_counted_and_no_others() {
     let place = Place::with_events(N);
+    let mut writer = place.writer();
+    let event = Event::default();
+    let without_type = row(N, &event);
+    let mut batch = writer.begin().expect("begins");
+    batch.events(&[without_type]).expect("inserts");
+    batch.commit(N + 1).expect("commits");
     let db = place.other();
     // Midnight falls into the second of three blocks.
     let midnight = "(unixepoch('now', 'start of day') * 1000000000 + (seq - 9000) * 1000000)";
@@ -158,9 +165,10 @@ fn the_types_of_today_are_all_counted_and_no_others() {
     ))
     .expect("updates");
     let count = |sql: &str| -> i64 { db.query_row(sql, [], |row| row.get(0)).expect("a number") };
-    assert_eq!(count("SELECT sum(events) FROM by_type_today"), 11_000);
+    assert_eq!(count("SELECT sum(events) FROM by_type_today"), 11_001);
     assert_eq!(count("SELECT events FROM by_type_today WHERE event_type = 'auth.login'"), 3_667);
-    assert_eq!(count("SELECT count(*) FROM by_type_today"), 3);
+    assert_eq!(count("SELECT events FROM by_type_today WHERE event_type IS NULL"), 1);
+    assert_eq!(count("SELECT count(*) FROM by_type_today"), 4);
 }
 
 #[test]
