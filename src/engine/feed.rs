@@ -25,6 +25,14 @@ pub(super) struct Followed {
     pub next: u64,
 }
 
+impl Followed {
+    /// Adds those that follow.
+    pub fn append(&mut self, further: Self) {
+        self.lines.append(further.lines);
+        self.next = further.next;
+    }
+}
+
 /// Which lines are worth a transaction.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {

@@ -1,7 +1,9 @@
 //! From a ledger line to a row of the index: for insertion, and again for verification.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use serde::Deserialize;
 
@@ -44,6 +46,8 @@ struct Parsed<'a> {
 
 /// Rows that are handed on together.
 const TOGETHER: usize = 256;
+/// Groups of them that may wait for a sink which is slower than the reading.
+const WAITING: usize = 4;
 
 /// The daemon's own records speak the built-in vocabulary, whatever clients speak.
 static OWN_FIELDS: LazyLock<FieldMap> = LazyLock::new(FieldMap::builtin);
@@ -56,28 +60,52 @@ pub fn each(
     log_id: &str,
     sink: &mut impl Sink,
 ) -> Result<(), IndexError> {
-    let mut events = Vec::with_capacity(TOGETHER);
-    let mut parser = Parser { fields, log_id, last_peer: None };
-    let mut rest = lines;
-    while let Some(end) = memchr::memchr(b'\n', rest) {
-        let text = &rest[..end];
-        rest = &rest[end + 1..];
-        if let Some(event) = parser.quickly(text) {
-            events.push(event);
-        } else if let Ok(line) = line::parse(text) {
-            match line.body {
-                Body::Event { peer, event } => events.push(parser.parse(line, peer, event)),
-                Body::Seal(json) => give_seal(&line, text, json, sink)?,
-            }
-        } else {
-            tracing::warn!("a line of the ledger is not well-formed; run `auditlog verify`");
+    Parser::new(fields, log_id).read(lines, |part| part.give(sink))
+}
+
+/// The same for many lines in pieces, each of whole lines: another thread reads them while the sink takes the rows of
+/// those before them.
+pub fn each_of_many(
+    pieces: &[Arc<[u8]>],
+    fields: &FieldMap,
+    log_id: &str,
+    sink: &mut impl Sink,
+) -> Result<(), IndexError> {
+    thread::scope(|scope| {
+        let (give, given) = sync_channel(WAITING);
+        let mut parser = Parser::new(fields, log_id);
+        // If the sink fails there is nobody to take a part, and it ends.
+        let read = move || {
+            pieces
+                .iter()
+                .try_for_each(|piece| parser.read(piece, |part| give.send(part).map_err(drop)))
+                .is_ok()
+        };
+        match thread::Builder::new().name("index-lines".into()).spawn_scoped(scope, read) {
+            Ok(_) => given.into_iter().try_for_each(|part| part.give(sink)),
+            // There is no thread to be had: it takes longer.
+            Err(_) => pieces.iter().try_for_each(|piece| each(piece, fields, log_id, sink)),
         }
-        if events.len() == TOGETHER {
-            give_events(&events, sink)?;
-            events.clear();
+    })
+}
+
+/// What lines become on their way to a sink.
+enum Part<'a> {
+    Events(Vec<Parsed<'a>>),
+    /// A seal: its line, taken apart and as it is, and what it says.
+    Seal(Line<'a>, &'a [u8], &'a str),
+}
+
+impl Part<'_> {
+    fn give(&self, sink: &mut impl Sink) -> Result<(), IndexError> {
+        match self {
+            Part::Events(events) => {
+                let rows: Vec<_> = events.iter().map(Parsed::row).collect();
+                sink.events(&rows)
+            }
+            Part::Seal(line, text, json) => give_seal(line, text, json, sink),
         }
     }
-    give_events(&events, sink)
 }
 
 /// Reads event lines.
@@ -88,7 +116,40 @@ struct Parser<'a, 'c> {
     last_peer: Option<(&'a str, Peer<'a>)>,
 }
 
-impl<'a> Parser<'a, '_> {
+impl<'a, 'c> Parser<'a, 'c> {
+    fn new(fields: &'c FieldMap, log_id: &'c str) -> Self {
+        Self { fields, log_id, last_peer: None }
+    }
+
+    /// Reads whole lines, and gives what they become.
+    fn read<E>(
+        &mut self,
+        lines: &'a [u8],
+        mut give: impl FnMut(Part<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut events = Vec::with_capacity(TOGETHER);
+        let mut rest = lines;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let text = &rest[..end];
+            rest = &rest[end + 1..];
+            if let Some(event) = self.quickly(text) {
+                events.push(event);
+            } else if let Ok(line) = line::parse(text) {
+                match line.body {
+                    Body::Event { peer, event } => events.push(self.parse(line, peer, event)),
+                    Body::Seal(json) => give(Part::Seal(line, text, json))?,
+                }
+            } else {
+                tracing::warn!("a line of the ledger is not well-formed; run `auditlog verify`");
+            }
+            if events.len() == TOGETHER {
+                let next = Vec::with_capacity(TOGETHER);
+                give(Part::Events(std::mem::replace(&mut events, next)))?;
+            }
+        }
+        give(Part::Events(events))
+    }
+
     /// Reads each part of an event's line once. `None` if one of them is not what the daemon writes: then the whole
     /// line is to be looked at.
     fn quickly(&mut self, text: &'a [u8]) -> Option<Parsed<'a>> {
@@ -128,11 +189,6 @@ impl<'a> Parser<'a, '_> {
     fn fields_of(&self, event: &str) -> &FieldMap {
         if event.starts_with(record::PREFIX) { &OWN_FIELDS } else { self.fields }
     }
-}
-
-fn give_events(events: &[Parsed<'_>], sink: &mut impl Sink) -> Result<(), IndexError> {
-    let rows: Vec<_> = events.iter().map(Parsed::row).collect();
-    sink.events(&rows)
 }
 
 impl Parsed<'_> {
@@ -202,5 +258,74 @@ pub fn segment(found: &Found) -> SegmentRow<'_> {
         first_seq: found.header.first_seq,
         opened: &found.header.opened,
         host: &found.header.host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::IndexError;
+
+    const LOG_ID: &str = "0123456789abcdef0123456789abcdef";
+
+    /// What it was given: the numbers of rows and their actors.
+    #[derive(Debug, Default, PartialEq)]
+    struct Given {
+        rows: Vec<(u64, Option<String>)>,
+        /// Rows that it takes before it fails.
+        room: Option<usize>,
+    }
+
+    impl Sink for Given {
+        fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
+            let of = |row: &EventRow<'_>| (row.seq, row.fields.actor.as_deref().map(str::to_owned));
+            self.rows.extend(rows.iter().map(of));
+            match self.room {
+                Some(room) if self.rows.len() > room => {
+                    Err(IndexError::Busy { path: "full".into() })
+                }
+                _ => Ok(()),
+            }
+        }
+
+        fn seal(&mut self, _: &SealRow<'_>) -> Result<(), IndexError> {
+            unreachable!("there is none")
+        }
+    }
+
+    fn lines(seqs: std::ops::Range<u64>) -> Arc<[u8]> {
+        let mut text = Vec::new();
+        for seq in seqs {
+            let ts = "2026-11-21T01:23:45.123456789Z";
+            let id = format!(r#""{}-{seq}""#, &LOG_ID[..12]);
+            let peer = r#"{"pid":1,"uid":0,"gid":0,"unit":null,"exe":null}"#;
+            let event = format!(r#"{{"actor":"user-{}"}}"#, seq % 7);
+            line::push_event(&mut text, seq, ts, id.as_bytes(), peer, event.as_bytes());
+            line::push_tail(&mut text, &[9; 32]);
+            text.push(b'\n');
+        }
+        text.into()
+    }
+
+    #[test]
+    fn many_pieces_give_what_one_gives() {
+        let pieces =
+            [lines(0..1), lines(1..1), lines(1..3000), lines(3000..3001), lines(3001..5000)];
+        let map = FieldMap::builtin();
+        let (mut one, mut many) = (Given::default(), Given::default());
+        each(&pieces.concat(), &map, LOG_ID, &mut one).expect("takes all");
+        each_of_many(&pieces, &map, LOG_ID, &mut many).expect("takes all");
+        assert_eq!(one.rows.len(), 5000);
+        assert_eq!(one, many);
+        each_of_many(&[], &map, LOG_ID, &mut Given::default()).expect("nothing is no error");
+    }
+
+    #[test]
+    fn a_sink_that_fails_ends_it() {
+        let pieces = vec![lines(0..3000); 20];
+        let mut sink = Given { room: Some(1000), ..Given::default() };
+        let failed = each_of_many(&pieces, &FieldMap::builtin(), LOG_ID, &mut sink);
+        assert!(matches!(failed, Err(IndexError::Busy { .. })), "{failed:?}");
+        assert!(sink.rows.len() <= 1000 + TOGETHER, "{}", sink.rows.len());
     }
 }

@@ -16,6 +16,7 @@ mod reader;
 mod reset;
 mod row;
 mod schema;
+mod statement;
 mod stored;
 mod temporary;
 mod writer;

@@ -2,36 +2,84 @@
 //! row, in many places of a large tree; one posting stands for all rows of a batch that share a value, and comes
 //! to the end of a table.
 
-use std::hash::RandomState;
+use std::hash::BuildHasher;
+use std::ops::Range;
+use std::sync::LazyLock;
 
-use hashbrown::HashMap;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, params};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 use super::EventRow;
 use super::row::sql_int;
 use super::schema::BLOCK_SHIFT;
+use super::statement::Insert;
+use super::stored::Table;
 
 /// The fields that are looked up; the table numbers them from 1 on.
 pub(super) const FIELDS: [&str; 6] =
     ["actor", "client_id", "correlation_id", "event_type", "session_id", "source"];
 
 /// Bytes of values from which on postings are written before their block is complete.
-const MUCH: usize = 1 << 20;
+const MUCH: usize = 2 << 20;
+
+const TABLE: Table = Table { name: "postings", columns: &["block", "field", "value", "places"] };
+
+/// What was followed twice is there already.
+static INSERT: LazyLock<Insert> = LazyLock::new(|| Insert::missing(&TABLE));
 
 /// The values of some rows of one block.
 #[derive(Default)]
 pub(super) struct Postings {
     block: i64,
     fields: [Field; FIELDS.len()],
-    bytes: usize,
 }
 
 /// The values of one field, each with a number, and which row has which.
 #[derive(Default)]
 struct Field {
-    numbers: HashMap<Box<[u8]>, u32, RandomState>,
+    /// The values, one after the other, and where each begins and ends: most occur once, and an allocation for
+    /// each would cost more than what is done with it.
+    text: Vec<u8>,
+    spans: Vec<Range<usize>>,
+    /// The numbers of the values. Who makes values of one hash makes each of a block be compared with the others, no more.
+    numbers: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     places: Vec<(u32, u16)>,
+}
+
+impl Field {
+    /// Takes a value of the row at this place.
+    fn add(&mut self, value: &[u8], place: u16) {
+        let Self { text, spans, numbers, hasher, places } = self;
+        let of = |number: &u32| &text[spans[*number as usize].clone()];
+        let hash = |value: &[u8]| hasher.hash_one(value);
+        let known = |number: &u32| of(number) == value;
+        let number = match numbers.entry(hash(value), known, |number| hash(of(number))) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let number = spans.len() as u32;
+                entry.insert(number);
+                spans.push(text.len()..text.len() + value.len());
+                text.extend_from_slice(value);
+                number
+            }
+        };
+        places.push((number, place));
+    }
+
+    /// Roughly how much memory it takes.
+    fn bytes(&self) -> usize {
+        self.text.len() + self.spans.len() * size_of::<Range<usize>>()
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.spans.clear();
+        self.numbers.clear();
+        self.places.clear();
+    }
 }
 
 impl Postings {
@@ -43,7 +91,8 @@ impl Postings {
     /// Takes a row. Those of the block before its block are written first, and so are too many.
     pub fn note(&mut self, db: &Connection, row: &EventRow<'_>) -> rusqlite::Result<()> {
         let seq = sql_int(row.seq);
-        if seq >> BLOCK_SHIFT != self.block || self.bytes >= MUCH {
+        let bytes: usize = self.fields.iter().map(Field::bytes).sum();
+        if seq >> BLOCK_SHIFT != self.block || bytes >= MUCH {
             self.write(db)?;
             self.block = seq >> BLOCK_SHIFT;
         }
@@ -67,16 +116,9 @@ impl Postings {
         // The lowest bits of the number: no more than 2^13.
         let place = (seq & ((1 << BLOCK_SHIFT) - 1)) as u16;
         for (field, value) in self.fields.iter_mut().zip(values) {
-            let Some(value) = value else { continue };
-            let next = field.numbers.len() as u32;
-            let number = match field.numbers.get(value) {
-                Some(number) => *number,
-                None => {
-                    self.bytes += value.len() + size_of::<(Box<[u8]>, u32)>();
-                    *field.numbers.entry(value.into()).insert(next).get()
-                }
-            };
-            field.places.push((number, place));
+            if let Some(value) = value {
+                field.add(value, place);
+            }
         }
     }
 
@@ -87,51 +129,48 @@ impl Postings {
 
     /// Writes them, in the order of the table, and forgets them.
     pub fn write(&mut self, db: &Connection) -> rusqlite::Result<()> {
-        let sql =
-            "INSERT OR REPLACE INTO postings (block, field, value, places) VALUES (?1, ?2, ?3, ?4)";
-        let mut insert = db.prepare_cached(sql)?;
-        let block = self.block;
+        let block = ValueRef::Integer(self.block);
+        let mut entries = Vec::new();
+        // The places of all, one after the other.
         let mut text = String::new();
         self.each(|field, value, places| {
-            text.clear();
+            let start = text.len();
             for place in places {
-                text.push(if text.is_empty() { '[' } else { ',' });
+                text.push(if text.len() == start { '[' } else { ',' });
                 push_number(&mut text, place);
             }
             text.push(']');
-            insert
-                .execute(params![block, field, ToSqlOutput::Borrowed(ValueRef::Text(value)), text])
-                .map(drop)
+            entries.push((field, value, start..text.len()));
+        });
+        INSERT.rows(db, &entries, |(field, value, places)| {
+            let places = &text.as_bytes()[places.clone()];
+            [block, ValueRef::Integer(*field), ValueRef::Text(value), ValueRef::Text(places)]
         })?;
-        for field in &mut self.fields {
-            field.numbers.clear();
-            field.places.clear();
-        }
-        self.bytes = 0;
+        self.fields.iter_mut().for_each(Field::clear);
         Ok(())
     }
 
     /// Gives each field's number and each of its values with the places, in order.
-    pub fn each<E>(
-        &mut self,
-        mut give: impl FnMut(i64, &[u8], &mut dyn Iterator<Item = u16>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn each<'a>(
+        &'a mut self,
+        mut give: impl FnMut(i64, &'a [u8], &mut dyn Iterator<Item = u16>),
+    ) {
         for (number, field) in (1..).zip(&mut self.fields) {
-            let mut values: Vec<(&[u8], u32)> =
-                field.numbers.iter().map(|(value, number)| (&**value, *number)).collect();
+            let Field { text, spans, places, .. } = field;
+            let values = spans.iter().zip(0u32..).map(|(at, number)| (&text[at.clone()], number));
+            let mut values: Vec<(&[u8], u32)> = values.collect();
             values.sort_unstable();
             let mut ranks = vec![0; values.len()];
             for (rank, (_, number)) in (0u32..).zip(&values) {
                 ranks[*number as usize] = rank;
             }
             let rank = |(number, place): &(u32, u16)| (ranks[*number as usize], *place);
-            field.places.sort_unstable_by_key(rank);
-            let groups = field.places.chunk_by(|a, b| a.0 == b.0);
+            places.sort_unstable_by_key(rank);
+            let groups = places.chunk_by(|a, b| a.0 == b.0);
             for ((value, _), places) in values.into_iter().zip(groups) {
-                give(number, value, &mut places.iter().map(|(_, place)| *place))?;
+                give(number, value, &mut places.iter().map(|(_, place)| *place));
             }
         }
-        Ok(())
     }
 
     /// Those that the rows of a block give.

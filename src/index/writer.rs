@@ -1,5 +1,7 @@
 //! The one connection that writes: how it is opened, kept small and closed.
 
+mod checkpoint;
+
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::files::Files;
 use super::{Batch, IndexError, reset, schema};
 use crate::fs::give_to_owner_of_directory;
+use checkpoint::Backfill;
+pub(super) use checkpoint::WAL_PAGE_BYTES;
+pub use checkpoint::WalState;
 
 /// How the index is kept.
 #[derive(Clone, Debug)]
@@ -42,31 +47,6 @@ impl Default for Options {
     }
 }
 
-/// How much smaller checkpoints are while the index keeps up with the ledger. A checkpoint syncs all that it writes, and a
-/// sync of the ledger waits for that; fewer and larger ones are quicker to catch up with.
-const KEEPING_UP: u64 = 15;
-
-/// A page in the write-ahead log: SQLite's usual size, and a header.
-pub(super) const WAL_PAGE_BYTES: u64 = 4096 + 24;
-
-/// The write-ahead log at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WalState {
-    /// Pages in it.
-    pub pages: u64,
-    /// Those of them that the database has already.
-    pub checkpointed: u64,
-    /// The file's size; it is used again from the front, and cut when it was large.
-    pub bytes: u64,
-}
-
-impl WalState {
-    /// Bytes that wait to get into the database. After a checkpoint, they are what a reader holds.
-    pub fn held_bytes(self) -> u64 {
-        self.pages.saturating_sub(self.checkpointed) * WAL_PAGE_BYTES
-    }
-}
-
 /// The writing connection. There is one for an index at a time.
 pub struct Writer {
     db: Connection,
@@ -75,6 +55,8 @@ pub struct Writer {
     options: Options,
     /// What `PRAGMA data_version` said: it changes when another connection commits.
     data_version: i64,
+    /// A checkpoint that is done meanwhile.
+    backfill: Option<Backfill>,
     /// After the connection, see there.
     files: Files,
 }
@@ -124,7 +106,10 @@ impl Writer {
     /// since the last look and left the schema as it was; what was written is not judged.
     pub fn look(&mut self) -> Result<bool, IndexError> {
         self.files.check()?;
-        self.files.check_headers(self.wal()?)?;
+        // A checkpoint under way may have written the header before the last pages.
+        if self.backfill.as_ref().is_none_or(Backfill::is_over) {
+            self.files.check_headers(self.wal()?)?;
+        }
         let now = self.read_data_version()?;
         let written = std::mem::replace(&mut self.data_version, now) != now;
         if written {
@@ -136,7 +121,7 @@ impl Writer {
 
     /// Before [`Writer::let_go`]: if only a companion is gone, the database gets what was in it. Fails with a temporary
     /// error if somebody is in the way of that.
-    pub fn save(&self) -> Result<(), IndexError> {
+    pub fn save(&mut self) -> Result<(), IndexError> {
         if !self.files.has_database() {
             return Ok(());
         }
@@ -153,7 +138,8 @@ impl Writer {
 
     /// Lets go of an index of which a file is gone ([`IndexError::Gone`]), so that it can be opened again. If the
     /// database is, its companions go too.
-    pub fn let_go(self) {
+    pub fn let_go(mut self) {
+        self.backfill = None;
         if self.files.has_database() {
             // Whatever is left of it is in the way of nobody.
             let _ = self.close();
@@ -195,33 +181,17 @@ impl Writer {
         tx.map_err(|e| IndexError::sqlite(&self.path, e))
     }
 
-    /// Whether it is time for [`Writer::checkpoint`]; sooner while the index keeps up with the ledger.
-    pub fn checkpoint_due(&self, keeps_up: bool) -> Result<bool, IndexError> {
-        let state = self.wal()?;
-        let most = self.options.checkpoint_pages / if keeps_up { KEEPING_UP } else { 1 };
-        Ok(state.pages.saturating_sub(state.checkpointed) >= most)
-    }
-
-    /// Copies what it can from the write-ahead log into the database without waiting for anybody.
-    /// It syncs both files, so it may take a tenth of a second.
-    pub fn checkpoint(&self) -> Result<WalState, IndexError> {
-        self.run_checkpoint("PASSIVE").map(|(_, state)| state)
-    }
-
-    /// The write-ahead log now.
-    pub fn wal(&self) -> Result<WalState, IndexError> {
-        self.run_checkpoint("NOOP").map(|(_, state)| state)
-    }
-
     /// Frees what SQLite holds in memory and can read again.
-    pub fn shrink(&self) -> Result<(), IndexError> {
+    pub fn shrink(&mut self) -> Result<(), IndexError> {
+        self.backfill = None;
         self.db.execute_batch("PRAGMA shrink_memory").map_err(|e| self.error(e))
     }
 
     /// Empties the write-ahead log and leaves a database that a user who may only read the file can open:
     /// such a user cannot make the `-shm` file that SQLite needs as long as the mode is WAL. If a
     /// reader prevents that now, the companion files stay, which serves as well.
-    pub fn close(self) -> Result<(), IndexError> {
+    pub fn close(mut self) -> Result<(), IndexError> {
+        self.backfill = None;
         match self.journal_mode("DELETE") {
             Err(IndexError::Busy { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
@@ -251,7 +221,7 @@ impl Writer {
         };
         let db = open().map_err(|e| IndexError::sqlite(path, e))?;
         let (path, log_id, options) = (path.into(), log_id.into(), options.clone());
-        Ok(Self { db, path, log_id, options, data_version: 0, files })
+        Ok(Self { db, path, log_id, options, data_version: 0, backfill: None, files })
     }
 
     fn journal_mode(&self, mode: &str) -> Result<(), IndexError> {
@@ -262,28 +232,6 @@ impl Writer {
             now if now.eq_ignore_ascii_case(mode) => Ok(()),
             _ => Err(IndexError::Busy { path: self.path.clone() }),
         }
-    }
-
-    /// Makes the next commit start at the front of the write-ahead log, if no reader is in the way.
-    fn restart_wal(&self) -> Result<(), IndexError> {
-        let (busy, state) = self.run_checkpoint("TRUNCATE")?;
-        if busy {
-            return Err(IndexError::HeldByReader { path: self.path.clone(), bytes: state.bytes });
-        }
-        Ok(())
-    }
-
-    fn run_checkpoint(&self, mode: &str) -> Result<(bool, WalState), IndexError> {
-        let sql = format!("PRAGMA wal_checkpoint({mode})");
-        let run = || {
-            self.db.query_row(&sql, [], |row| {
-                Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-            })
-        };
-        let (busy, pages, checkpointed) = run().map_err(|e| self.error(e))?;
-        let count = |n| u64::try_from(n).unwrap_or_default();
-        let bytes = self.files.wal_bytes();
-        Ok((busy, WalState { pages: count(pages), checkpointed: count(checkpointed), bytes }))
     }
 
     pub(super) fn error(&self, error: rusqlite::Error) -> IndexError {

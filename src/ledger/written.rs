@@ -30,6 +30,12 @@ impl Written {
         Self { pieces, len: lines.len() }
     }
 
+    /// Adds lines that follow.
+    pub fn append(&mut self, further: Self) {
+        self.pieces.extend(further.pieces);
+        self.len += further.len;
+    }
+
     /// Parts of it, each of whole lines.
     pub fn pieces(&self) -> &[Arc<[u8]>] {
         &self.pieces

@@ -32,6 +32,10 @@ use watch::Watch;
 const EVERY: Duration = Duration::from_millis(100);
 /// Bytes of segments read at a time when catching up.
 const READ_BYTES: usize = 1 << 20;
+/// Bytes of lines from which on a transaction takes no more.
+const MOST_BYTES: usize = 8 << 20;
+/// Bytes of lines from which on another thread reads them while rows are inserted.
+const MUCH: usize = 512 << 10;
 
 /// Follows the ledger until the feed is closed.
 pub(super) fn run(
@@ -92,27 +96,17 @@ pub fn reindex_offline(
 /// What a transaction has taken so far.
 struct Inserted<'b, 'w> {
     batch: &'b mut Batch<'w>,
-    counts: Counts,
-}
-
-#[derive(Default)]
-struct Counts {
-    rows: usize,
-    /// Bytes of the lines that they come from.
-    bytes: u64,
     /// Known members of a wrong type.
     mistyped: u64,
 }
 
 impl Sink for Inserted<'_, '_> {
     fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
-        self.counts.rows += rows.len();
-        self.counts.mistyped += rows.iter().map(|row| u64::from(row.fields.mistyped)).sum::<u64>();
+        self.mistyped += rows.iter().map(|row| u64::from(row.fields.mistyped)).sum::<u64>();
         self.batch.events(rows)
     }
 
     fn seal(&mut self, row: &SealRow<'_>) -> Result<(), IndexError> {
-        self.counts.rows += 1;
         self.batch.seal(row)
     }
 }
@@ -187,7 +181,7 @@ impl<'a> Follower<'a> {
         }
         loop {
             match feed.wait(self.next, self.rest.due(), self.pace) {
-                Work::Fresh(lines) => self.insert(lines, feed)?,
+                Work::Fresh(lines) => self.insert_fresh(lines, feed)?,
                 Work::Read(to) => self.read(to)?,
                 Work::Segments => {
                     self.segments_listed = false;
@@ -260,16 +254,27 @@ impl<'a> Follower<'a> {
         self.list_segments()
     }
 
-    /// Inserts fresh lines, and in the same transaction those that came meanwhile, up to the row limit.
-    fn insert(&mut self, first: Followed, feed: &Feed) -> Result<(), FollowError> {
-        let limit = self.setup.batch_rows;
-        self.insert_with(first, |rows, next| if rows < limit { feed.more(next) } else { None })
+    /// Inserts fresh lines, and in the same transaction those that came meanwhile.
+    fn insert_fresh(&mut self, mut lines: Followed, feed: &Feed) -> Result<(), FollowError> {
+        while self.has_room_for_more(&lines)
+            && let Some(further) = feed.more(lines.next)
+        {
+            lines.append(further);
+        }
+        self.insert(&lines)
     }
 
-    /// Reads leaves below `to` from the segments.
+    /// Reads leaves below `to` from the segments, as many as a transaction takes, and inserts them.
     fn read(&mut self, to: u64) -> Result<(), FollowError> {
-        let read = self.reader.read(self.next, to, READ_BYTES);
-        let lines = read.map_err(|e| self.segments(e))?;
+        let mut lines = Followed { lines: Written::default(), next: self.next };
+        while self.has_room_for_more(&lines) {
+            let read = self.reader.read(lines.next, to.min(self.end()), READ_BYTES);
+            let read = read.map_err(|e| self.segments(e))?;
+            if read.next == lines.next {
+                break;
+            }
+            lines.append(Followed { lines: Written::of(&read.bytes), next: read.next });
+        }
         if lines.next == self.next {
             // A file that was deleted comes back when the writer notices; until then nothing is skipped.
             return match to {
@@ -277,16 +282,22 @@ impl<'a> Follower<'a> {
                 to => Err(FollowError::NotThere { from: self.next, to: to - 1 }),
             };
         }
-        let lines = Followed { lines: Written::of(&lines.bytes), next: lines.next };
-        self.insert_with(lines, |_, _| None)
+        self.insert(&lines)
     }
 
-    /// One transaction; `more` is told the rows and the leaf so far, and gives further lines for it.
-    fn insert_with(
-        &mut self,
-        first: Followed,
-        more: impl Fn(usize, u64) -> Option<Followed>,
-    ) -> Result<(), FollowError> {
+    /// The leaf before which the next transaction ends if there is much to do.
+    fn end(&self) -> u64 {
+        let rows = self.setup.batch_rows as u64;
+        // As a rule that is a block, of which each value then is written once.
+        (self.next / rows).saturating_add(1).saturating_mul(rows)
+    }
+
+    fn has_room_for_more(&self, lines: &Followed) -> bool {
+        lines.next < self.end() && lines.lines.len() < MOST_BYTES
+    }
+
+    /// One transaction.
+    fn insert(&mut self, lines: &Followed) -> Result<(), FollowError> {
         let began = Instant::now();
         self.setup.has_room()?;
         self.look_now_and_then()?;
@@ -296,29 +307,22 @@ impl<'a> Follower<'a> {
         if !noted {
             batch.field_map(from, fields.definition())?;
         }
-        let mut inserted = Inserted { batch: &mut batch, counts: Counts::default() };
-        let mut next = from;
-        let mut further = Some(first);
-        while let Some(Followed { lines, next: behind }) = further {
-            for piece in lines.pieces() {
-                rows::each(piece, &fields, log_id, &mut inserted)?;
-            }
-            inserted.counts.bytes += lines.len() as u64;
-            next = behind;
-            further = more(inserted.counts.rows, next);
+        let mut inserted = Inserted { batch: &mut batch, mistyped: 0 };
+        let pieces = lines.lines.pieces();
+        match lines.lines.len() {
+            MUCH.. => rows::each_of_many(pieces, &fields, log_id, &mut inserted)?,
+            _ => pieces
+                .iter()
+                .try_for_each(|piece| rows::each(piece, &fields, log_id, &mut inserted))?,
         }
-        let counts = inserted.counts;
-        batch.commit(next)?;
-        let enough = next.saturating_add(self.setup.batch_rows as u64);
+        let mistyped = inserted.mistyped;
+        batch.commit(lines.next)?;
+        let enough = lines.next.saturating_add(self.setup.batch_rows as u64);
         self.pace = Some(Pace { due: began + EVERY, enough });
-        self.committed(next, counts)
-    }
-
-    fn committed(&mut self, next: u64, counts: Counts) -> Result<(), FollowError> {
         self.fields_noted = true;
-        self.metrics.members_mistyped.add(counts.mistyped);
-        self.rest.worked(counts.bytes, Instant::now());
-        self.set_next(next);
+        self.metrics.members_mistyped.add(mistyped);
+        self.rest.worked(lines.lines.len() as u64, Instant::now());
+        self.set_next(lines.next);
         self.keep_wal_small()
     }
 
@@ -329,9 +333,13 @@ impl<'a> Follower<'a> {
         let database = self.database()?;
         let mut held = 0;
         if database.checkpoint_due(keeps_up)? {
-            database.checkpoint()?;
+            let done = match keeps_up {
+                true => Some(database.checkpoint()?),
+                false => database.checkpoint_meanwhile()?,
+            };
+            let Some(state) = done else { return Ok(()) };
             if database.checkpoint_due(keeps_up)? {
-                held = database.wal()?.held_bytes();
+                held = state.held_bytes();
             }
         }
         self.note_held(held);

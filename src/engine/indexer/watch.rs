@@ -79,7 +79,7 @@ impl Follower<'_> {
             return error;
         }
         let gone = error.mends_itself();
-        if let Some(Err(why)) = self.database.as_ref().filter(|_| gone).map(Writer::save) {
+        if let Some(Err(why)) = self.database.as_mut().filter(|_| gone).map(Writer::save) {
             return why.into();
         }
         if let Some(database) = self.database.take().filter(|_| gone) {

@@ -61,8 +61,7 @@ impl<'w> Block<'w> {
         Postings::of_rows(tx, number)?.each(|field, value, places| {
             let rows = places.map(|place| (place, 0)).collect();
             values.insert((field, value.to_vec()), rows);
-            Ok::<(), rusqlite::Error>(())
-        })?;
+        });
         let mut block = Self { number, values, wrong };
         block.compare(tx)?;
         block.tell_missing();

@@ -163,6 +163,36 @@ fn a_checkpoint_lets_the_wal_be_used_from_the_front() {
 }
 
 #[test]
+fn rows_come_in_while_another_thread_does_a_checkpoint() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let mut next = 0;
+    let mut insert = |writer: &mut Writer| {
+        put(writer, next..next + 100, next + 100);
+        next += 100;
+    };
+    (0..20).for_each(|_| insert(&mut writer));
+    let state = loop {
+        match writer.checkpoint_meanwhile().expect("never waits") {
+            Some(state) => break state,
+            None => insert(&mut writer),
+        }
+        writer.look().expect("is well, whatever is half done");
+    };
+    assert_eq!(state.pages, state.checkpointed, "also what came meanwhile");
+    insert(&mut writer);
+    assert!(writer.wal().expect("tells").pages < state.pages, "it begins at the front again");
+    // Whoever closes it waits for what is under way.
+    writer.checkpoint_meanwhile().expect("never waits");
+    writer.close().expect("closes");
+    assert_eq!(place.reader().last_seq().expect("reads"), Some(next - 1));
+    let other = place.other();
+    let check: String =
+        other.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checks");
+    assert_eq!(check, "ok");
+}
+
+#[test]
 fn a_closed_index_is_one_file_that_opens_again_where_it_was() {
     let place = Place::with_events(100);
     let names = std::fs::read_dir(place.path.parent().unwrap()).unwrap().count();
