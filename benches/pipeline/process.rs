@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+/// Threads that have ended: of the daemon, those that help the index to catch up.
+const ENDED: &str = "ended";
+
 /// Processor time so far.
 pub struct Cpu {
     /// Of all threads, those that have ended included.
     pub all_us: u64,
-    /// Of the threads that there are, by name.
+    /// By the thread's name, with those that have ended as one.
     pub by_thread: BTreeMap<String, u64>,
 }
 
@@ -31,6 +34,8 @@ impl Process {
             let ns = stat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok());
             *by_thread.entry(name.trim().to_owned()).or_default() += ns.unwrap_or(0) / 1000;
         }
+        let alive: u64 = by_thread.values().sum();
+        by_thread.insert(ENDED.to_owned(), all_us.saturating_sub(alive));
         Cpu { all_us, by_thread }
     }
 
