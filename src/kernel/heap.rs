@@ -4,9 +4,9 @@
 pub const LARGE: usize = 1 << 20;
 
 /// Heaps of the process. Of glibc's own choice there may be eight for each core, each with holes of its own where
-/// buffers went from one thread to another.
+/// buffers went from one thread to another; with two, threads that free each other's memory wait for each other.
 #[cfg(target_env = "gnu")]
-const HEAPS: nix::libc::c_int = 2;
+const HEAPS: nix::libc::c_int = 3;
 
 /// Bytes at the end of a heap that may be free.
 #[cfg(target_env = "gnu")]
