@@ -41,7 +41,7 @@ impl Default for Options {
             mode: 0o640,
             group: None,
             busy_timeout: Duration::from_millis(100),
-            checkpoint_pages: 15_000,
+            checkpoint_pages: 8_000,
             max_wal_bytes: 1 << 30,
         }
     }

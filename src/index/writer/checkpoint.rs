@@ -16,6 +16,11 @@ const KEEPING_UP: u64 = 15;
 /// A page in the write-ahead log: SQLite's usual size, and a header.
 pub(in crate::index) const WAL_PAGE_BYTES: u64 = 4096 + 24;
 
+/// How often one that is done meanwhile begins again at most: somebody who writes without end may be as fast.
+const ROUNDS: u32 = 4;
+/// Pages that are not worth another round.
+const FEW: i64 = 1000;
+
 /// The write-ahead log at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WalState {
@@ -120,12 +125,22 @@ impl Drop for Backfill {
     }
 }
 
-/// Copies what is in the write-ahead log now. A connection does one thing at a time, so this has its own; it takes no lock
-/// that the writer or a reader waits for.
+/// Copies what is in the write-ahead log, and again what came meanwhile as long as that is much: the rest is for the writer,
+/// who waits for it. A connection does one thing at a time, so this has its own; it takes no lock that the writer or a
+/// reader waits for.
 fn checkpoint(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let db = Connection::open_with_flags(path, flags)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
-    db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    let mut copied = 0;
+    for _ in 0..ROUNDS {
+        let sql = "PRAGMA wal_checkpoint(PASSIVE)";
+        let all: i64 = db.query_row(sql, [], |row| row.get(2))?;
+        if all - copied < FEW {
+            break;
+        }
+        copied = all;
+    }
+    Ok(())
 }
