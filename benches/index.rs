@@ -14,14 +14,12 @@ mod runs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use auditlogd::engine::{Sink, each_row};
+use auditlogd::engine::each_row;
 use auditlogd::event::FieldMap;
-use auditlogd::index::{
-    Batch, EventRow, Filter, IndexError, Options, Order, Reader, SealRow, Writer,
-};
+use auditlogd::index::{Filter, Options, Order, Reader, Writer};
 use rusqlite::Connection;
 
-use insert::defaults;
+use insert::{Inserted, defaults};
 use lines::{LOG_ID, Lines};
 
 const MILLION: u64 = 1_000_000;
@@ -60,7 +58,9 @@ fn follow(path: &Path, millions: u64) -> Result<f64> {
             let text = lines.whole();
             let begun = Instant::now();
             let mut batch = writer.begin()?;
-            each_row(&text, &map, LOG_ID, &mut Rows(&mut batch))?;
+            let mut inserted = Inserted::into(&mut batch);
+            each_row(&text, &map, LOG_ID, &mut inserted)?;
+            inserted.finish()?;
             batch.commit(lines.seq)?;
             if writer.checkpoint_due(false)? {
                 writer.checkpoint()?;
@@ -74,18 +74,6 @@ fn follow(path: &Path, millions: u64) -> Result<f64> {
     println!("the longest transaction with its checkpoint: {} ms", longest.as_millis());
     writer.close()?;
     Ok((millions * MILLION) as f64 / all.as_secs_f64())
-}
-
-struct Rows<'b, 'w>(&'b mut Batch<'w>);
-
-impl Sink for Rows<'_, '_> {
-    fn events(&mut self, rows: &[EventRow<'_>]) -> std::result::Result<(), IndexError> {
-        self.0.events(rows)
-    }
-
-    fn seal(&mut self, row: &SealRow<'_>) -> std::result::Result<(), IndexError> {
-        self.0.seal(row)
-    }
 }
 
 /// What takes how much.

@@ -180,11 +180,12 @@ impl Feed {
     /// More lines that follow at once, if there are any and nothing else is to be done first.
     pub fn more(&self, next: u64) -> Option<Followed> {
         let mut state = self.lock();
-        let first = state.reset || state.fields.is_some() || state.segments_changed;
-        if first || state.past_deadline() {
-            return None;
-        }
-        state.take_fresh(next)
+        if state.is_called(Instant::now()) { None } else { state.take_fresh(next) }
+    }
+
+    /// Whether something is to be done before further lines.
+    pub fn is_called(&self) -> bool {
+        self.lock().is_called(Instant::now())
     }
 
     /// Waits before another try, but not past a reset, the end or somebody who waits for rows to be deleted. Says
@@ -313,6 +314,27 @@ mod tests {
         publish(&feed, lines(1, 2, 10));
         publish(&feed, lines(2, 3, 10));
         assert_eq!(waiter.join().expect("ends"), "fresh to 1");
+    }
+
+    #[test]
+    fn who_reads_for_long_is_called_for_what_comes_first_and_not_for_lines() {
+        let feed = Feed::new(100, 0);
+        assert!(feed.is_called(), "the segments are to be listed");
+        feed.wait(0, None, None);
+        publish(&feed, lines(0, 5, 10));
+        assert!(!feed.is_called());
+        feed.prune_now();
+        assert!(!feed.is_called(), "there is time yet");
+        feed.lock().step.as_mut().expect("there is one").overdue = Instant::now();
+        assert!(feed.is_called());
+        assert_eq!(describe(feed.wait(0, None, None)), "prune");
+        feed.request_reset();
+        assert!(feed.is_called());
+        assert_eq!(describe(feed.wait(0, None, None)), "reset");
+        feed.close(Duration::from_secs(60));
+        assert!(!feed.is_called(), "what is durable comes first");
+        feed.close(Duration::ZERO);
+        assert!(feed.is_called());
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! From a ledger line to a row of the index: for insertion, and again for verification.
 
 use std::borrow::Cow;
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, LazyLock};
-use std::thread;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
 use crate::event::{self, Event, FieldMap};
-use crate::index::{EventRow, IndexError, SealRow, SegmentRow};
+use crate::index::{EventRow, IndexError, Postings, PostingsBuilder, SealRow, SegmentRow};
 use crate::ledger::line::{self, Body, Line};
 use crate::ledger::seal;
 use crate::ledger::segment::Found;
@@ -35,7 +33,7 @@ struct Peer<'a> {
 }
 
 /// An event line on its way to a row.
-struct Parsed<'a> {
+pub(super) struct Parsed<'a> {
     line: Line<'a>,
     text: &'a str,
     /// The id, if it is not the one that the daemon gives.
@@ -46,8 +44,6 @@ struct Parsed<'a> {
 
 /// Rows that are handed on together.
 const TOGETHER: usize = 256;
-/// Groups of them that may wait for a sink which is slower than the reading.
-const WAITING: usize = 4;
 
 /// The daemon's own records speak the built-in vocabulary, whatever clients speak.
 static OWN_FIELDS: LazyLock<FieldMap> = LazyLock::new(FieldMap::builtin);
@@ -63,41 +59,22 @@ pub fn each(
     Parser::new(fields, log_id).read(lines, |part| part.give(sink))
 }
 
-/// The same for many lines in pieces, each of whole lines: another thread reads them while the sink takes the rows of
-/// those before them.
-pub fn each_of_many(
-    pieces: &[Arc<[u8]>],
-    fields: &FieldMap,
-    log_id: &str,
-    sink: &mut impl Sink,
-) -> Result<(), IndexError> {
-    thread::scope(|scope| {
-        let (give, given) = sync_channel(WAITING);
-        let mut parser = Parser::new(fields, log_id);
-        // If the sink fails there is nobody to take a part, and it ends.
-        let read = move || {
-            pieces
-                .iter()
-                .try_for_each(|piece| parser.read(piece, |part| give.send(part).map_err(drop)))
-                .is_ok()
-        };
-        match thread::Builder::new().name("index-lines".into()).spawn_scoped(scope, read) {
-            Ok(_) => given.into_iter().try_for_each(|part| part.give(sink)),
-            // There is no thread to be had: it takes longer.
-            Err(_) => pieces.iter().try_for_each(|piece| each(piece, fields, log_id, sink)),
-        }
-    })
-}
-
 /// What lines become on their way to a sink.
-enum Part<'a> {
+pub(super) enum Part<'a> {
     Events(Vec<Parsed<'a>>),
     /// A seal: its line, taken apart and as it is, and what it says.
     Seal(Line<'a>, &'a [u8], &'a str),
 }
 
 impl Part<'_> {
-    fn give(&self, sink: &mut impl Sink) -> Result<(), IndexError> {
+    /// Notes where the values of its events are; gives what is complete.
+    pub fn note(&self, postings: &mut PostingsBuilder, complete: &mut Vec<Postings>) {
+        if let Part::Events(events) = self {
+            complete.extend(events.iter().filter_map(|event| postings.note(&event.row())));
+        }
+    }
+
+    pub fn give(&self, sink: &mut impl Sink) -> Result<(), IndexError> {
         match self {
             Part::Events(events) => {
                 let rows: Vec<_> = events.iter().map(Parsed::row).collect();
@@ -108,8 +85,8 @@ impl Part<'_> {
     }
 }
 
-/// Reads event lines.
-struct Parser<'a, 'c> {
+/// Reads lines.
+pub(super) struct Parser<'a, 'c> {
     fields: &'c FieldMap,
     log_id: &'c str,
     /// The peer of the line before and its text, which most lines share with the line before.
@@ -117,12 +94,12 @@ struct Parser<'a, 'c> {
 }
 
 impl<'a, 'c> Parser<'a, 'c> {
-    fn new(fields: &'c FieldMap, log_id: &'c str) -> Self {
+    pub fn new(fields: &'c FieldMap, log_id: &'c str) -> Self {
         Self { fields, log_id, last_peer: None }
     }
 
-    /// Reads whole lines, and gives what they become.
-    fn read<E>(
+    /// Reads whole lines, each with its LF, and gives what they become.
+    pub fn read<E>(
         &mut self,
         lines: &'a [u8],
         mut give: impl FnMut(Part<'a>) -> Result<(), E>,
@@ -258,74 +235,5 @@ pub fn segment(found: &Found) -> SegmentRow<'_> {
         first_seq: found.header.first_seq,
         opened: &found.header.opened,
         host: &found.header.host,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::index::IndexError;
-
-    const LOG_ID: &str = "0123456789abcdef0123456789abcdef";
-
-    /// What it was given: the numbers of rows and their actors.
-    #[derive(Debug, Default, PartialEq)]
-    struct Given {
-        rows: Vec<(u64, Option<String>)>,
-        /// Rows that it takes before it fails.
-        room: Option<usize>,
-    }
-
-    impl Sink for Given {
-        fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
-            let of = |row: &EventRow<'_>| (row.seq, row.fields.actor.as_deref().map(str::to_owned));
-            self.rows.extend(rows.iter().map(of));
-            match self.room {
-                Some(room) if self.rows.len() > room => {
-                    Err(IndexError::Busy { path: "full".into() })
-                }
-                _ => Ok(()),
-            }
-        }
-
-        fn seal(&mut self, _: &SealRow<'_>) -> Result<(), IndexError> {
-            unreachable!("there is none")
-        }
-    }
-
-    fn lines(seqs: std::ops::Range<u64>) -> Arc<[u8]> {
-        let mut text = Vec::new();
-        for seq in seqs {
-            let ts = "2026-11-21T01:23:45.123456789Z";
-            let id = format!(r#""{}-{seq}""#, &LOG_ID[..12]);
-            let peer = r#"{"pid":1,"uid":0,"gid":0,"unit":null,"exe":null}"#;
-            let event = format!(r#"{{"actor":"user-{}"}}"#, seq % 7);
-            line::push_event(&mut text, seq, ts, id.as_bytes(), peer, event.as_bytes());
-            line::push_tail(&mut text, &[9; 32]);
-            text.push(b'\n');
-        }
-        text.into()
-    }
-
-    #[test]
-    fn many_pieces_give_what_one_gives() {
-        let pieces =
-            [lines(0..1), lines(1..1), lines(1..3000), lines(3000..3001), lines(3001..5000)];
-        let map = FieldMap::builtin();
-        let (mut one, mut many) = (Given::default(), Given::default());
-        each(&pieces.concat(), &map, LOG_ID, &mut one).expect("takes all");
-        each_of_many(&pieces, &map, LOG_ID, &mut many).expect("takes all");
-        assert_eq!(one.rows.len(), 5000);
-        assert_eq!(one, many);
-        each_of_many(&[], &map, LOG_ID, &mut Given::default()).expect("nothing is no error");
-    }
-
-    #[test]
-    fn a_sink_that_fails_ends_it() {
-        let pieces = vec![lines(0..3000); 20];
-        let mut sink = Given { room: Some(1000), ..Given::default() };
-        let failed = each_of_many(&pieces, &FieldMap::builtin(), LOG_ID, &mut sink);
-        assert!(matches!(failed, Err(IndexError::Busy { .. })), "{failed:?}");
-        assert!(sink.rows.len() <= 1000 + TOGETHER, "{}", sink.rows.len());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::postings::{self, Postings};
+use super::postings::{self, Postings, PostingsBuilder};
 use super::row::sql_int;
 use super::schema::BLOCK_SHIFT;
 use super::statement::Insert;
@@ -18,7 +18,6 @@ pub struct Batch<'w> {
     tx: Transaction<'w>,
     path: &'w Path,
     spans: Spans,
-    postings: Postings,
     /// Blocks in which rows may have been replaced.
     replaced: BTreeSet<i64>,
 }
@@ -27,14 +26,27 @@ impl<'w> Batch<'w> {
     pub(super) fn begin(db: &'w mut Connection, path: &'w Path) -> Result<Self, IndexError> {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate);
         let tx = tx.map_err(|e| IndexError::sqlite(path, e))?;
-        let (spans, postings) = (Spans::default(), Postings::default());
-        Ok(Self { tx, path, spans, postings, replaced: BTreeSet::new() })
+        Ok(Self { tx, path, spans: Spans::default(), replaced: BTreeSet::new() })
     }
 
-    /// Adds events in the order of the log; rows that are there already are replaced, so that a part of the ledger may be
-    /// followed twice.
+    /// Adds events in the order of the log, and where their values are; rows that are there already are replaced, so that a
+    /// part of the ledger may be followed twice.
     pub fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
-        self.try_events(rows).map_err(|e| IndexError::sqlite(self.path, e))
+        self.rows(rows)?;
+        let mut postings = PostingsBuilder::default();
+        let mut full: Vec<_> = rows.iter().filter_map(|row| postings.note(row)).collect();
+        full.push(postings.finish());
+        full.iter().try_for_each(|postings| self.postings(postings))
+    }
+
+    /// The same without where their values are, which is to come in the same transaction: [`Batch::postings`].
+    pub fn rows(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
+        self.try_rows(rows).map_err(|e| IndexError::sqlite(self.path, e))
+    }
+
+    /// Adds what a [`PostingsBuilder`] has made of rows.
+    pub fn postings(&mut self, postings: &Postings) -> Result<(), IndexError> {
+        postings.write(&self.tx).map_err(|e| IndexError::sqlite(self.path, e))
     }
 
     /// Adds or replaces a seal.
@@ -65,7 +77,7 @@ impl<'w> Batch<'w> {
             .map_err(|e| IndexError::sqlite(path, e))
     }
 
-    fn try_events(&mut self, rows: &[EventRow<'_>]) -> rusqlite::Result<()> {
+    fn try_rows(&mut self, rows: &[EventRow<'_>]) -> rusqlite::Result<()> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
         let (first, last) = (sql_int(first.seq), sql_int(last.seq));
         let sql = "SELECT EXISTS (SELECT 1 FROM event_rows WHERE seq BETWEEN ?1 AND ?2)";
@@ -78,24 +90,23 @@ impl<'w> Batch<'w> {
                 }
             };
         insert.rows(&self.tx, rows, EventRow::values)?;
-        rows.iter().try_for_each(|row| self.note(row))
+        for row in rows {
+            if let Some(block) = self.spans.note(row.seq, row.ts_ns) {
+                self.write_block(block)?;
+            }
+        }
+        Ok(())
     }
 
     fn try_finish(&mut self, indexed: u64) -> rusqlite::Result<()> {
         if let Some(block) = self.spans.finish() {
             self.write_block(block)?;
         }
-        self.postings.write(&self.tx)?;
         for block in &self.replaced {
             postings::renew(&self.tx, *block)?;
         }
         let sql = "UPDATE meta SET indexed = ?1";
         self.tx.prepare_cached(sql)?.execute([sql_int(indexed)]).map(drop)
-    }
-
-    fn note(&mut self, row: &EventRow<'_>) -> rusqlite::Result<()> {
-        self.postings.note(&self.tx, row)?;
-        self.spans.note(row.seq, row.ts_ns).map_or(Ok(()), |block| self.write_block(block))
     }
 
     fn write_block(&self, block: Block) -> rusqlite::Result<()> {

@@ -28,6 +28,7 @@ pub use check::{Difference, Extent, Found, Kind, Made, Part, Progress, Snapshot}
 pub use error::IndexError;
 pub use filter::{Filter, Order};
 pub use insert::Batch;
+pub use postings::{Postings, PostingsBuilder};
 pub use prune::{PruneRows, Pruning, RowsPruned, Space};
 pub use reader::Reader;
 pub use row::{Line, Row, Rows};

@@ -44,11 +44,11 @@ impl Insert {
     }
 
     /// Inserts rows, each made of `of` by `values`.
-    pub fn rows<T, const N: usize>(
+    pub fn rows<'v, T, const N: usize>(
         &self,
         db: &Connection,
-        of: &[T],
-        values: impl for<'a> Fn(&'a T) -> [ValueRef<'a>; N],
+        of: &'v [T],
+        values: impl Fn(&'v T) -> [ValueRef<'v>; N],
     ) -> rusqlite::Result<()> {
         let full = of.chunks_exact(ROWS);
         let rest = full.remainder();

@@ -53,6 +53,14 @@ impl State {
         now < pace.due && self.head < pace.enough && self.close_by.is_none()
     }
 
+    /// Whether there is something to do before lines: what [`State::take`] gives first.
+    pub fn is_called(&self, now: Instant) -> bool {
+        let overdue =
+            self.close_by.is_none() && self.step.as_ref().is_some_and(|step| step.overdue <= now);
+        let asked = self.reset || self.fields.is_some() || self.segments_changed;
+        asked || overdue || (self.look && !self.looking) || self.past_deadline()
+    }
+
     /// The first thing to do for an index whose next leaf is `next`; without the lines if these `wait`.
     pub fn take(&mut self, next: u64, wait: bool) -> Option<Work> {
         if self.past_deadline() {

@@ -1,12 +1,15 @@
 //! The index thread: it follows the ledger, whether a line comes fresh from the writer or is read from a
 //! segment. Whatever happens to the database, the ledger goes on and the index catches up.
 
+mod ahead;
 mod prune;
 mod rest;
 mod setup;
+mod source;
 mod standstill;
 mod watch;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -18,24 +21,24 @@ use crate::event::FieldMap;
 use crate::index::{Batch, EventRow, IndexError, SealRow, Writer};
 use crate::kernel;
 use crate::ledger::reader::Reader;
-use crate::ledger::{Written, segment};
+use crate::ledger::segment;
 use crate::metrics::Metrics;
+use ahead::{Given, Piece, Preparer};
 pub(super) use prune::Job;
 use prune::Jobs;
 use rest::Rest;
 pub use setup::{FollowError, IndexSetup};
+use source::Segments;
 use standstill::Standstill;
 use watch::Watch;
 
 /// Lines that come one after the other are gathered for so long: a transaction writes a dozen pages, however few its
 /// rows are. What comes after a pause is inserted at once.
 const EVERY: Duration = Duration::from_millis(100);
-/// Bytes of segments read at a time when catching up.
-const READ_BYTES: usize = 1 << 20;
-/// Bytes of lines from which on a transaction takes no more.
-const MOST_BYTES: usize = 8 << 20;
 /// Bytes of lines from which on another thread reads them while rows are inserted.
 const MUCH: usize = 512 << 10;
+/// Leaves of segments from which on it does.
+const MANY: u64 = 1024;
 
 /// Follows the ledger until the feed is closed.
 pub(super) fn run(
@@ -81,17 +84,16 @@ pub fn reindex_offline(
     let mut follower = Follower::new(setup, log_id, no_jobs, &metrics, nobody);
     follower.start_over()?;
     follower.list_segments()?;
-    loop {
-        let before = follower.next;
-        follower.read(u64::MAX)?;
+    follower.read(u64::MAX, &mut |follower| {
         progress(follower.next);
-        if follower.next == before {
-            break;
-        }
-    }
+        true
+    })?;
     follower.close();
     Ok(follower.next)
 }
+
+/// What is done between two transactions; says whether to go on.
+type Between<'b> = dyn FnMut(&mut Follower<'_>) -> bool + 'b;
 
 /// What a transaction has taken so far.
 struct Inserted<'b, 'w> {
@@ -103,7 +105,7 @@ struct Inserted<'b, 'w> {
 impl Sink for Inserted<'_, '_> {
     fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
         self.mistyped += rows.iter().map(|row| u64::from(row.fields.mistyped)).sum::<u64>();
-        self.batch.events(rows)
+        self.batch.rows(rows)
     }
 
     fn seal(&mut self, row: &SealRow<'_>) -> Result<(), IndexError> {
@@ -120,7 +122,8 @@ struct Follower<'a> {
     fields_noted: bool,
     /// Whether the database knows the segments that there are.
     segments_listed: bool,
-    reader: Reader,
+    /// Away while another thread reads.
+    reader: Option<Reader>,
     database: Option<Writer>,
     /// The first leaf that is not in the database.
     next: u64,
@@ -152,7 +155,7 @@ impl<'a> Follower<'a> {
             fields: setup.fields.clone(),
             fields_noted: false,
             segments_listed: false,
-            reader: Reader::new(&setup.log_dir, log_id),
+            reader: None,
             database: None,
             next: 0,
             pace: None,
@@ -182,7 +185,10 @@ impl<'a> Follower<'a> {
         loop {
             match feed.wait(self.next, self.rest.due(), self.pace) {
                 Work::Fresh(lines) => self.insert_fresh(lines, feed)?,
-                Work::Read(to) => self.read(to)?,
+                Work::Read(to) => self.read(to, &mut |follower| {
+                    follower.goes_on(feed);
+                    !feed.is_called()
+                })?,
                 Work::Segments => {
                     self.segments_listed = false;
                     self.list_segments()?;
@@ -256,74 +262,86 @@ impl<'a> Follower<'a> {
 
     /// Inserts fresh lines, and in the same transaction those that came meanwhile.
     fn insert_fresh(&mut self, mut lines: Followed, feed: &Feed) -> Result<(), FollowError> {
-        while self.has_room_for_more(&lines)
+        let end = source::end(self.next, self.setup.batch_rows);
+        while lines.next < end
+            && lines.lines.len() < source::MOST_BYTES
             && let Some(further) = feed.more(lines.next)
         {
             lines.append(further);
         }
-        self.insert(&lines)
+        self.insert(&mut source::fresh(&lines), lines.lines.len() >= MUCH, &mut |_| true)
     }
 
-    /// Reads leaves below `to` from the segments, as many as a transaction takes, and inserts them.
-    fn read(&mut self, to: u64) -> Result<(), FollowError> {
-        let mut lines = Followed { lines: Written::default(), next: self.next };
-        while self.has_room_for_more(&lines) {
-            let read = self.reader.read(lines.next, to.min(self.end()), READ_BYTES);
-            let read = read.map_err(|e| self.segments(e))?;
-            if read.next == lines.next {
-                break;
-            }
-            lines.append(Followed { lines: Written::of(&read.bytes), next: read.next });
-        }
-        if lines.next == self.next {
+    /// Reads leaves below `to` from the segments and inserts them; `between` says after each transaction whether to go on.
+    fn read(&mut self, to: u64, between: &mut Between<'_>) -> Result<(), FollowError> {
+        let from = self.next;
+        let (dir, log_id) = (&self.setup.log_dir, self.log_id);
+        let mut reader = self.reader.take().unwrap_or_else(|| Reader::new(dir, log_id));
+        let mut leaves = Segments::new(&mut reader, from, to, self.setup.batch_rows);
+        let inserted = self.insert(&mut leaves, to.saturating_sub(from) >= MANY, between);
+        self.reader = Some(reader);
+        inserted?;
+        if self.next == from && to < u64::MAX {
             // A file that was deleted comes back when the writer notices; until then nothing is skipped.
-            return match to {
-                u64::MAX => Ok(()),
-                to => Err(FollowError::NotThere { from: self.next, to: to - 1 }),
-            };
+            return Err(FollowError::NotThere { from, to: to - 1 });
         }
-        self.insert(&lines)
+        Ok(())
     }
 
-    /// The leaf before which the next transaction ends if there is much to do.
-    fn end(&self) -> u64 {
-        let rows = self.setup.batch_rows as u64;
-        // As a rule that is a block, of which each value then is written once.
-        (self.next / rows).saturating_add(1).saturating_mul(rows)
+    /// Inserts what comes from there, transaction by transaction.
+    fn insert(
+        &mut self,
+        source: &mut (dyn Iterator<Item = io::Result<Piece>> + Send),
+        many: bool,
+        between: &mut Between<'_>,
+    ) -> Result<(), FollowError> {
+        let (fields, log_id) = (self.fields.clone(), self.log_id);
+        let mut preparer = Preparer::new(&fields, log_id);
+        ahead::prepared(source, &mut preparer, many, &mut |given| {
+            while self.transaction(given)? && between(self) {}
+            Ok(())
+        })
     }
 
-    fn has_room_for_more(&self, lines: &Followed) -> bool {
-        lines.next < self.end() && lines.lines.len() < MOST_BYTES
-    }
-
-    /// One transaction.
-    fn insert(&mut self, lines: &Followed) -> Result<(), FollowError> {
+    /// One transaction; `false` if there is none any more.
+    fn transaction(&mut self, given: &mut Given<'_>) -> Result<bool, FollowError> {
+        let (setup, from, fields) = (self.setup, self.next, self.fields.clone());
+        let unread = |source| FollowError::Segments { dir: setup.log_dir.clone(), source };
         let began = Instant::now();
-        self.setup.has_room()?;
+        let mut next = given.next().transpose().map_err(unread)?;
+        if next.is_none() {
+            return Ok(false);
+        }
+        setup.has_room()?;
         self.look_now_and_then()?;
-        let (fields, log_id, from) = (self.fields.clone(), self.log_id, self.next);
         let noted = self.fields_noted;
         let mut batch = self.database()?.begin()?;
         if !noted {
             batch.field_map(from, fields.definition())?;
         }
         let mut inserted = Inserted { batch: &mut batch, mistyped: 0 };
-        let pieces = lines.lines.pieces();
-        match lines.lines.len() {
-            MUCH.. => rows::each_of_many(pieces, &fields, log_id, &mut inserted)?,
-            _ => pieces
-                .iter()
-                .try_for_each(|piece| rows::each(piece, &fields, log_id, &mut inserted))?,
-        }
+        let mut bytes = 0;
+        let next = loop {
+            // Where it ends in between, the thread that prepares has panicked, and with it this one will.
+            let Some(prepared) = next else { return Ok(false) };
+            prepared.parts().iter().try_for_each(|part| part.give(&mut inserted))?;
+            prepared.postings.iter().try_for_each(|of| inserted.batch.postings(of))?;
+            bytes += prepared.bytes;
+            if let Some(next) = prepared.ends {
+                break next;
+            }
+            next = given.next().transpose().map_err(unread)?;
+        };
         let mistyped = inserted.mistyped;
-        batch.commit(lines.next)?;
-        let enough = lines.next.saturating_add(self.setup.batch_rows as u64);
+        batch.commit(next)?;
+        let enough = next.saturating_add(self.setup.batch_rows as u64);
         self.pace = Some(Pace { due: began + EVERY, enough });
         self.fields_noted = true;
         self.metrics.members_mistyped.add(mistyped);
-        self.rest.worked(lines.lines.len() as u64, Instant::now());
-        self.set_next(lines.next);
-        self.keep_wal_small()
+        self.rest.worked(bytes as u64, Instant::now());
+        self.set_next(next);
+        self.keep_wal_small()?;
+        Ok(true)
     }
 
     /// Empties the write-ahead log when it is time, and notes whether a reader is in the way.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, Transaction};
 
 use crate::index::IndexError;
-use crate::index::postings::{FIELDS, Postings};
+use crate::index::postings::{FIELDS, PostingsBuilder};
 use crate::index::reader::Reader;
 use crate::index::schema::BLOCK_SHIFT;
 
@@ -58,7 +58,7 @@ impl<'w> Block<'w> {
         wrong: &'w mut Vec<String>,
     ) -> rusqlite::Result<()> {
         let mut values = HashMap::new();
-        Postings::of_rows(tx, number)?.each(|field, value, places| {
+        PostingsBuilder::of_rows(tx, number)?.each(|field, value, places| {
             let rows = places.map(|place| (place, 0)).collect();
             values.insert((field, value.to_vec()), rows);
         });
