@@ -49,14 +49,14 @@ impl Default for Options {
 
 /// The writing connection. There is one for an index at a time.
 pub struct Writer {
+    /// A checkpoint that is done meanwhile; it ends before the connection is closed.
+    backfill: Option<Backfill>,
     db: Connection,
     path: PathBuf,
     log_id: String,
     options: Options,
     /// What `PRAGMA data_version` said: it changes when another connection commits.
     data_version: i64,
-    /// A checkpoint that is done meanwhile.
-    backfill: Option<Backfill>,
     /// After the connection, see there.
     files: Files,
 }
@@ -221,7 +221,7 @@ impl Writer {
         };
         let db = open().map_err(|e| IndexError::sqlite(path, e))?;
         let (path, log_id, options) = (path.into(), log_id.into(), options.clone());
-        Ok(Self { db, path, log_id, options, data_version: 0, backfill: None, files })
+        Ok(Self { backfill: None, db, path, log_id, options, data_version: 0, files })
     }
 
     fn journal_mode(&self, mode: &str) -> Result<(), IndexError> {
