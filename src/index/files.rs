@@ -1,8 +1,10 @@
 //! The files of an open index, watched: whether they are still the ones that were opened, and whether they look as the
 //! daemon left them. Anybody who may write to the directory can delete, replace or cut them at any moment.
 
+use std::collections::HashSet;
 use std::fs::{File, Metadata, OpenOptions, symlink_metadata};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ const HEADER: usize = 100;
 /// Of the write-ahead log: the magic number, of which the lowest bit tells the byte order (section 4.1).
 const WAL_MAGIC: u32 = 0x377f_0682;
 const WAL_HEADER: u64 = 32;
+/// The page that holds this byte is for locks: nothing is ever written to it (section 1.5).
+const LOCKED_BYTE: u64 = 1 << 30;
 
 /// Device and inode.
 type Identity = (u64, u64);
@@ -100,16 +104,42 @@ impl Files {
             return corrupt("its header was overwritten");
         }
         let size = self.database.metadata().map_err(|e| IndexError::io(&self.path, &e))?.len();
-        // Between the two, a checkpoint that a reader cut short may have written the header before the last pages.
-        let whole = wal.checkpointed == 0 || wal.checkpointed == wal.pages;
         let page = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
             1 => 65_536,
-            bytes => bytes,
+            bytes => bytes.max(1),
         };
-        if whole && size < u64::from(be32(&header[28..32])) * page {
+        self.check_wal(wal)?;
+        let missing = size / page + 1..u64::from(be32(&header[28..32])) + 1;
+        if !missing.is_empty() && !self.wal_brings(missing, LOCKED_BYTE / page + 1, wal)? {
             return corrupt("it was cut off");
         }
-        self.check_wal(wal)
+        Ok(())
+    }
+
+    /// Whether a checkpoint that goes on writes these pages. It begins with the first page, which says how many there are:
+    /// if it ends early, by a kill or a reader, the last ones are only in the write-ahead log.
+    fn wal_brings(
+        &self,
+        pages: Range<u64>,
+        locked: u64,
+        wal: WalState,
+    ) -> Result<bool, IndexError> {
+        if wal.checkpointed == wal.pages {
+            return Ok(false);
+        }
+        let (path, _) = &self.companions[0];
+        let io = |e| IndexError::io(path, &e);
+        let file = open_beside(path).map_err(io)?;
+        let mut brought = HashSet::new();
+        for frame in 0..wal.pages {
+            let mut number = [0; 4];
+            let at = WAL_HEADER + frame * WAL_PAGE_BYTES;
+            file.read_exact_at(&mut number, at).map_err(io)?;
+            brought.insert(u64::from(be32(&number)));
+        }
+        brought.insert(locked);
+        brought.retain(|page| pages.contains(page));
+        Ok(brought.len() as u64 == pages.end - pages.start)
     }
 
     fn check_wal(&self, wal: WalState) -> Result<(), IndexError> {
@@ -122,10 +152,8 @@ impl Files {
         if self.wal_bytes() < WAL_HEADER + wal.pages * WAL_PAGE_BYTES {
             return corrupt("it was cut off");
         }
-        // SQLite locks nothing in this file, so it may be opened and closed beside it.
-        let options = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).clone();
         let mut header = [0; 4];
-        let read = options.open(path).and_then(|file| file.read_exact_at(&mut header, 0));
+        let read = open_beside(path).and_then(|file| file.read_exact_at(&mut header, 0));
         read.map_err(|e| IndexError::io(path, &e))?;
         match be32(&header) & !1 {
             WAL_MAGIC => Ok(()),
@@ -146,6 +174,11 @@ pub(super) fn check_type(path: &Path, meta: &Metadata) -> Result<(), IndexError>
         () => "a device",
     };
     Err(IndexError::NotAFile { path: path.into(), what })
+}
+
+/// A write-ahead log. SQLite locks nothing in this file, so it may be opened and closed beside it.
+fn open_beside(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)
 }
 
 /// What is at a path now, not what a link leads to.

@@ -173,7 +173,9 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let journal = self.try_run("journalctl --boot --no-pager --lines=150");
+            // Each command here says that a session was opened and closed.
+            let journal =
+                self.try_run("journalctl --boot --no-pager | grep -v runuser | tail -n 150");
             eprintln!("the container's journal ends with:\n{}", journal.stdout);
         }
         // The system inside goes with it. It may have ended by itself.

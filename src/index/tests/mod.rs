@@ -1,5 +1,6 @@
 //! The index against real files.
 
+mod killed;
 mod postings;
 mod pruning;
 mod reading;
