@@ -160,7 +160,7 @@ impl<'a> Follower<'a> {
             next: 0,
             pace: None,
             jobs: Jobs::new(jobs),
-            rest: Rest::default(),
+            rest: Rest::after_start(Instant::now()),
             watch: Watch::default(),
             standstill: Standstill::default(),
             start_over: false,

@@ -1,7 +1,7 @@
-//! When the index thread gives memory back: after a burst of events, once few come.
+//! When the index thread gives memory back: after the start, and after a burst of events, once few come.
 //!
-//! Pages of the database in SQLite's cache, and what the allocator keeps of the queues, would otherwise stay for as
-//! long as the daemon runs.
+//! Pages of the database in SQLite's cache, and what the allocator keeps of the queues and of the start, would otherwise
+//! stay for as long as the daemon runs.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 const MUCH: u64 = 256 << 10;
 /// How long it is watched whether few come.
 const WINDOW: Duration = Duration::from_secs(10);
+/// The same after the start, which has read files and made tables that are not needed again.
+const AFTER_START: Duration = Duration::from_secs(2);
 
 /// What was done since memory was given back.
 #[derive(Default)]
@@ -23,6 +25,11 @@ struct Window {
 }
 
 impl Rest {
+    /// That of a daemon that starts.
+    pub fn after_start(now: Instant) -> Self {
+        Self { bytes: 0, window: Some(Window { ends: now + AFTER_START, bytes: 0 }) }
+    }
+
     /// So many bytes of lines were taken in.
     pub fn worked(&mut self, bytes: u64, now: Instant) {
         self.bytes = self.bytes.saturating_add(bytes);
@@ -84,6 +91,21 @@ mod tests {
         assert_eq!(rest.due(), Some(end + WINDOW));
         assert!(rest.is_over(end + WINDOW), "few come");
         assert_eq!(rest.due(), None);
+    }
+
+    #[test]
+    fn after_the_start_memory_is_given_back_unless_much_comes_at_once() {
+        let start = Instant::now();
+        let mut rest = Rest::after_start(start);
+        let end = start + AFTER_START;
+        assert_eq!(rest.due(), Some(end));
+        rest.worked(1000, start);
+        assert!(rest.is_over(end));
+        assert_eq!(rest.due(), None);
+        let mut rest = Rest::after_start(start);
+        rest.worked(MUCH, start);
+        assert!(!rest.is_over(end), "much came");
+        assert!(rest.is_over(end + WINDOW), "few come");
     }
 
     #[test]
