@@ -1,7 +1,7 @@
 //! The service on a real systemd: the packages, installed in a container that boots Debian 12.
 //!
 //! `SYSTEMD_TESTS=1 cargo test --test systemd [-- NAME]`, as root on Debian, with what `.ci/run` installs; with
-//! `-- report` it measures instead.
+//! `-- report` it measures instead, and with `-- image` it only makes the system that the containers boot.
 
 mod cases;
 mod container;
@@ -26,6 +26,10 @@ fn main() {
     match asked_for {
         true => assert_possible(),
         false => println!("skipped: these tests boot a container, as root; {HOW}"),
+    }
+    if asked_for && std::env::args().nth(1).is_some_and(|word| word == "image") {
+        println!("the containers boot {}", image::directory().display());
+        return;
     }
     if asked_for && let Some(rounds) = report::wanted() {
         return report::main(rounds);
