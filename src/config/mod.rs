@@ -283,7 +283,7 @@ impl Config {
                 rotate_seconds: 86_400,
             },
             space: Space::default(),
-            index: Index { batch_rows: 8_192, queue_bytes: 2 << 20, cache_bytes: 8 << 20 },
+            index: Index { batch_rows: 8_192, queue_bytes: 2 << 20, cache_bytes: 5 << 20 },
             maintenance: Maintenance {
                 interval_seconds: 3_600,
                 compression: Compression::Zstd,
