@@ -161,6 +161,20 @@ impl Daemon {
         kill(Pid::from_raw(self.pid() as i32), signal).expect("signals");
     }
 
+    /// Lets it stand still until SIGCONT: when this returns none of its threads runs any more.
+    pub fn stand_still(&self) {
+        self.signal(Signal::SIGSTOP);
+        let tasks = format!("/proc/{}/task", self.pid());
+        eventually("all its threads stand still", || {
+            let mut tasks = fs::read_dir(&tasks).expect("lists");
+            let stands = |task: fs::DirEntry| {
+                let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+            };
+            tasks.all(|task| stands(task.expect("lists"))).then_some(())
+        });
+    }
+
     /// A client that wants no replies.
     pub fn connect(&self) -> Client {
         Client::new(UnixStream::connect(self.socket()).expect("connects"))

@@ -108,7 +108,7 @@ fn a_client_that_is_turned_away_is_told_so_if_it_wants_replies() {
     let _places: Vec<_> = (0..48).map(|_| daemon.connect()).collect();
     eventually("they are there", || (account(&daemon)["connections"] == 48).then_some(()));
     // While it is stopped, what is written waits with the connection.
-    daemon.signal(nix::sys::signal::Signal::SIGSTOP);
+    daemon.stand_still();
     let mut client = daemon.connect();
     client.send(format!("{GREETING}{{\"n\":1}}\n{{\"n\":2}}\n"));
     daemon.signal(nix::sys::signal::Signal::SIGCONT);
