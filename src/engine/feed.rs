@@ -87,6 +87,31 @@ impl Feed {
         }
     }
 
+    /// Says that more comes than a batch takes.
+    pub fn note_burst(&self) {
+        self.lock().burst_at = Some(Instant::now());
+    }
+
+    /// Leaves the machine to the ledger while there is a burst, for at most this time, and not while something else is to
+    /// be done.
+    pub fn give_way(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            let Some(ends) = state.burst_ends().map(|ends| ends.min(until)) else { return };
+            if ends <= now || state.is_called(now) {
+                return;
+            }
+            // Not for each commit.
+            state.wake_at = u64::MAX;
+            state = match self.wake.wait_timeout(state, ends - now) {
+                Ok((state, _)) => state,
+                Err(e) => e.into_inner().0,
+            };
+        }
+    }
+
     pub fn segments_changed(&self) {
         self.change(|state| state.segments_changed = true);
     }
@@ -335,6 +360,31 @@ mod tests {
         assert!(!feed.is_called(), "what is durable comes first");
         feed.close(Duration::ZERO);
         assert!(feed.is_called());
+    }
+
+    #[test]
+    fn a_burst_is_given_way_until_it_is_over_or_something_else_is_to_be_done() {
+        let feed = Arc::new(Feed::new(100, 0));
+        feed.wait(0, None, None);
+        let long = Duration::from_secs(3600);
+        feed.give_way(long);
+        feed.note_burst();
+        feed.give_way(long);
+        assert!(feed.lock().burst_ends() <= Some(Instant::now()), "it was over before");
+        // One that does not end.
+        feed.lock().burst_at = Some(Instant::now() + long);
+        let time = Duration::from_millis(20);
+        let began = Instant::now();
+        feed.give_way(time);
+        assert!(began.elapsed() >= time);
+        let index = std::thread::spawn({
+            let feed = feed.clone();
+            move || feed.give_way(long)
+        });
+        publish(&feed, lines(0, 5, 10));
+        assert!(!index.is_finished(), "lines are no reason");
+        feed.segments_changed();
+        index.join().expect("ends");
     }
 
     #[test]

@@ -231,9 +231,10 @@ impl Writer {
                     batch.push(queued);
                 }
                 Ok(other) => return (batch, Some(other)),
-                Err(_) => break,
+                Err(_) => return (batch, None),
             }
         }
+        self.output.feed.note_burst();
         (batch, None)
     }
 
