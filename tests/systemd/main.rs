@@ -1,7 +1,8 @@
 //! The service on a real systemd: the packages, installed in a container that boots Debian 12.
 //!
 //! `SYSTEMD_TESTS=1 cargo test --test systemd [-- NAME]`, as root on Debian, with what `.ci/run` installs; with
-//! `-- report` it measures instead, and with `-- image` it only makes the system that the containers boot.
+//! `-- report` it measures instead, and with `-- prepare` it only makes the system that the containers boot and the packages,
+//! of which the latter are used with `SYSTEMD_TESTS=prepared` and otherwise made again.
 
 mod cases;
 mod container;
@@ -14,6 +15,7 @@ mod service;
 mod traffic;
 
 use libtest_mimic::{Arguments, Trial};
+use packages::{PREPARED, Revision};
 
 const HOW: &str =
     "to run them: sudo --preserve-env=PATH env SYSTEMD_TESTS=1 cargo test --test systemd";
@@ -22,13 +24,17 @@ fn main() {
     if load::wanted() {
         return load::main();
     }
-    let asked_for = std::env::var_os("SYSTEMD_TESTS").is_some_and(|value| value == "1");
+    let asked_for =
+        std::env::var_os("SYSTEMD_TESTS").is_some_and(|value| value == "1" || value == PREPARED);
     match asked_for {
         true => assert_possible(),
         false => println!("skipped: these tests boot a container, as root; {HOW}"),
     }
-    if asked_for && std::env::args().nth(1).is_some_and(|word| word == "image") {
+    if asked_for && std::env::args().nth(1).is_some_and(|word| word == "prepare") {
         println!("the containers boot {}", image::directory().display());
+        for revision in [Revision::First, Revision::Next] {
+            println!("and install {}", packages::deb(revision).display());
+        }
         return;
     }
     if asked_for && let Some(rounds) = report::wanted() {

@@ -11,6 +11,9 @@ pub enum Revision {
     Next = 2,
 }
 
+/// The value of SYSTEMD_TESTS with which they are there already.
+pub const PREPARED: &str = "prepared";
+
 static BUILT: [OnceLock<PathBuf>; 2] = [OnceLock::new(), OnceLock::new()];
 
 pub fn deb(revision: Revision) -> PathBuf {
@@ -23,13 +26,17 @@ pub fn rpm(revision: Revision) -> PathBuf {
 
 fn file(revision: Revision, extension: &str) -> PathBuf {
     let directory = BUILT[revision as usize - 1].get_or_init(|| build(revision as usize));
-    let mut files = std::fs::read_dir(directory).expect("reads").map(|e| e.expect("reads").path());
+    let mut files =
+        std::fs::read_dir(directory).expect("they were made").map(|e| e.expect("reads").path());
     let found = files.find(|path| path.extension().is_some_and(|found| found == extension));
     found.unwrap_or_else(|| panic!("packaging/build made no .{extension}"))
 }
 
 fn build(revision: usize) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("packages-{revision}"));
+    if std::env::var_os("SYSTEMD_TESTS").is_some_and(|value| value == PREPARED) {
+        return directory;
+    }
     let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/build"))
         .args(["--revision", &revision.to_string(), "--directory"])
         .arg(&directory)
