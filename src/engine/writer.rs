@@ -234,6 +234,7 @@ impl Writer {
                 Err(_) => return (batch, None),
             }
         }
+        // Full, and as a rule more waits.
         self.output.feed.note_burst();
         (batch, None)
     }

@@ -15,7 +15,7 @@ mod service;
 mod traffic;
 
 use libtest_mimic::{Arguments, Trial};
-use packages::{PREPARED, Revision};
+use packages::Revision;
 
 const HOW: &str =
     "to run them: sudo --preserve-env=PATH env SYSTEMD_TESTS=1 cargo test --test systemd";
@@ -24,8 +24,8 @@ fn main() {
     if load::wanted() {
         return load::main();
     }
-    let asked_for =
-        std::env::var_os("SYSTEMD_TESTS").is_some_and(|value| value == "1" || value == PREPARED);
+    let asked_for = std::env::var_os("SYSTEMD_TESTS").is_some_and(|value| value == "1")
+        || packages::are_prepared();
     match asked_for {
         true => assert_possible(),
         false => println!("skipped: these tests boot a container, as root; {HOW}"),

@@ -11,8 +11,10 @@ pub enum Revision {
     Next = 2,
 }
 
-/// The value of SYSTEMD_TESTS with which they are there already.
-pub const PREPARED: &str = "prepared";
+/// Whether `-- prepare` has made them already.
+pub fn are_prepared() -> bool {
+    std::env::var_os("SYSTEMD_TESTS").is_some_and(|value| value == "prepared")
+}
 
 static BUILT: [OnceLock<PathBuf>; 2] = [OnceLock::new(), OnceLock::new()];
 
@@ -34,7 +36,7 @@ fn file(revision: Revision, extension: &str) -> PathBuf {
 
 fn build(revision: usize) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("packages-{revision}"));
-    if std::env::var_os("SYSTEMD_TESTS").is_some_and(|value| value == PREPARED) {
+    if are_prepared() {
         return directory;
     }
     let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/build"))

@@ -14,8 +14,8 @@ pub(super) struct State {
     pub bytes: usize,
     /// Leaves that are durable.
     pub head: u64,
-    /// When more waited for the ledger than a batch takes.
-    pub burst_at: Option<Instant>,
+    /// Until when more waits for the ledger than a batch takes, unless that goes on.
+    pub burst_ends: Option<Instant>,
     pub reset: bool,
     pub segments_changed: bool,
     pub fields: Option<Arc<FieldMap>>,
@@ -38,8 +38,6 @@ pub(super) struct Step {
     pub overdue: Instant,
 }
 
-/// For so long after a full batch there is a burst: to write the next one takes a fraction of it.
-const BURST: Duration = Duration::from_millis(50);
 /// Under constant load, a step of deleting rows waits at most so long.
 const STEP_WAITS: Duration = Duration::from_millis(100);
 
@@ -55,11 +53,6 @@ impl State {
     /// Whether lines may still wait for more that go with them.
     pub fn has_time(&self, now: Instant, pace: &Pace) -> bool {
         now < pace.due && self.head < pace.enough && self.close_by.is_none()
-    }
-
-    /// Until when there is a burst, unless it goes on.
-    pub fn burst_ends(&self) -> Option<Instant> {
-        self.burst_at.map(|at| at + BURST)
     }
 
     /// Whether there is something to do before lines: what [`State::take`] gives first.

@@ -7,34 +7,31 @@ mod rest;
 mod setup;
 mod source;
 mod standstill;
+mod transaction;
 mod watch;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::OnIndex;
 use super::feed::{Feed, Followed, Pace, Work};
-use super::rows::{self, Sink};
+use super::rows;
 use crate::event::FieldMap;
-use crate::index::{Batch, EventRow, IndexError, SealRow, Writer};
+use crate::index::Writer;
 use crate::kernel;
 use crate::ledger::reader::Reader;
 use crate::ledger::segment;
 use crate::metrics::Metrics;
-use ahead::{Given, Piece, Preparer};
 pub(super) use prune::Job;
 use prune::Jobs;
 use rest::Rest;
 pub use setup::{FollowError, IndexSetup};
 use source::Segments;
 use standstill::Standstill;
+use transaction::Between;
 use watch::Watch;
 
-/// Lines that come one after the other are gathered for so long: a transaction writes a dozen pages, however few its
-/// rows are. What comes after a pause is inserted at once.
-const EVERY: Duration = Duration::from_millis(100);
 /// In a burst the index waits so many times as long as its last transaction took: clients wait for the ledger, and the
 /// index has to come up afterwards in any case. A quarter of the time it works, however long the burst is.
 const GIVES_WAY: u32 = 3;
@@ -93,27 +90,6 @@ pub fn reindex_offline(
     })?;
     follower.close();
     Ok(follower.next)
-}
-
-/// What is done between two transactions; says whether to go on.
-type Between<'b> = dyn FnMut(&mut Follower<'_>) -> bool + 'b;
-
-/// What a transaction has taken so far.
-struct Inserted<'b, 'w> {
-    batch: &'b mut Batch<'w>,
-    /// Known members of a wrong type.
-    mistyped: u64,
-}
-
-impl Sink for Inserted<'_, '_> {
-    fn events(&mut self, rows: &[EventRow<'_>]) -> Result<(), IndexError> {
-        self.mistyped += rows.iter().map(|row| u64::from(row.fields.mistyped)).sum::<u64>();
-        self.batch.rows(rows)
-    }
-
-    fn seal(&mut self, row: &SealRow<'_>) -> Result<(), IndexError> {
-        self.batch.seal(row)
-    }
 }
 
 struct Follower<'a> {
@@ -296,82 +272,6 @@ impl<'a> Follower<'a> {
             // A file that was deleted comes back when the writer notices; until then nothing is skipped.
             return Err(FollowError::NotThere { from, to: to - 1 });
         }
-        Ok(())
-    }
-
-    /// Inserts what comes from there, transaction by transaction.
-    fn insert(
-        &mut self,
-        source: &mut (dyn Iterator<Item = io::Result<Piece>> + Send),
-        many: bool,
-        between: &mut Between<'_>,
-    ) -> Result<(), FollowError> {
-        let (fields, log_id) = (self.fields.clone(), self.log_id);
-        let mut preparer = Preparer::new(&fields, log_id);
-        ahead::prepared(source, &mut preparer, many, &mut |given| {
-            while self.transaction(given)? && between(self) {}
-            Ok(())
-        })
-    }
-
-    /// One transaction; `false` if there is none any more.
-    fn transaction(&mut self, given: &mut Given<'_>) -> Result<bool, FollowError> {
-        let (setup, from, fields) = (self.setup, self.next, self.fields.clone());
-        let unread = |source| FollowError::Segments { dir: setup.log_dir.clone(), source };
-        let began = Instant::now();
-        let mut next = given.next().transpose().map_err(unread)?;
-        if next.is_none() {
-            return Ok(false);
-        }
-        setup.has_room()?;
-        self.look_now_and_then()?;
-        let noted = self.fields_noted;
-        let mut batch = self.database()?.begin()?;
-        if !noted {
-            batch.field_map(from, fields.definition())?;
-        }
-        let mut inserted = Inserted { batch: &mut batch, mistyped: 0 };
-        let mut bytes = 0;
-        let next = loop {
-            // Where it ends in between, the thread that prepares has panicked, and with it this one will.
-            let Some(prepared) = next else { return Ok(false) };
-            prepared.parts().iter().try_for_each(|part| part.give(&mut inserted))?;
-            prepared.postings.iter().try_for_each(|of| inserted.batch.postings(of))?;
-            bytes += prepared.bytes;
-            if let Some(next) = prepared.ends {
-                break next;
-            }
-            next = given.next().transpose().map_err(unread)?;
-        };
-        let mistyped = inserted.mistyped;
-        batch.commit(next)?;
-        let enough = next.saturating_add(self.setup.batch_rows as u64);
-        self.pace = Some(Pace { due: began + EVERY, enough });
-        self.fields_noted = true;
-        self.metrics.members_mistyped.add(mistyped);
-        self.rest.worked(bytes as u64, Instant::now());
-        self.set_next(next);
-        self.keep_wal_small()?;
-        Ok(true)
-    }
-
-    /// Empties the write-ahead log when it is time, and notes whether a reader is in the way.
-    fn keep_wal_small(&mut self) -> Result<(), FollowError> {
-        let behind = self.metrics.ledger_head.get().saturating_sub(self.next);
-        let keeps_up = behind < self.setup.batch_rows as u64;
-        let database = self.database()?;
-        let mut held = 0;
-        if database.checkpoint_due(keeps_up)? {
-            let done = match keeps_up {
-                true => Some(database.checkpoint()?),
-                false => database.checkpoint_meanwhile()?,
-            };
-            let Some(state) = done else { return Ok(()) };
-            if database.checkpoint_due(keeps_up)? {
-                held = state.held_bytes();
-            }
-        }
-        self.note_held(held);
         Ok(())
     }
 
